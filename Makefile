@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# `make` builds ./sgmmcp. `make help` lists the rest.
+
+VERSION := $(shell sed -n 's/^\#define SGMMCP_VERSION *"\(.*\)"/\1/p' options.h)
+PREFIX  ?= /usr/local
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+# Another build tree for another compiler or sanitizer: make BUILD=build/asan SANITIZE=address
+BUILD   ?= build/release
+SANITIZE ?=
+BIN     ?= sgmmcp
+# make Q= shows the commands.
+Q       := @
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wformat=2 -Wvla -Wundef -Werror
+ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE -pthread $(WARN) $(CFLAGS) \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(EXTRA_CFLAGS)
+ALL_LDFLAGS := -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(EXTRA_CFLAGS) $(LDFLAGS)
+LIBS := -lsgutils2 -lpopt
+
+LIB_SRCS := $(wildcard core/*.c scsi/*.c endpoints/*.c engine/*.c) \
+	$(filter-out sgmmcp.c,$(wildcard *.c))
+LIB_OBJS := $(LIB_SRCS:%.c=$(BUILD)/%.o)
+LIB      := $(BUILD)/libsgmmcp.a
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+TEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
+
+.PHONY: all check check-unit check-guest check-sanitize check-cli check-fuzz coverage demo bench \
+	install uninstall lint format dist clean help deps-build test-programs
+.DELETE_ON_ERROR:
+
+all: deps-build $(BIN)
+
+help:
+	@echo 'all            build ./sgmmcp'
+	@echo 'demo           two disks in a user-mode-linux guest, one copied to the other'
+	@echo 'check          everything below'
+	@echo 'check-unit     unit, CLI and fuzz-corpus tests; seconds, no root'
+	@echo 'check-sanitize the unit tests again under ASan+UBSan and TSan'
+	@echo 'check-guest    system tests on the real driver, in user-mode-linux and qemu'
+	@echo 'lint           warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, mandoc, layers'
+	@echo 'coverage       line coverage of unit and system tests'
+	@echo 'bench          side by side with the peers, in qemu; tests/bench/'
+	@echo 'install        PREFIX=$(PREFIX), DESTDIR; uninstall; format; dist; clean'
+
+# --- build ---
+
+define need
+	@printf '#include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || \
+		{ echo 'sgmmcp: $(1) is missing: apt-get install $(2)' >&2; exit 1; }
+endef
+
+deps-build:
+	$(call need,scsi/sg_lib.h,libsgutils2-dev)
+	$(call need,popt.h,libpopt-dev)
+
+$(BIN): $(BUILD)/sgmmcp.o $(LIB)
+	@echo LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIB): $(LIB_OBJS)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo CC $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Objects are made anew when the flags they were made with differ.
+$(LIB_OBJS) $(BUILD)/sgmmcp.o: $(BUILD)/flags
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' > $@
+FORCE:
+
+-include $(LIB_OBJS:.o=.d) $(BUILD)/sgmmcp.d $(UNIT:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d) \
+	$(TEST_LIB:.o=.d)
+
+# --- tests ---
+
+# The system calls of the sg lanes go through the scripted driver where a test provides one.
+WRAP := -Wl,--wrap=open,--wrap=ioctl,--wrap=mmap,--wrap=read,--wrap=write
+
+$(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(TEST_LIB) $(LIB)
+	@echo LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(findstring scripted,$*),$(WRAP)) -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
+	@echo LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+test-programs: $(UNIT) $(FUZZ) $(BIN)
+
+check: lint check-unit check-sanitize check-guest
+
+check-unit: deps-build
+	tests/deps.sh unit
+	$(MAKE) test-programs
+	tests/unit.sh $(BUILD) $(BIN)
+
+check-sanitize:
+	tests/deps.sh unit
+	$(MAKE) BUILD=build/asan SANITIZE=address,undefined \
+		EXTRA_CFLAGS='-fno-sanitize-recover=all' BIN=build/asan/sgmmcp test-programs
+	tests/unit.sh build/asan build/asan/sgmmcp
+	$(MAKE) BUILD=build/tsan SANITIZE=thread BIN=build/tsan/sgmmcp test-programs
+	tests/unit.sh build/tsan build/tsan/sgmmcp
+
+check-guest:
+	tests/deps.sh system qemu
+	$(MAKE) all test-programs
+	$(MAKE) BUILD=build/asan SANITIZE=address,undefined \
+		EXTRA_CFLAGS='-fno-sanitize-recover=all' BIN=build/asan/sgmmcp build/asan/sgmmcp
+	tests/system.sh
+
+coverage:
+	tests/coverage.sh
+
+demo:
+	tests/deps.sh demo
+	$(MAKE) all
+	tests/demo.sh
+
+bench:
+	tests/deps.sh bench
+	$(MAKE) all
+	tests/bench/run.sh
+
+lint:
+	tests/deps.sh lint
+	tests/lint.sh
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# --- packaging ---
+
+install: all
+	install -D -m 755 sgmmcp $(DESTDIR)$(PREFIX)/bin/sgmmcp
+	install -D -m 644 man/sgmmcp.8 $(DESTDIR)$(PREFIX)/share/man/man8/sgmmcp.8
+	install -D -m 644 completions/sgmmcp \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sgmmcp
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/sgmmcp $(DESTDIR)$(PREFIX)/share/man/man8/sgmmcp.8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sgmmcp
+
+dist:
+	git archive --prefix=sgmmcp-$(VERSION)/ -o sgmmcp-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf build sgmmcp

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Housekeeping commands on a control descriptor of their own, one at a time, through libsgutils2's
+ * pass-through: who are you, how big, are you ready, flush. Never sent on a data lane, where a
+ * small command overwrites the start of the mapped buffer. Blocking; main thread.
+ */
+#ifndef ENDPOINTS_CONTROL_H
+#define ENDPOINTS_CONTROL_H
+
+#include "../core/base.h"
+#include "../core/fault.h"
+#include "../scsi/identify.h"
+
+/*
+ * TEST UNIT READY, repeated while it answers unit attention (power-on, reset: at most 10 times)
+ * and, for at most wait_s seconds, while it is becoming ready (02/04/01). False: *f tells.
+ */
+bool control_ready(int fd, unsigned wait_s, struct fault *f) MUST_CHECK;
+
+/*
+ * All of struct identity. Only INQUIRY and a capacity must succeed (for type 0, 4, 7, 0Eh, 14h;
+ * other types are asked no capacity); what a device does not have stays "not told". False: *f tells.
+ */
+bool control_identify(int fd, struct identity *id, struct fault *f) MUST_CHECK;
+
+/*
+ * SYNCHRONIZE CACHE(10) of the whole unit with the given time limit. A unit that does not know the
+ * command (05/20/00) has no cache to flush: good.
+ */
+bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f) MUST_CHECK;
+
+/* Says what a user can do about a unit that is not ready, "" for others: "spin it up with ...". */
+const char *control_remedy(const struct fault *f);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What sg.c (the lanes) and sg_end.c (the end as a whole) share. Nobody else includes this. */
+#ifndef ENDPOINTS_SG_END_H
+#define ENDPOINTS_SG_END_H
+
+#include "../scsi/cdb.h"
+#include "sg.h"
+
+/* Newer than glibc's <scsi/sg.h>; values from the kernel's include/scsi/sg.h. */
+#define SGM_FLAG_MMAP_IO   4
+#define SGM_FLAG_Q_AT_TAIL 0x10
+
+struct sg_end {
+	struct endpoint ep; /* first */
+	struct node node;
+	struct identity id;
+	char identity_text[160];
+	int control_fd;
+	int block_fd; /* VIA_BLOCK: one for all lanes (SG_IO there keeps no state); -1 until used */
+	unsigned flags;
+	unsigned timeout_ms;
+	unsigned cdb_bytes; /* of the run's READ or WRITE, 0 before lane_open() */
+};
+
+/*
+ * A data descriptor with a reserved buffer of at least len_bytes rounded up to a page, or what the
+ * driver grants: *granted_bytes, whole pages. for_write: opened O_RDWR. -1 with errno; says nothing.
+ */
+int sg_data_open(const struct sg_end *end, bool for_write, uint32_t len_bytes,
+	uint32_t *granted_bytes) MUST_CHECK;
+
+/* The operations of the lanes, endpoints/endpoint.h. */
+struct lane *sg_lane_open(struct endpoint *ep, const struct lane_spec *spec);
+void sg_lane_close(struct lane *lane);
+enum xfer_state sg_submit(struct lane *lane, struct xfer *x);
+void sg_reap(struct lane *lane, struct xfer *x);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A run: the slots and workers that a plan asks for, the signals that reach it meanwhile, the
+ * flush after it, and the sums.
+ */
+#ifndef ENGINE_COPY_H
+#define ENGINE_COPY_H
+
+#include "counters.h"
+#include "plan.h"
+#include "policy.h"
+
+/* Where a run stands. Bytes are those that reads and writes have moved so far. */
+struct copy_progress {
+	uint64_t in_bytes, out_bytes, total_bytes;
+	nsec_t elapsed_ns; /* without the time it was stopped by Ctrl-Z */
+};
+
+/* Called by copy_run() in its own thread. */
+struct copy_watch {
+	nsec_t tick_ns; /* 0: no ticks */
+	void (*tick)(void *arg, const struct copy_progress *p);
+	void (*report)(void *arg, const struct copy_progress *p); /* SIGUSR1 */
+	void *arg;
+};
+
+struct copy_result {
+	struct counters in, out;
+	nsec_t elapsed_ns; /* of the transfers; the flush is apart */
+	int signal;	   /* that ended the run early, 0: none */
+	/* the first transfer that was given up; failed_end NULL: none */
+	const struct endpoint *failed_end;
+	struct xfer failed;
+	bool flushed;	   /* a flush was sent */
+	nsec_t flush_ns;
+	struct fault flush_fault;
+};
+
+struct copy;
+
+enum copy_opened {
+	COPY_READY,
+	COPY_REPLAN, /* a mapped buffer cannot be pinned after all: in->facts.pinnable is now
+		      * false, plan again */
+	COPY_FAILED, /* said; *exit_status is set */
+};
+
+/*
+ * Opens all lanes and allocates all memory: nothing is allocated after it. The ends, the plan and
+ * the span must outlive the copy. No command is sent. *out_copy is set on COPY_READY only.
+ */
+enum copy_opened copy_open(const struct plan *p, const struct span *s, struct endpoint *in,
+	struct endpoint *out, const struct policy *policy, struct copy **out_copy,
+	int *exit_status) MUST_CHECK;
+
+/*
+ * Moves the data; returns when the last transfer is home. Takes SIGINT, SIGTERM, SIGHUP, SIGQUIT
+ * (no further chunk is begun; a second one kills), SIGUSR1 and SIGTSTP (pauses with nothing in
+ * flight) for the time being, unless they were ignored. Then, if flush_at_end and something was
+ * written, flushes. 0, or the errno of a thread or descriptor that could not be made (nothing
+ * moved).
+ */
+int copy_run(struct copy *c, const struct copy_watch *watch, bool flush_at_end,
+	struct copy_result *r) MUST_CHECK;
+
+void copy_close(struct copy *c);
+
+#endif

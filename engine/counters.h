@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What happened on one side of a run. Each worker owns a pair and is its only writer; the main
+ * thread reads them at any time (progress), so each is a relaxed atomic: a plain store on the hot
+ * path.
+ */
+#ifndef ENGINE_COUNTERS_H
+#define ENGINE_COUNTERS_H
+
+#include <stdatomic.h>
+
+#include "../core/base.h"
+
+typedef _Atomic uint64_t counter_t;
+
+struct counters {
+	counter_t bytes;	/* moved, and known to be */
+	counter_t commands;	/* sent, retries included */
+	counter_t retries;
+	counter_t recovered;	/* good after a recovered error */
+	counter_t unrecovered;	/* transfers given up */
+	counter_t not_direct_bytes; /* direct IO asked, copied by the driver */
+	counter_t fell_back;	/* lanes that changed their method */
+};
+
+/* The owner's only. */
+static inline void counter_add(counter_t *c, uint64_t n)
+{
+	uint64_t now = atomic_load_explicit(c, memory_order_relaxed);
+
+	atomic_store_explicit(c, now + n, memory_order_relaxed);
+}
+
+static inline uint64_t counter_get(const counter_t *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Hands out the span in chunks, in ascending order, each once, to any number of workers; and the
+ * one place where a run is told to stop or to pause.
+ */
+#ifndef ENGINE_FEED_H
+#define ENGINE_FEED_H
+
+#include <pthread.h>
+
+#include "../core/base.h"
+
+struct chunk {
+	uint64_t at_bytes; /* from the start of the span */
+	uint32_t len_bytes;
+};
+
+enum feed_answer {
+	FEED_CHUNK, /* *c is the caller's */
+	FEED_PAUSE, /* nothing now: bring home what flies, then feed_wait() */
+	FEED_END,   /* no more, ever */
+};
+
+struct feed {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint64_t next_bytes, end_bytes;
+	uint32_t chunk_bytes;
+	bool stopped, paused;
+	unsigned waiting, workers; /* threads in feed_wait(); threads that have not left */
+};
+
+/* workers threads will claim; each calls feed_leave() when it is through. */
+void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigned workers);
+void feed_destroy(struct feed *f);
+
+/* Any thread. */
+enum feed_answer feed_claim(struct feed *f, struct chunk *c) MUST_CHECK;
+
+/* No further chunk is handed out; what has been claimed is still to be finished. Any thread. */
+void feed_stop(struct feed *f);
+
+/* Main thread: no chunk is handed out until feed_resume(); returns when nothing is in flight. */
+void feed_pause(struct feed *f);
+void feed_resume(struct feed *f);
+
+/* A worker with nothing in flight, after FEED_PAUSE: returns when the pause is over. */
+void feed_wait(struct feed *f);
+void feed_leave(struct feed *f);
+
+#endif

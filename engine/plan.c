@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A table of ways to move a chunk, the cheapest first; the first row that fits what was asked and
+ * what both ends can do is taken. Depth, workers and system calls follow from it.
+ */
+#include "plan.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../core/diag.h"
+#include "../core/status.h"
+#include "../core/units.h"
+#include "../scsi/cdb.h"
+
+enum end_class { CLASS_DEVICE, CLASS_SYNTH };
+
+enum needs {
+	NEED_IN_MMAP = 1u << 0,
+	NEED_OUT_MMAP = 1u << 1,
+	NEED_IN_PIN = 1u << 2,	/* the source's mapped buffer as memory of direct IO */
+	NEED_OUT_PIN = 1u << 3,
+	NEED_IN_DIO = 1u << 4,
+	NEED_OUT_DIO = 1u << 5,
+	NEED_IN_BLOCK = 1u << 6,
+	NEED_OUT_BLOCK = 1u << 7,
+};
+
+struct plan_row {
+	enum end_class in_class, out_class;
+	enum xfer_method in_method, out_method;
+	enum lane_via in_via, out_via;
+	enum plan_buffer buffer;
+	unsigned cpu_copies;
+	unsigned needs;
+	bool only_if_asked; /* never the best for anybody: taken only when the methods are given */
+	const char *why;
+};
+
+#define DEV CLASS_DEVICE
+#define SYN CLASS_SYNTH
+
+/* clang-format off */
+static const struct plan_row rows[] = {
+	{ DEV, DEV, METHOD_MMAP, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_IN, 0,
+	  NEED_IN_MMAP | NEED_IN_PIN | NEED_OUT_DIO, false,
+	  "direct IO out of the source's mapped buffer" },
+	{ DEV, DEV, METHOD_MMAP, METHOD_DIO, VIA_SG, VIA_BLOCK, BUFFER_IN, 0,
+	  NEED_IN_MMAP | NEED_IN_PIN | NEED_OUT_BLOCK, false,
+	  "SG_IO on the destination's block node out of the source's mapped buffer" },
+	{ DEV, DEV, METHOD_DIO, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 0,
+	  NEED_IN_DIO | NEED_OUT_DIO, false,
+	  "direct IO on both sides" },
+	{ DEV, DEV, METHOD_DIO, METHOD_DIO, VIA_BLOCK, VIA_BLOCK, BUFFER_USER, 0,
+	  NEED_IN_BLOCK | NEED_OUT_BLOCK, true,
+	  "SG_IO on both block nodes, out of user memory" },
+	{ DEV, DEV, METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1,
+	  NEED_IN_MMAP | NEED_OUT_MMAP, false,
+	  "both reserved buffers mapped, one copy between them" },
+	{ DEV, DEV, METHOD_MMAP, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_IN, 1,
+	  NEED_IN_MMAP, true, "the driver copies out of the source's mapped buffer" },
+	{ DEV, DEV, METHOD_DIO, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 0,
+	  NEED_IN_DIO | NEED_OUT_MMAP | NEED_OUT_PIN, true,
+	  "direct IO into the destination's mapped buffer" },
+	{ DEV, DEV, METHOD_INDIRECT, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 1,
+	  NEED_OUT_MMAP, true, "the driver copies into the destination's mapped buffer" },
+	{ DEV, DEV, METHOD_DIO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1,
+	  NEED_IN_DIO, true, "direct IO from the source, the driver copies to the destination" },
+	{ DEV, DEV, METHOD_INDIRECT, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 1,
+	  NEED_OUT_DIO, true, "the driver copies from the source, direct IO to the destination" },
+	{ DEV, DEV, METHOD_INDIRECT, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 2,
+	  0, true, "the driver copies on both sides" },
+
+	{ DEV, SYN, METHOD_MMAP, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_IN, 0,
+	  NEED_IN_MMAP, false, "read into the source's mapped buffer, then discarded" },
+	{ DEV, SYN, METHOD_DIO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 0,
+	  NEED_IN_DIO, true, "read by direct IO, then discarded" },
+	{ DEV, SYN, METHOD_INDIRECT, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 1,
+	  0, true, "read by way of the driver's buffer, then discarded" },
+
+	{ SYN, DEV, METHOD_AUTO, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 0,
+	  NEED_OUT_MMAP, false, "generated into the destination's mapped buffer" },
+	{ SYN, DEV, METHOD_AUTO, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 0,
+	  NEED_OUT_DIO, true, "generated, written by direct IO" },
+	{ SYN, DEV, METHOD_AUTO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1,
+	  0, true, "generated, the driver copies to the destination" },
+
+	{ SYN, SYN, METHOD_AUTO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 0,
+	  0, false, "generated and discarded" },
+};
+/* clang-format on */
+
+const char *method_name(enum xfer_method m)
+{
+	static const char *const names[] = { "none", "mmap", "dio", "indirect" };
+
+	assert((unsigned)m < ARRAY_SIZE(names));
+	return names[m];
+}
+
+static enum end_class class_of(const struct endpoint *ep)
+{
+	return ep->facts.can_indirect ? CLASS_DEVICE : CLASS_SYNTH;
+}
+
+/* --- the row --- */
+
+static unsigned abilities(const struct endpoint *in, const struct endpoint *out)
+{
+	const struct end_facts *a = &in->facts, *b = &out->facts;
+
+	return (a->can_mmap ? NEED_IN_MMAP : 0) | (b->can_mmap ? NEED_OUT_MMAP : 0) |
+	       (a->pinnable ? NEED_IN_PIN : 0) | (b->pinnable ? NEED_OUT_PIN : 0) |
+	       (a->can_dio ? NEED_IN_DIO : 0) | (b->can_dio ? NEED_OUT_DIO : 0) |
+	       (a->can_block ? NEED_IN_BLOCK : 0) | (b->can_block ? NEED_OUT_BLOCK : 0);
+}
+
+static bool method_asked(enum xfer_method asked, enum xfer_method offered)
+{
+	return asked == METHOD_AUTO || offered == METHOD_AUTO || asked == offered;
+}
+
+static bool row_is_asked(const struct plan_row *r, const struct plan_request *rq)
+{
+	/* SG_IO is all that a block node takes. */
+	if (rq->io == IO_RW && (r->in_via == VIA_BLOCK || r->out_via == VIA_BLOCK))
+		return false;
+	if (r->only_if_asked && rq->in_method == METHOD_AUTO && rq->out_method == METHOD_AUTO)
+		return false;
+	return method_asked(rq->in_method, r->in_method) &&
+	       method_asked(rq->out_method, r->out_method);
+}
+
+static const char *missing_ability(unsigned missing)
+{
+	if (missing & (NEED_IN_DIO | NEED_OUT_DIO))
+		return "direct IO is switched off (echo 1 > /sys/module/sg/parameters/allow_dio) or does "
+		       "not fit the block length";
+	if (missing & (NEED_IN_PIN | NEED_OUT_PIN))
+		return "this kernel does no direct IO out of a mapped reserved buffer";
+	if (missing & (NEED_IN_BLOCK | NEED_OUT_BLOCK))
+		return "there is no block node";
+	return "no reserved buffer can be mapped";
+}
+
+static const struct plan_row *choose_row(const struct plan_request *rq, const struct endpoint *in,
+	const struct endpoint *out, char why[PLAN_WHY_ROOM])
+{
+	unsigned can = abilities(in, out), missing = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct plan_row *r = &rows[i];
+
+		if (r->in_class != class_of(in) || r->out_class != class_of(out) ||
+			!row_is_asked(r, rq))
+			continue;
+		if ((r->needs & ~can) == 0)
+			return r;
+		missing |= r->needs & ~can;
+	}
+	snprintf(why, PLAN_WHY_ROOM, "the transfer method asked cannot be had: %s",
+		missing_ability(missing));
+	return NULL;
+}
+
+/* --- sizes --- */
+
+uint32_t plan_wanted_chunk(const struct plan_request *rq, const struct span *s)
+{
+	uint64_t bpt = rq->bpt_blk ? rq->bpt_blk : CHUNK_DEFAULT_BYTES / s->bs_bytes;
+	uint64_t want = max_u64(bpt, 1) * s->bs_bytes;
+
+	want = min_u64(want, max_u64(s->len_bytes, s->block_bytes));
+	return (uint32_t)min_u64(want, round_down_u64(UINT32_MAX / 2, s->block_bytes));
+}
+
+static void choose_chunk(const struct plan_request *rq, const struct endpoint *in,
+	const struct endpoint *out, const struct span *s, struct plan *p)
+{
+	uint32_t want = plan_wanted_chunk(rq, s);
+	uint64_t chunk = want;
+
+	chunk = min_u64(chunk, in->facts.max_xfer_bytes);
+	chunk = min_u64(chunk, out->facts.max_xfer_bytes);
+	if (rq->in_cdb_bytes)
+		chunk = min_u64(chunk, (uint64_t)cdb_max_blocks(rq->in_cdb_bytes) * s->block_bytes);
+	if (rq->out_cdb_bytes)
+		chunk = min_u64(chunk, (uint64_t)cdb_max_blocks(rq->out_cdb_bytes) * s->block_bytes);
+	p->chunk_bytes = (uint32_t)round_down_u64(chunk, s->block_bytes);
+	if (p->chunk_bytes < want && rq->bpt_blk)
+		p->chunk_note = "chunk reduced to the largest transfer both ends take";
+}
+
+static uint64_t slot_bytes(const struct plan *p)
+{
+	return (uint64_t)p->chunk_bytes * (p->buffer == BUFFER_BOTH ? 2 : 1);
+}
+
+/* Reserved buffers are charged to nobody: too many end in the OOM killer, not in an error. */
+static unsigned choose_depth(const struct plan_request *rq, const struct span *s, struct plan *p)
+{
+	uint64_t chunks = s->len_bytes / p->chunk_bytes + (s->len_bytes % p->chunk_bytes != 0);
+	uint64_t depth = rq->queue_depth ? rq->queue_depth : QUEUE_DEPTH_DEFAULT;
+	uint64_t affordable = max_u64(rq->memory_bytes / slot_bytes(p), 1);
+
+	if (depth > affordable && rq->queue_depth)
+		p->depth_note = "queue depth reduced to what memory allows";
+	return (unsigned)max_u64(1, min_u64(depth, min_u64(affordable, chunks)));
+}
+
+/*
+ * A blocking ioctl needs a thread for each command in flight; write() and read() need one thread
+ * for all, and at depth 1 one system call more than SG_IO.
+ */
+static void choose_io(const struct plan_request *rq, unsigned depth, struct plan *p)
+{
+	bool through_block = p->in.via == VIA_BLOCK || p->out.via == VIA_BLOCK;
+	enum io_kind io = rq->io;
+	unsigned workers = rq->workers;
+
+	if (io == IO_AUTO)
+		io = through_block || depth == 1 ? IO_SG_IO : IO_RW;
+	if (io == IO_SG_IO)
+		workers = depth;
+	else if (workers == 0)
+		workers = 1;
+	p->in.io = p->out.io = io;
+	p->depth = depth;
+	p->workers = workers < depth ? workers : depth;
+}
+
+static int choose_cdb(const char *side, unsigned asked, uint64_t start, const struct span *s,
+	unsigned flags, struct plan *p, struct lane_spec *spec, char why[PLAN_WHY_ROOM])
+{
+	uint64_t end = start + s->len_bytes;
+	uint64_t last_lba = end / s->block_bytes - (end > 0 ? 1 : 0);
+	uint32_t blocks = p->chunk_bytes / s->block_bytes;
+	unsigned bits = flags & (END_DPO | END_FUA);
+
+	spec->cdb_bytes = asked ? asked : cdb_choose(last_lba, blocks);
+	if (cdb_reaches(spec->cdb_bytes, last_lba, blocks, bits))
+		return 0;
+	snprintf(why, PLAN_WHY_ROOM,
+		"cdbsz=%u cannot be used for the %s: it does not reach LBA %llu%s (leave cdbsz= out)",
+		asked, side, (unsigned long long)last_lba, bits ? ", or has no DPO and FUA" : "");
+	return EXIT_CONTRADICT;
+}
+
+static void spec_fill(const struct plan_request *rq, struct plan *p, struct lane_spec *spec,
+	enum xfer_method method, enum lane_via via, bool own_buffer, bool asked)
+{
+	spec->method = method == METHOD_AUTO ? METHOD_INDIRECT : method;
+	spec->via = via;
+	spec->max_bytes = p->chunk_bytes;
+	spec->timeout_ms = rq->timeout_ms;
+	spec->own_buffer = own_buffer;
+	spec->may_fall_back = method == METHOD_DIO && !asked;
+}
+
+int plan_make(const struct plan_request *rq, const struct endpoint *in, const struct endpoint *out,
+	const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
+{
+	const struct plan_row *r = choose_row(rq, in, out, why);
+	bool in_owns, out_owns;
+	int bad;
+
+	if (!r)
+		return EXIT_CONTRADICT;
+	memset(p, 0, sizeof(*p));
+	p->row = r;
+	p->buffer = r->buffer;
+	p->cpu_copies = r->cpu_copies;
+	p->reads = true;
+	p->writes = r->out_class == CLASS_DEVICE;
+	choose_chunk(rq, in, out, s, p);
+	in_owns = r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH;
+	out_owns = r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH;
+	spec_fill(rq, p, &p->in, r->in_method, r->in_via, in_owns, rq->in_method == METHOD_DIO);
+	spec_fill(rq, p, &p->out, r->out_method, r->out_via, out_owns, rq->out_method == METHOD_DIO);
+	choose_io(rq, choose_depth(rq, s, p), p);
+	bad = choose_cdb("source", rq->in_cdb_bytes, s->in_bytes, s, rq->in_flags, p, &p->in, why);
+	if (bad)
+		return bad;
+	return choose_cdb(
+		"destination", rq->out_cdb_bytes, s->out_bytes, s, rq->out_flags, p, &p->out, why);
+}
+
+/* --- in words --- */
+
+static void print_end(const char *side, const struct endpoint *ep)
+{
+	const struct end_facts *f = &ep->facts;
+	char size[UNITS_TEXT_ROOM], reserved[UNITS_TEXT_ROOM];
+
+	if (f->size_bytes == SIZE_UNKNOWN) {
+		diag_plain("%s: %s (%s)", side, ep->name, f->kind);
+		return;
+	}
+	diag_plain("%s: %s %s, %llu blocks of %u bytes (%s), reserved buffer %s, queue depth %u",
+		side, ep->name, ep->identity, (unsigned long long)(f->size_bytes / f->block_bytes),
+		f->block_bytes, units_bytes_text(f->size_bytes, size),
+		units_bytes_text(f->reserved_bytes, reserved), f->queue_depth);
+}
+
+void plan_print(const struct plan *p, const struct endpoint *in, const struct endpoint *out,
+	const struct span *s)
+{
+	char len[UNITS_TEXT_ROOM], chunk[UNITS_TEXT_ROOM];
+	const struct plan_row *r = p->row;
+
+	print_end("in", in);
+	print_end("out", out);
+	diag_plain("plan: %s -> %s: %s; CPU copies per byte %u", method_name(r->in_method),
+		method_name(r->out_method), r->why, p->cpu_copies);
+	diag_plain("plan: %s in chunks of %s (%u blocks), qd %u, %u worker%s, %s, %s and %s",
+		units_bytes_text(s->len_bytes, len), units_bytes_text(p->chunk_bytes, chunk),
+		p->chunk_bytes / s->block_bytes, p->depth, p->workers,
+		p->workers == 1 ? "" : "s",
+		p->in.io == IO_RW ? "write() and read()" : "ioctl(SG_IO)",
+		cdb_name(p->in.cdb_bytes, false), cdb_name(p->out.cdb_bytes, true));
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ring holds the flying slots in the order they were sent. Whatever else a slot may be is not
+ * stored: it is running (on the stack), parked, or through.
+ */
+#include "worker.h"
+
+#include <assert.h>
+#include <time.h>
+#include <unistd.h>
+
+static void ring_push(struct worker *w, struct slot *s)
+{
+	unsigned at = w->head + w->flying;
+
+	assert(w->flying < w->nslots);
+	w->ring[at < w->nslots ? at : at - w->nslots] = s;
+	w->flying++;
+}
+
+static struct slot *ring_pop(struct worker *w)
+{
+	struct slot *s = w->ring[w->head];
+
+	if (++w->head == w->nslots)
+		w->head = 0;
+	w->flying--;
+	return s;
+}
+
+static void park(struct worker *w, struct slot *s)
+{
+	s->next = w->parked;
+	w->parked = s;
+}
+
+static COLD void sleep_ns(nsec_t ns)
+{
+	struct timespec left = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) != 0)
+		continue;
+}
+
+static COLD void give_up(struct worker *w, const struct slot *s)
+{
+	struct first_fault *first = w->first;
+
+	pthread_mutex_lock(&first->lock);
+	if (!first->ep) {
+		first->ep = s->lane[s->recipe->step[s->step].side]->ep;
+		first->x = s->x;
+	}
+	pthread_mutex_unlock(&first->lock);
+	feed_stop(w->feed);
+}
+
+/* The next chunk for s, begun; false: s has nothing to do, now or ever. */
+static bool next_chunk(struct worker *w, struct slot *s)
+{
+	struct chunk c;
+
+	switch (feed_claim(w->feed, &c)) {
+	case FEED_CHUNK: slot_begin(s, &c); return true;
+	case FEED_PAUSE: park(w, s); return false;
+	default: return false;
+	}
+}
+
+/* Runs s as far as it goes without blocking on what flies. */
+static void drive(struct worker *w, struct slot *s, enum slot_next next)
+{
+	for (;;) {
+		switch (next) {
+		case SLOT_FLYING: ring_push(w, s); return;
+		case SLOT_FAILED: give_up(w, s); return;
+		case SLOT_FINISHED:
+			if (!next_chunk(w, s))
+				return;
+			break;
+		case SLOT_AGAIN:
+			if (s->delay_ns > 0)
+				sleep_ns(s->delay_ns);
+			break;
+		}
+		next = slot_step(s);
+	}
+}
+
+static void unpark(struct worker *w)
+{
+	struct slot *s = w->parked;
+
+	w->parked = NULL;
+	while (s) {
+		struct slot *next = s->next;
+
+		drive(w, s, SLOT_FINISHED);
+		s = next;
+	}
+}
+
+void done_tell(int done_fd)
+{
+	const uint64_t one = 1;
+
+	while (write(done_fd, &one, sizeof(one)) < 0)
+		continue; /* an eventfd takes it; only EINTR can be in the way */
+}
+
+void *worker_run(void *arg)
+{
+	struct worker *w = arg;
+
+	for (unsigned i = w->nslots; i-- > 0;)
+		park(w, &w->slots[i]);
+	while (w->parked) {
+		feed_wait(w->feed); /* returns at once unless there is a pause */
+		unpark(w);
+		while (w->flying > 0) {
+			struct slot *s = ring_pop(w);
+
+			drive(w, s, slot_land(s));
+		}
+	}
+	feed_leave(w->feed);
+	done_tell(w->done_fd);
+	return NULL;
+}

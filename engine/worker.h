@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A thread and its slots. It keeps every slot busy and, when all fly, blocks on the one that has
+ * flown longest: commands come home about in the order they left, so one blocking read() takes
+ * the place of a poll and a read, and nothing wakes up for nothing. A slot whose lane is inline
+ * never flies; the same loop then runs it from chunk to chunk.
+ */
+#ifndef ENGINE_WORKER_H
+#define ENGINE_WORKER_H
+
+#include <pthread.h>
+
+#include "slot.h"
+
+/* The first fault of a run, from whichever worker: guarded by lock. */
+struct first_fault {
+	pthread_mutex_t lock;
+	const struct endpoint *ep; /* NULL: none */
+	struct xfer x;
+};
+
+struct worker {
+	/* set by the main thread before the start */
+	struct feed *feed;
+	struct first_fault *first;
+	struct slot *slots;
+	unsigned nslots;
+	struct slot **ring; /* room for nslots */
+	int done_fd;	    /* eventfd: gets 1 when the worker leaves */
+	/* the worker's own */
+	/* Not on a cache line that another worker writes: 64 is x86-64's and arm64's. */
+	_Alignas(64) struct counters counters[2];
+	unsigned head, flying;
+	struct slot *parked; /* those that found the feed paused, by slot->next */
+	pthread_t thread;
+};
+
+/* pthread_create()'s function; arg is a struct worker. Runs with all signals blocked. */
+void *worker_run(void *arg);
+
+/* Adds 1 to the eventfd that the main thread waits on. Any thread. */
+void done_tell(int done_fd);
+
+#endif

@@ -1,0 +1,1054 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One table row for each operand, option and flag word; the rows carry their own text, so --help
+ * cannot drift from what is accepted. A word is judged alone by its row's set(); what depends on
+ * several words is judged by checks[] when all have been read.
+ *
+ * Each dashed word gets a popt context of its own: popt then never sees an operand, and neither
+ * POSIXLY_CORRECT nor the order of the words changes what a line means. popt's config files and
+ * aliases are not read (that takes poptReadDefaultConfig(), which nobody calls).
+ */
+#include "options.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <popt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/diag.h"
+#include "core/status.h"
+#include "core/units.h"
+
+/* Flag words that only checks[] look at; they share a mask with enum end_flags. */
+#define WORD_NOMMAP (1u << 30)
+#define WORD_APPEND (1u << 31)
+#define WORDS_ONLY  (WORD_NOMMAP | WORD_APPEND)
+
+#define ROWS	    32
+#define VERBOSE_MAX 1000
+
+struct parse {
+	struct options o;
+	const char *word;	 /* the one being read */
+	const char *given[ROWS]; /* by operand row: the word that set it */
+	uint32_t ibs_bytes, obs_bytes;
+	enum xfer_method xfer;		/* xfer=: both sides */
+	unsigned dio;			/* dio=N */
+	const char *in_word, *out_word; /* where a side's method comes from, for messages */
+	unsigned time_timeout_ms;	/* time=0|1,SECONDS; 0: not given */
+	unsigned verbose_letters;
+	bool flush_asked; /* conv=fsync */
+	int exit_status;
+};
+
+enum group { GROUP_DD, GROUP_SCSI, GROUP_MOVE, GROUP_SHOW };
+
+struct choice {
+	const char *word;
+	unsigned value;
+};
+
+struct operand {
+	const char *name;
+	const char *arg;
+	const char *dflt; /* NULL: not worth a word */
+	const char *help;
+	enum group group;
+	const char *same_as; /* this row is another name for that one */
+	bool (*set)(struct parse *p, const struct operand *row, const char *value);
+	size_t field, size; /* where in struct parse, for the general set functions */
+	uint64_t min, max;
+	const struct choice *choices; /* up to a NULL word */
+};
+
+struct option {
+	const char *name;
+	char letter;
+	const char *help;
+	enum options_result (*apply)(struct parse *p);
+};
+
+enum sides { SIDE_IN = 1, SIDE_OUT = 2, SIDE_BOTH = 3 };
+
+struct flag {
+	const char *word;
+	enum sides sides;
+	unsigned sets;		 /* enum end_flags and WORD_* */
+	enum xfer_method method; /* METHOD_AUTO: not about methods */
+	const char *help;
+};
+
+struct conversion {
+	const char *word;
+	unsigned sets; /* of the destination */
+	bool flush;
+};
+
+/* Words of a peer's that would change the copy: refused with a reason rather than as unknown. */
+struct missing {
+	const char *word, *why;
+};
+
+/* ---- saying no ---- */
+
+#define SHOWN_ROOM 64
+
+/* What the user wrote, cut (not inside a UTF-8 character) to fit a line. */
+static const char *shown(const char *word, size_t len, char *text)
+{
+	size_t keep = SHOWN_ROOM - sizeof("...");
+
+	if (len == 0)
+		return "''";
+	if (len <= keep) {
+		memcpy(text, word, len);
+		text[len] = '\0';
+		return text;
+	}
+	while (keep > 0 && ((unsigned char)word[keep] & 0xc0) == 0x80)
+		keep--;
+	memcpy(text, word, keep);
+	memcpy(text + keep, "...", sizeof("..."));
+	return text;
+}
+
+#define SHOWN(word, len) shown((word), (len), (char[SHOWN_ROOM]){ "" })
+
+/* Says why word (NULL: the line as a whole) cannot be. Returns false, for the caller to pass on. */
+static COLD bool PRINTF_LIKE(4, 5)
+	refuse(struct parse *p, int status, const char *word, const char *fmt, ...)
+{
+	char why[160];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	diag(word ? SHOWN(word, strlen(word)) : NULL, "%s", why);
+	p->exit_status = status;
+	return false;
+}
+
+/* ---- "did you mean" ---- */
+
+#define NEAREST_MAX 16 /* no name of ours is longer */
+
+struct nearest {
+	const char *typed;
+	size_t len;
+	const char *name;
+	size_t distance;
+};
+
+/* Letters to insert, delete, change or swap with their neighbour to get from a to b. */
+static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb)
+{
+	size_t d[NEAREST_MAX + 1][NEAREST_MAX + 1];
+
+	for (size_t i = 0; i <= na; i++)
+		d[i][0] = i;
+	for (size_t j = 0; j <= nb; j++)
+		d[0][j] = j;
+	for (size_t i = 1; i <= na; i++) {
+		for (size_t j = 1; j <= nb; j++) {
+			size_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+
+			best = min_u64(best, d[i - 1][j] + 1);
+			best = min_u64(best, d[i][j - 1] + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				best = min_u64(best, d[i - 2][j - 2] + 1);
+			d[i][j] = best;
+		}
+	}
+	return d[na][nb];
+}
+
+/* A slip is one letter, two in a name of four and more. */
+static void nearest_offer(struct nearest *n, const char *name)
+{
+	size_t len = strlen(name);
+	size_t distance;
+
+	if (n->len == 0 || n->len > NEAREST_MAX || len > NEAREST_MAX)
+		return;
+	distance = edit_distance(n->typed, n->len, name, len);
+	if (distance <= (len < 4 ? 1 : 2) && distance < n->len && distance < n->distance) {
+		n->name = name;
+		n->distance = distance;
+	}
+}
+
+static struct nearest nearest_to(const char *typed, size_t len)
+{
+	return (struct nearest){ .typed = typed, .len = len, .distance = SIZE_MAX };
+}
+
+/* ---- setting one operand ---- */
+
+static bool number(
+	struct parse *p, const char *text, size_t len, uint64_t min, uint64_t max, uint64_t *out)
+{
+	enum units_error err = units_parse_n(text, len, out);
+
+	if (err != UNITS_OK)
+		return refuse(p, EXIT_SYNTAX, p->word, "%s (see NUMBERS in the manual)",
+			units_error_text(err));
+	if (*out >= min && *out <= max)
+		return true;
+	return refuse(p, EXIT_SYNTAX, p->word, "must be %" PRIu64 " %s %" PRIu64, min,
+		max == min + 1 ? "or" : "to", max);
+}
+
+static bool set_number(struct parse *p, const struct operand *row, const char *value)
+{
+	char *at = (char *)p + row->field;
+	uint64_t n;
+	uint32_t n32;
+
+	if (!number(p, value, strlen(value), row->min, row->max, &n))
+		return false;
+	n32 = (uint32_t)n;
+	if (row->size == sizeof(bool))
+		*(bool *)at = n != 0;
+	else if (row->size == sizeof(n32))
+		memcpy(at, &n32, sizeof(n32));
+	else
+		memcpy(at, &n, sizeof(n));
+	return true;
+}
+
+static bool set_count(struct parse *p, const struct operand *row, const char *value)
+{
+	if (strcmp(value, "-1") != 0)
+		return set_number(p, row, value);
+	p->o.count = COUNT_ALL;
+	return true;
+}
+
+static bool set_seconds(struct parse *p, const struct operand *row, const char *value)
+{
+	uint64_t seconds;
+
+	if (!number(p, value, strlen(value), row->min, row->max, &seconds))
+		return false;
+	p->o.timeout_ms = (unsigned)seconds * 1000;
+	return true;
+}
+
+/* PATH_MAX counts the final NUL: what is longer, no system call takes. */
+static bool set_path(struct parse *p, const struct operand *row, const char *value)
+{
+	if (strlen(value) >= PATH_MAX)
+		return refuse(p, EXIT_SYNTAX, p->word, "file name too long");
+	memcpy((char *)p + row->field, &value, sizeof(value));
+	return true;
+}
+
+static bool set_choice(struct parse *p, const struct operand *row, const char *value)
+{
+	for (const struct choice *c = row->choices; c->word; c++) {
+		if (strcmp(c->word, value) == 0) {
+			memcpy((char *)p + row->field, &c->value, sizeof(c->value));
+			return true;
+		}
+	}
+	return refuse(p, EXIT_SYNTAX, p->word, "must be %s", row->arg);
+}
+
+static bool is_cdb_size(uint64_t n)
+{
+	return n == 6 || n == 10 || n == 12 || n == 16;
+}
+
+static bool cdb_size(struct parse *p, const char *text, size_t len, unsigned *out)
+{
+	uint64_t n = 0;
+
+	if (units_parse_n(text, len, &n) != UNITS_OK || !is_cdb_size(n))
+		return refuse(p, EXIT_SYNTAX, p->word, "must be 6, 10, 12 or 16, or two of them");
+	*out = (unsigned)n;
+	return true;
+}
+
+static bool set_cdbsz(struct parse *p, const struct operand *row, const char *value)
+{
+	size_t len = strcspn(value, ",");
+
+	(void)row;
+	if (!cdb_size(p, value, len, &p->o.in.cdb_bytes))
+		return false;
+	p->o.out.cdb_bytes = p->o.in.cdb_bytes;
+	if (value[len] == '\0')
+		return true;
+	return cdb_size(p, value + len + 1, strlen(value + len + 1), &p->o.out.cdb_bytes);
+}
+
+/* sg_dd's time=1,TO: the command timeout rides along. */
+static bool set_time(struct parse *p, const struct operand *row, const char *value)
+{
+	size_t len = strcspn(value, ",");
+	const char *seconds = value + len + 1;
+	uint64_t n;
+
+	if (!number(p, value, len, row->min, row->max, &n))
+		return false;
+	p->o.time_lines = n != 0;
+	if (value[len] == '\0')
+		return true;
+	if (!number(p, seconds, strlen(seconds), 1, 86400, &n))
+		return false;
+	p->time_timeout_ms = (unsigned)n * 1000;
+	return true;
+}
+
+static bool set_fua(struct parse *p, const struct operand *row, const char *value)
+{
+	uint64_t n;
+
+	if (!number(p, value, strlen(value), row->min, row->max, &n))
+		return false;
+	p->o.out.flags |= n & 1 ? END_FUA : 0;
+	p->o.in.flags |= n & 2 ? END_FUA : 0;
+	return true;
+}
+
+static bool set_coe(struct parse *p, const struct operand *row, const char *value)
+{
+	uint64_t n;
+
+	if (!number(p, value, strlen(value), row->min, row->max, &n))
+		return false;
+	if (n == 0)
+		return true;
+	return refuse(p, EXIT_SYNTAX, p->word,
+		"continuing past errors is not there yet (leave it out: the first error stops the "
+		"copy)");
+}
+
+/* ---- lists of words: iflag=, oflag=, conv= ---- */
+
+static const struct flag flags[] = {
+	{ "mmap", SIDE_BOTH, 0, METHOD_MMAP, "the mapped reserved buffer of the sg driver" },
+	{ "nommap", SIDE_BOTH, WORD_NOMMAP, METHOD_AUTO, "not that: indirect unless dio is asked" },
+	{ "dio", SIDE_BOTH, 0, METHOD_DIO, "direct IO from and to user memory" },
+	{ "direct", SIDE_BOTH, 0, METHOD_DIO, "the same as dio" },
+	{ "indirect", SIDE_BOTH, 0, METHOD_INDIRECT, "the driver copies through its own buffer" },
+	{ "dpo", SIDE_BOTH, END_DPO, METHOD_AUTO, "DPO bit in each READ or WRITE: do not cache" },
+	{ "fua", SIDE_BOTH, END_FUA, METHOD_AUTO, "FUA bit in each READ or WRITE: to the medium" },
+	{ "excl", SIDE_BOTH, END_EXCL, METHOD_AUTO, "open the node with O_EXCL" },
+	{ "flock", SIDE_BOTH, END_FLOCK, METHOD_AUTO, "hold an flock(2) on the node" },
+	{ "force", SIDE_BOTH, END_FORCE, METHOD_AUTO,
+		"write to a disk in use (never to the one that holds /)" },
+	{ "nocreat", SIDE_BOTH, END_NOCREAT, METHOD_AUTO, "never create a file" },
+	{ "null", SIDE_BOTH, END_NULL, METHOD_AUTO, "no effect, as in sgm_dd" },
+	{ "append", SIDE_BOTH, WORD_APPEND, METHOD_AUTO, "no effect on a device, not with seek=" },
+	{ "dsync", SIDE_BOTH, 0, METHOD_AUTO, "no effect on a device" },
+	{ "00", SIDE_IN, END_ZEROS, METHOD_AUTO, "iflag only, instead of if=: read zeros" },
+	{ "ff", SIDE_IN, END_ONES, METHOD_AUTO, "iflag only, instead of if=: read 0xff bytes" },
+};
+
+static const struct conversion conversions[] = {
+	{ "null", 0, false },
+	{ "nocreat", END_NOCREAT, false },
+	{ "notrunc", 0, false },
+	{ "sync", 0, false },
+	{ "fsync", 0, true },
+	{ "fdatasync", 0, true },
+};
+
+static const struct missing missing[] = {
+	{ "coe", "continuing past errors" },
+	{ "noerror", "continuing past errors" },
+	{ "sparse", "sparse output" },
+	{ "sparing", "write sparing" },
+	{ "random", "generated random data" },
+	{ "trim", "trimming" },
+	{ "unmap", "trimming" },
+	{ "pt", "pass-through on a block node" },
+	{ "sgio", "pass-through on a block node" },
+	{ "nocache", "the page cache" },
+	{ "rarc", "the RARC bit" },
+};
+
+struct span {
+	const char *text;
+	size_t len;
+};
+
+static bool span_is(struct span s, const char *word)
+{
+	return strlen(word) == s.len && memcmp(word, s.text, s.len) == 0;
+}
+
+/* Which word of p->word's list is wrong need not be plain: it is named. */
+static bool refuse_word(struct parse *p, struct span s, struct nearest near)
+{
+	const char *bad = SHOWN(s.text, s.len);
+
+	for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
+		if (span_is(s, missing[i].word))
+			return refuse(p, EXIT_SYNTAX, p->word,
+				"%s: %s is not there yet (leave it out)", bad, missing[i].why);
+	if (s.len == 0)
+		return refuse(p, EXIT_SYNTAX, p->word, "empty word in the list");
+	if (near.name)
+		return refuse(p, EXIT_SYNTAX, p->word, "%s: unknown (did you mean %s? see --help)",
+			bad, near.name);
+	return refuse(p, EXIT_SYNTAX, p->word, "%s: unknown (see --help)", bad);
+}
+
+typedef bool take_word(struct parse *p, const struct operand *row, struct span s);
+
+static bool each_word(struct parse *p, const struct operand *row, const char *list, take_word *take)
+{
+	for (;;) {
+		struct span s = { list, strcspn(list, ",") };
+
+		if (!take(p, row, s))
+			return false;
+		if (list[s.len] == '\0')
+			return true;
+		list += s.len + 1;
+	}
+}
+
+static bool apply_flag(struct parse *p, const struct flag *f, struct side_options *side)
+{
+	if ((f->sides & (side == &p->o.in ? SIDE_IN : SIDE_OUT)) == 0)
+		return refuse(p, EXIT_SYNTAX, p->word, "%s is for iflag= only", f->word);
+	side->flags |= f->sets;
+	if (f->method == METHOD_AUTO)
+		return true;
+	if (side->method != METHOD_AUTO && side->method != f->method)
+		return refuse(p, EXIT_CONTRADICT, p->word,
+			"two transfer methods for one side (leave one)");
+	side->method = f->method;
+	*(side == &p->o.in ? &p->in_word : &p->out_word) = p->word;
+	return true;
+}
+
+static bool take_flag(struct parse *p, const struct operand *row, struct span s)
+{
+	struct side_options *side = (void *)((char *)p + row->field);
+	struct nearest near = nearest_to(s.text, s.len);
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (span_is(s, flags[i].word))
+			return apply_flag(p, &flags[i], side);
+		nearest_offer(&near, flags[i].word);
+	}
+	return refuse_word(p, s, near);
+}
+
+static bool set_flags(struct parse *p, const struct operand *row, const char *value)
+{
+	return each_word(p, row, value, take_flag);
+}
+
+static bool take_conversion(struct parse *p, const struct operand *row, struct span s)
+{
+	struct nearest near = nearest_to(s.text, s.len);
+
+	(void)row;
+	for (size_t i = 0; i < ARRAY_SIZE(conversions); i++) {
+		const struct conversion *c = &conversions[i];
+
+		if (span_is(s, c->word)) {
+			p->o.out.flags |= c->sets;
+			p->flush_asked |= c->flush;
+			return true;
+		}
+		nearest_offer(&near, c->word);
+	}
+	return refuse_word(p, s, near);
+}
+
+static bool set_conv(struct parse *p, const struct operand *row, const char *value)
+{
+	return each_word(p, row, value, take_conversion);
+}
+
+/* ---- the table of operands ---- */
+
+static const struct choice io_choices[] = { { "sg_io", IO_SG_IO }, { "rw", IO_RW }, { NULL, 0 } };
+
+static const struct choice xfer_choices[] = {
+	{ "auto", METHOD_AUTO },
+	{ "mmap", METHOD_MMAP },
+	{ "dio", METHOD_DIO },
+	{ "indirect", METHOD_INDIRECT },
+	{ NULL, 0 },
+};
+
+static const struct choice status_choices[] = {
+	{ "none", STATUS_NONE },
+	{ "noxfer", STATUS_NOXFER },
+	{ "progress", STATUS_PROGRESS },
+	{ "null", STATUS_DEFAULT },
+	{ NULL, 0 },
+};
+
+#define FIELD(member) \
+	.field = offsetof(struct parse, member), .size = sizeof(((struct parse *)0)->member)
+#define NUMBER(member, least, most) .set = set_number, FIELD(member), .min = (least), .max = (most)
+#define CHOICE(member, list)	    .set = set_choice, FIELD(member), .choices = (list)
+
+static const struct operand operands[] = {
+	{ "if", "FILE", "standard input", "read from FILE", GROUP_DD, .set = set_path,
+		FIELD(o.in.path) },
+	{ "of", "FILE", "standard output", "write to FILE; . or /dev/null writes nothing", GROUP_DD,
+		.set = set_path, FIELD(o.out.path) },
+	{ "bs", "BYTES", "the device's block length", "unit of count, skip and seek", GROUP_DD,
+		NUMBER(o.bs_bytes, 1, UINT32_MAX) },
+	{ "ibs", "BYTES", NULL, "the same as bs=, must not differ from it", GROUP_DD,
+		NUMBER(ibs_bytes, 1, UINT32_MAX) },
+	{ "obs", "BYTES", NULL, "the same as bs=, must not differ from it", GROUP_DD,
+		NUMBER(obs_bytes, 1, UINT32_MAX) },
+	{ "count", "N", "-1", "blocks to copy; -1: all there are", GROUP_DD, .set = set_count,
+		FIELD(o.count), .max = COUNT_ALL - 1 },
+	{ "skip", "N", "0", "first block to read", GROUP_DD,
+		NUMBER(o.in.offset_blk, 0, INT64_MAX) },
+	{ "iseek", "N", NULL, "the same as skip=", GROUP_DD, .same_as = "skip" },
+	{ "seek", "N", "0", "first block to write", GROUP_DD,
+		NUMBER(o.out.offset_blk, 0, INT64_MAX) },
+	{ "oseek", "N", NULL, "the same as seek=", GROUP_DD, .same_as = "seek" },
+	{ "iflag", "FLAG[,FLAG]...", NULL, "flags of the source, see below", GROUP_DD,
+		.set = set_flags, FIELD(o.in) },
+	{ "oflag", "FLAG[,FLAG]...", NULL, "flags of the destination, see below", GROUP_DD,
+		.set = set_flags, FIELD(o.out) },
+	{ "conv", "WORD[,WORD]...", NULL,
+		"nocreat, fsync, fdatasync; no effect: null, notrunc, sync", GROUP_DD,
+		.set = set_conv },
+
+	{ "cdbsz", "R[,W]", "10, 16 if needed", "CDB bytes of READ, WRITE: 6, 10, 12 or 16",
+		GROUP_SCSI, .set = set_cdbsz },
+	{ "fua", "0|1|2|3", "0", "FUA bit: 1 in WRITE, 2 in READ, 3 in both", GROUP_SCSI,
+		.set = set_fua, .max = 3 },
+	{ "sync", "0|1", "1", "SYNCHRONIZE CACHE after writing to a device", GROUP_SCSI,
+		NUMBER(o.sync_at_end, 0, 1) },
+	{ "timeout", "SECONDS", "60", "of one command", GROUP_SCSI, .set = set_seconds, .min = 1,
+		.max = 86400 },
+	{ "retries", "N", "5", "of a command that may succeed when repeated", GROUP_SCSI,
+		NUMBER(o.retries, 0, 100) },
+	{ "coe", "0", "0", "continue on error: only 0 (no) for now", GROUP_SCSI, .set = set_coe,
+		.max = 3 },
+
+	{ "bpt", "N", "chosen", "blocks of bs per transfer; 0: chosen", GROUP_MOVE,
+		NUMBER(o.bpt_blk, 0, UINT32_MAX) },
+	{ "io", "sg_io|rw", "chosen", "by ioctl(SG_IO), or by write() and read()", GROUP_MOVE,
+		CHOICE(o.io, io_choices) },
+	{ "xfer", "auto|mmap|dio|indirect", "auto", "transfer method of both sides", GROUP_MOVE,
+		CHOICE(xfer, xfer_choices) },
+	{ "dio", "0|1", "chosen", "direct IO on the destination", GROUP_MOVE, NUMBER(dio, 0, 1) },
+	{ "reserved", "BYTES", "chosen", "reserved buffer to ask of sg; 0: chosen", GROUP_MOVE,
+		NUMBER(o.reserved_bytes, 0, UINT32_MAX) },
+	{ "qd", "N", "chosen", "queue depth: commands in flight per side, 1 to 1024", GROUP_MOVE,
+		NUMBER(o.queue_depth, 1, 1024) },
+	{ "iodepth", "N", NULL, "the same as qd=", GROUP_MOVE, .same_as = "qd" },
+	{ "thr", "N", NULL, "the same as qd=", GROUP_MOVE, .same_as = "qd" },
+	{ "workers", "N", "chosen", "threads that share the queue depth, 1 to 1024", GROUP_MOVE,
+		NUMBER(o.workers, 1, 1024) },
+
+	{ "time", "0|1[,SECONDS]", "1", "timing lines; SECONDS as timeout=", GROUP_SHOW,
+		.set = set_time, .max = 1 },
+	{ "status", "none|noxfer|progress|null", "null",
+		"none: errors only; noxfer: no timing lines", GROUP_SHOW,
+		CHOICE(o.status, status_choices) },
+	{ "verbose", "N", "0", "the same as N times -v", GROUP_SHOW,
+		NUMBER(o.verbose, 0, VERBOSE_MAX) },
+};
+
+_Static_assert(ARRAY_SIZE(operands) <= ROWS, "struct parse has a word for each row");
+
+static const struct operand *operand_find(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(operands); i++)
+		if (span_is((struct span){ name, len }, operands[i].name))
+			return &operands[i];
+	return NULL;
+}
+
+/* The row that does the work: of an alias, the one it stands for. */
+static const struct operand *operand_real(const struct operand *row)
+{
+	return row->same_as ? operand_find(row->same_as, strlen(row->same_as)) : row;
+}
+
+/* The word that set operand name, NULL if none did. */
+static const char *given(const struct parse *p, const char *name)
+{
+	const struct operand *row = operand_find(name, strlen(name));
+
+	assert(row && !row->same_as);
+	return p->given[row - operands];
+}
+
+static bool refuse_operand(struct parse *p, size_t name_len)
+{
+	struct nearest near = nearest_to(p->word, name_len);
+
+	if (p->word[name_len] == '\0')
+		return refuse(p, EXIT_SYNTAX, p->word,
+			"not of the form NAME=VALUE (if= and of= go before a file; see --help)");
+	for (size_t i = 0; i < ARRAY_SIZE(operands); i++)
+		nearest_offer(&near, operands[i].name);
+	if (near.name)
+		return refuse(p, EXIT_SYNTAX, p->word,
+			"unknown operand (did you mean %s=? see --help)", near.name);
+	return refuse(p, EXIT_SYNTAX, p->word, "unknown operand (see --help)");
+}
+
+static bool parse_operand(struct parse *p)
+{
+	size_t name_len = strcspn(p->word, "=");
+	const struct operand *row = operand_find(p->word, name_len);
+	const char *value = p->word + name_len + 1;
+	const char **first;
+
+	if (!row || p->word[name_len] == '\0')
+		return refuse_operand(p, name_len);
+	if (*value == '\0')
+		return refuse(p, EXIT_SYNTAX, p->word, "empty value (give one or leave it out)");
+	row = operand_real(row);
+	first = &p->given[row - operands];
+	if (*first)
+		return refuse(p, EXIT_SYNTAX, p->word, "given twice (%s was before)",
+			SHOWN(*first, strlen(*first)));
+	*first = p->word;
+	return row->set(p, row, value);
+}
+
+/* ---- the table of options ---- */
+
+static enum options_result print_help(struct parse *p);
+static enum options_result print_version(struct parse *p);
+
+static enum options_result apply_dry_run(struct parse *p)
+{
+	p->o.dry_run = true;
+	return OPTIONS_RUN;
+}
+
+static enum options_result apply_nocopy(struct parse *p)
+{
+	p->o.out.flags |= END_NOCOPY;
+	return OPTIONS_RUN;
+}
+
+static enum options_result apply_progress(struct parse *p)
+{
+	p->o.progress = true;
+	return OPTIONS_RUN;
+}
+
+static enum options_result apply_quiet(struct parse *p)
+{
+	p->o.quiet = true;
+	return OPTIONS_RUN;
+}
+
+static enum options_result apply_verbose(struct parse *p)
+{
+	p->verbose_letters += p->verbose_letters < VERBOSE_MAX;
+	return OPTIONS_RUN;
+}
+
+static const struct option options[] = {
+	{ "dry-run", 'd', "open, check and show the plan; copy nothing", apply_dry_run },
+	{ "nocopy", 'n', "read only: write nothing to of=", apply_nocopy },
+	{ "progress", 'p', "percent, rate and time left, as status=progress", apply_progress },
+	{ "quiet", 'q', "say only what goes wrong, as status=none", apply_quiet },
+	{ "verbose", 'v', "show the plan and what was decided; may be repeated", apply_verbose },
+	{ "help", 'h', "show this and exit", print_help },
+	{ "version", 'V', "show the version and exit", print_version },
+};
+
+/* ---- --help ---- */
+
+static const char *const group_titles[] = {
+	[GROUP_DD] = "Operands as in dd and sgm_dd:",
+	[GROUP_SCSI] = "Commands:",
+	[GROUP_MOVE] = "How data move (chosen by measurement where not given):",
+	[GROUP_SHOW] = "What is shown (all on standard error):",
+};
+
+static void print_row(const char *left, const char *text, const char *dflt)
+{
+	printf("  %-32s  %s", left, text);
+	if (dflt)
+		printf(" [%s]", dflt);
+	putchar('\n');
+}
+
+static void print_operands(void)
+{
+	char left[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(operands); i++) {
+		const struct operand *row = &operands[i];
+
+		if (i == 0 || row->group != row[-1].group)
+			printf("\n%s\n", group_titles[row->group]);
+		(void)snprintf(left, sizeof(left), "%s=%s", row->name, row->arg);
+		print_row(left, row->help, row->dflt);
+	}
+}
+
+static void print_options(void)
+{
+	char left[64];
+
+	printf("\nOptions:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		(void)snprintf(left, sizeof(left), "-%c, --%s", options[i].letter, options[i].name);
+		print_row(left, options[i].help, NULL);
+	}
+}
+
+static void print_flags(void)
+{
+	printf("\nFlags for iflag= and oflag=:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		print_row(flags[i].word, flags[i].help, NULL);
+}
+
+/* What could not be written was not said: that is an error too. */
+static enum options_result stdout_done(struct parse *p)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return OPTIONS_EXIT;
+	p->exit_status = exit_status_from_errno(errno);
+	diag_errno("standard output", errno, "cannot write");
+	return OPTIONS_BAD;
+}
+
+static enum options_result print_help(struct parse *p)
+{
+	printf("Usage: sgmmcp if=FILE of=FILE [NAME=VALUE]... [-dnpqv]\n"
+	       "Copy between SCSI disks through their sg nodes, or measure how fast they are.\n");
+	print_operands();
+	print_options();
+	print_flags();
+	printf("\nNumbers: 4096, 0x1000, 1000h, 4k (KiB), 4kB (1000), 2x33, 3+1k; suffixes k m g t "
+	       "p E.\n"
+	       "Manual: man 8 sgmmcp\n");
+	return stdout_done(p);
+}
+
+static enum options_result print_version(struct parse *p)
+{
+	printf("sgmmcp " SGMMCP_VERSION "\n");
+	return stdout_done(p);
+}
+
+/* ---- one option ---- */
+
+static enum options_result refuse_option(struct parse *p, int popt_error)
+{
+	const char *name = p->word + strspn(p->word, "-");
+	struct nearest near = nearest_to(name, strcspn(name, "="));
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		nearest_offer(&near, options[i].name);
+	if (popt_error == POPT_ERROR_BADOPT && near.name)
+		(void)refuse(p, EXIT_SYNTAX, p->word,
+			"unknown option (did you mean --%s? see --help)", near.name);
+	else
+		(void)refuse(p, EXIT_SYNTAX, p->word, "%s (see --help)", poptStrerror(popt_error));
+	return OPTIONS_BAD;
+}
+
+/* popt gives val back, and wants it positive. */
+static void popt_table(struct poptOption *table)
+{
+	memset(table, 0, (ARRAY_SIZE(options) + 1) * sizeof(*table));
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		table[i].longName = options[i].name;
+		table[i].shortName = options[i].letter;
+		table[i].argInfo = POPT_ARG_NONE;
+		table[i].val = (int)i + 1;
+	}
+}
+
+static enum options_result parse_option(struct parse *p)
+{
+	struct poptOption table[ARRAY_SIZE(options) + 1];
+	const char *argv[] = { p->word, NULL };
+	enum options_result r = OPTIONS_RUN;
+	poptContext con;
+	int val = 0;
+
+	popt_table(table);
+	con = poptGetContext(NULL, 1, argv, table, POPT_CONTEXT_KEEP_FIRST | POPT_CONTEXT_NO_EXEC);
+	if (!con) {
+		(void)refuse(p, exit_status_from_errno(ENOMEM), p->word, "no memory");
+		return OPTIONS_BAD;
+	}
+	while (r == OPTIONS_RUN && (val = poptGetNextOpt(con)) > 0)
+		r = options[val - 1].apply(p);
+	if (r == OPTIONS_RUN && val < -1)
+		r = refuse_option(p, val);
+	poptFreeContext(con);
+	return r;
+}
+
+/* ---- what the words mean together ---- */
+
+static bool check_ends(struct parse *p)
+{
+	const char *in = given(p, "if"), *out = given(p, "of");
+	unsigned generated = p->o.in.flags & (END_ZEROS | END_ONES);
+
+	if (generated == (END_ZEROS | END_ONES))
+		return refuse(p, EXIT_CONTRADICT, given(p, "iflag"),
+			"00 and ff exclude each other (leave one)");
+	if (generated && in)
+		return refuse(p, EXIT_CONTRADICT, in,
+			"00 and ff of iflag= are a source of their own (leave one out)");
+	if (!generated && !in && !out)
+		return refuse(p, EXIT_CONTRADICT, NULL, "neither if= nor of= given (see --help)");
+	return true;
+}
+
+static bool check_block(struct parse *p)
+{
+	const struct {
+		const char *word;
+		uint32_t bytes;
+	} sizes[] = {
+		{ given(p, "bs"), p->o.bs_bytes },
+		{ given(p, "ibs"), p->ibs_bytes },
+		{ given(p, "obs"), p->obs_bytes },
+	};
+	const char *first = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		if (!sizes[i].word)
+			continue;
+		if (first && sizes[i].bytes != p->o.bs_bytes)
+			return refuse(p, EXIT_CONTRADICT, sizes[i].word,
+				"must equal %s (block sizes are not converted)",
+				SHOWN(first, strlen(first)));
+		first = sizes[i].word;
+		p->o.bs_bytes = sizes[i].bytes;
+	}
+	return true;
+}
+
+static bool check_chunk(struct parse *p)
+{
+	uint64_t bytes;
+
+	if (checked_mul(p->o.bs_bytes, p->o.bpt_blk, &bytes) && bytes <= UINT32_MAX)
+		return true;
+	return refuse(p, EXIT_SYNTAX, given(p, "bpt"),
+		"one transfer would exceed 4 GiB (blocks are %" PRIu32 " bytes)", p->o.bs_bytes);
+}
+
+/* Bytes up to the end of the range must fit in a file offset; so the sums elsewhere do. */
+static bool check_range(struct parse *p, const struct side_options *side, const char *offset_word)
+{
+	uint64_t count = p->o.count == COUNT_ALL ? 0 : p->o.count;
+	uint64_t end;
+
+	if (checked_add(side->offset_blk, count, &end) &&
+		checked_mul(end, max_u64(p->o.bs_bytes, 1), &end) && end <= INT64_MAX)
+		return true;
+	return refuse(p, EXIT_SYNTAX, offset_word ? offset_word : given(p, "count"),
+		"the copy would end past 2^63 bytes");
+}
+
+static bool check_ranges(struct parse *p)
+{
+	return check_range(p, &p->o.in, given(p, "skip")) &&
+	       check_range(p, &p->o.out, given(p, "seek"));
+}
+
+static bool refuse_methods(struct parse *p, const char *word, const char *other)
+{
+	return refuse(p, EXIT_CONTRADICT, word, "contradicts %s (leave one out)",
+		SHOWN(other, strlen(other)));
+}
+
+/* dio=0 is "indirect IO on write" for sgm_dd, which maps the destination's buffer all the same. */
+static bool check_dio(struct parse *p)
+{
+	const char *word = given(p, "dio");
+	enum xfer_method wanted = p->dio ? METHOD_DIO : METHOD_INDIRECT;
+	bool may_stay = !p->dio && p->o.out.method != METHOD_DIO;
+
+	if (!word)
+		return true;
+	if (p->o.out.method == METHOD_AUTO) {
+		p->o.out.method = wanted;
+		p->out_word = word;
+		return true;
+	}
+	if (p->o.out.method == wanted || may_stay)
+		return true;
+	return refuse_methods(p, word, p->out_word);
+}
+
+static bool settle_method(
+	struct parse *p, struct side_options *side, const char *from, const char *flag_word)
+{
+	if (p->xfer != METHOD_AUTO) {
+		if (side->method != METHOD_AUTO && side->method != p->xfer)
+			return refuse_methods(p, given(p, "xfer"), from);
+		side->method = p->xfer;
+		from = given(p, "xfer");
+	}
+	if (!(side->flags & WORD_NOMMAP))
+		return true;
+	if (side->method == METHOD_MMAP)
+		return refuse_methods(p, flag_word, "mmap");
+	if (side->method == METHOD_AUTO)
+		side->method = METHOD_INDIRECT;
+	return true;
+}
+
+static bool check_methods(struct parse *p)
+{
+	return check_dio(p) && settle_method(p, &p->o.in, p->in_word, given(p, "iflag")) &&
+	       settle_method(p, &p->o.out, p->out_word, given(p, "oflag"));
+}
+
+static bool check_append(struct parse *p)
+{
+	if (!(p->o.out.flags & WORD_APPEND) || p->o.out.offset_blk == 0)
+		return true;
+	return refuse_methods(p, given(p, "oflag"), given(p, "seek"));
+}
+
+static bool lacks_bits(const struct side_options *side)
+{
+	return side->cdb_bytes == 6 && (side->flags & (END_DPO | END_FUA));
+}
+
+static bool check_cdb(struct parse *p)
+{
+	if (!lacks_bits(&p->o.in) && !lacks_bits(&p->o.out))
+		return true;
+	return refuse(p, EXIT_CONTRADICT, given(p, "cdbsz"),
+		"READ(6) and WRITE(6) have no DPO and FUA bits (leave cdbsz= out)");
+}
+
+static bool check_flush(struct parse *p)
+{
+	if (p->flush_asked && !p->o.sync_at_end)
+		return refuse_methods(p, given(p, "sync"), given(p, "conv"));
+	return true;
+}
+
+static bool check_timeout(struct parse *p)
+{
+	if (!p->time_timeout_ms)
+		return true;
+	if (given(p, "timeout") && p->o.timeout_ms != p->time_timeout_ms)
+		return refuse_methods(p, given(p, "time"), given(p, "timeout"));
+	p->o.timeout_ms = p->time_timeout_ms;
+	return true;
+}
+
+static bool check_shown(struct parse *p)
+{
+	const char *status = given(p, "status");
+
+	p->o.verbose += p->verbose_letters;
+	if (p->o.status == STATUS_PROGRESS)
+		p->o.progress = true;
+	if (p->o.status == STATUS_NOXFER)
+		p->o.time_lines = false;
+	if (p->o.quiet && p->o.status != STATUS_DEFAULT && p->o.status != STATUS_NONE)
+		return refuse_methods(p, status, "-q");
+	if (p->o.quiet)
+		p->o.status = STATUS_NONE;
+	if (p->o.status == STATUS_NONE)
+		p->o.quiet = true;
+	if (p->o.quiet && (p->o.verbose || p->o.progress))
+		return refuse_methods(p, status ? status : "-q", p->o.verbose ? "-v" : "-p");
+	return true;
+}
+
+static bool (*const checks[])(struct parse *p) = {
+	check_ends,
+	check_block,
+	check_chunk,
+	check_ranges,
+	check_methods,
+	check_append,
+	check_cdb,
+	check_flush,
+	check_timeout,
+	check_shown,
+};
+
+static enum options_result check_all(struct parse *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		if (!checks[i](p))
+			return OPTIONS_BAD;
+	p->o.in.flags &= ~WORDS_ONLY;
+	p->o.out.flags &= ~WORDS_ONLY;
+	return OPTIONS_RUN;
+}
+
+/* ---- the line ---- */
+
+static const struct parse defaults = {
+	.o = {
+		.count = COUNT_ALL,
+		.timeout_ms = 60 * 1000,
+		.retries = 5,
+		.sync_at_end = true,
+		.time_lines = true,
+	},
+};
+
+static enum options_result parse_words(struct parse *p, int argc, const char **argv)
+{
+	enum options_result r = OPTIONS_RUN;
+	bool options_end = false;
+
+	for (int i = 1; i < argc && r == OPTIONS_RUN; i++) {
+		p->word = argv[i];
+		if (options_end || p->word[0] != '-' || p->word[1] == '\0')
+			r = parse_operand(p) ? OPTIONS_RUN : OPTIONS_BAD;
+		else if (strcmp(p->word, "--") == 0)
+			options_end = true;
+		else
+			r = parse_option(p);
+	}
+	return r;
+}
+
+enum options_result options_parse(struct options *o, int argc, const char **argv, int *exit_status)
+{
+	struct parse p = defaults;
+	enum options_result r = parse_words(&p, argc, argv);
+
+	if (r == OPTIONS_RUN)
+		r = check_all(&p);
+	if (r == OPTIONS_RUN)
+		*o = p.o;
+	*exit_status = p.exit_status;
+	return r;
+}
+
+const char *options_name(size_t index, bool *is_operand)
+{
+	*is_operand = index < ARRAY_SIZE(operands);
+	if (*is_operand)
+		return operands[index].name;
+	index -= ARRAY_SIZE(operands);
+	return index < ARRAY_SIZE(options) ? options[index].name : NULL;
+}
+
+const char *options_flag_name(size_t index)
+{
+	return index < ARRAY_SIZE(flags) ? flags[index].word : NULL;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line, checked as far as it can be without looking at any device.
+ *
+ * Operands are dd's and sgm_dd's NAME=VALUE words, options are popt's; they may be mixed in any
+ * order. One table describes each operand and option (name, argument, default, one line of help);
+ * --help is printed from it and the tests hold the man page against it. An operand given twice, an
+ * unknown one, an empty or malformed value is one line on stderr and EXIT_SYNTAX; values that are
+ * well formed but exclude each other (bs= against ibs=, two transfer methods for one side) are
+ * EXIT_CONTRADICT.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "core/base.h"
+#include "endpoints/endpoint.h"
+
+#define SGMMCP_VERSION "0.1.0"
+
+#define COUNT_ALL UINT64_MAX /* count= not given or -1: all there is */
+
+struct side_options {
+	const char *path;	    /* if=, of=; NULL where not given */
+	uint64_t offset_blk;	    /* skip=/iseek=, seek=/oseek=, in units of bs */
+	unsigned cdb_bytes;	    /* cdbsz=: 6, 10, 12, 16; 0: chosen */
+	unsigned flags;		    /* enum end_flags */
+	enum xfer_method method;    /* xfer=, iflag=, oflag=, dio=1 (destination) */
+};
+
+enum status_level { STATUS_DEFAULT, STATUS_NONE, STATUS_NOXFER, STATUS_PROGRESS };
+
+struct options {
+	struct side_options in, out;
+	uint32_t bs_bytes;	  /* 0: the device's block length */
+	uint64_t count;		  /* in units of bs, or COUNT_ALL */
+	uint32_t bpt_blk;	  /* blocks of bs per transfer; 0: chosen */
+	uint32_t reserved_bytes;  /* 0: chosen */
+	unsigned queue_depth;	  /* qd= thr= iodepth=, 1..1024; 0: chosen */
+	unsigned workers;	  /* workers=, 1..1024; 0: chosen */
+	enum io_kind io;
+	unsigned timeout_ms;	  /* of one command; default 60 s, 1..86400 s */
+	unsigned retries;	  /* of commands that may succeed when repeated; default 5, 0..100 */
+	bool sync_at_end;	  /* sync=, default on */
+	bool time_lines;	  /* time=, default on; off with status=noxfer */
+	enum status_level status;
+	unsigned verbose;	  /* -v, repeated; verbose= */
+	bool quiet;		  /* -q or status=none, which are one */
+	bool dry_run;		  /* -d */
+	bool progress;		  /* -p or status=progress */
+};
+
+enum options_result {
+	OPTIONS_RUN,  /* *o is filled in */
+	OPTIONS_EXIT, /* --help or --version was printed; leave with *exit_status */
+	OPTIONS_BAD,  /* the reason was said; leave with *exit_status */
+};
+
+/*
+ * Strings in *o point into argv, which must live as long as *o. Not thread-safe (popt).
+ * Allocates nothing that outlives the call.
+ */
+enum options_result options_parse(struct options *o, int argc, const char **argv, int *exit_status)
+	MUST_CHECK;
+
+/*
+ * The table, for the tests and the completion: name without '=' or leading dashes; NULL past the
+ * end. Aliases have rows of their own. *is_operand tells NAME=VALUE words from options.
+ */
+const char *options_name(size_t index, bool *is_operand);
+
+/* The words that iflag= and oflag= take; NULL past the end. */
+const char *options_flag_name(size_t index);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All figures come from what replies said, none from what was asked. The rate is of the transfers;
+ * the flush is timed apart, as sgm_dd leaves it out too.
+ */
+#include "report.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "core/diag.h"
+#include "core/units.h"
+#include "timing.h"
+
+struct records report_records(uint64_t bytes, uint32_t bs_bytes)
+{
+	return (struct records){ bytes / bs_bytes, bytes % bs_bytes != 0 };
+}
+
+static void print_records(uint64_t bytes, const struct span *s, const char *way)
+{
+	struct records n = report_records(bytes, s->bs_bytes);
+
+	diag_plain("%llu+%llu records %s", (unsigned long long)n.full, (unsigned long long)n.partial,
+		way);
+}
+
+static void print_time(uint64_t bytes, nsec_t elapsed_ns)
+{
+	diag_plain("time to transfer data: %lld.%06lld secs at %.2f MB/sec",
+		(long long)(elapsed_ns / NSEC_PER_SEC), (long long)(elapsed_ns % NSEC_PER_SEC / 1000),
+		timing_rate(bytes, elapsed_ns) / 1e6);
+}
+
+/* Bytes that a CPU copied: those that were planned to be, and direct IO that did not happen. */
+static uint64_t copied_bytes(const struct plan *p, const struct copy_result *r)
+{
+	uint64_t moved = counter_get(p->writes ? &r->out.bytes : &r->in.bytes);
+
+	return moved * p->cpu_copies + counter_get(&r->in.not_direct_bytes) +
+	       counter_get(&r->out.not_direct_bytes);
+}
+
+static void print_side(const char *way, const struct endpoint *ep, const struct lane_spec *spec,
+	const struct plan *p, const struct counters *c)
+{
+	char chunk[UNITS_TEXT_ROOM], slipped[UNITS_TEXT_ROOM];
+	uint64_t not_direct = counter_get(&c->not_direct_bytes);
+
+	diag_plain("%-5s %s %s: %llu commands of %s, qd %u, %s%s by %s%s%s%s", way, ep->name,
+		ep->identity, (unsigned long long)counter_get(&c->commands),
+		units_bytes_text(p->chunk_bytes, chunk), p->depth, method_name(spec->method),
+		spec->via == VIA_BLOCK ? " (block node)" : "",
+		spec->io == IO_RW ? "write/read" : "SG_IO",
+		not_direct ? "; direct IO not done for " : "",
+		not_direct ? units_bytes_text(not_direct, slipped) : "",
+		counter_get(&c->fell_back) ? "; fell back to indirect" : "");
+}
+
+static double cpu_seconds(const struct timeval *tv)
+{
+	return (double)tv->tv_sec + (double)tv->tv_usec / 1e6;
+}
+
+static void print_costs(const struct plan *p, const struct copy_result *r)
+{
+	char copied[UNITS_TEXT_ROOM], flush[64] = "";
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	if (r->flushed)
+		snprintf(flush, sizeof(flush), "; synchronize cache %.3f s",
+			(double)r->flush_ns / (double)NSEC_PER_SEC);
+	diag_plain("CPU   %.3f s (user %.3f, system %.3f), copied by CPU %s; retries %llu, recovered "
+		   "%llu, unrecovered %llu%s%s",
+		cpu_seconds(&usage.ru_utime) + cpu_seconds(&usage.ru_stime),
+		cpu_seconds(&usage.ru_utime), cpu_seconds(&usage.ru_stime),
+		units_bytes_text(copied_bytes(p, r), copied),
+		(unsigned long long)(counter_get(&r->in.retries) + counter_get(&r->out.retries)),
+		(unsigned long long)(counter_get(&r->in.recovered) + counter_get(&r->out.recovered)),
+		(unsigned long long)(counter_get(&r->in.unrecovered) +
+				     counter_get(&r->out.unrecovered)),
+		flush,
+		r->elapsed_ns < NSEC_PER_SEC ? "; shorter than 1 s: the rate says little" : "");
+}
+
+void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
+	const struct endpoint *in, const struct endpoint *out, const struct copy_result *r)
+{
+	uint64_t in_bytes = counter_get(&r->in.bytes);
+	/* What the null sink got is what was read. */
+	uint64_t out_bytes = p->writes ? counter_get(&r->out.bytes) : in_bytes;
+
+	if (style->time_line)
+		print_time(out_bytes, r->elapsed_ns);
+	if (out_bytes < s->len_bytes)
+		diag_plain("%s remaining block count=%llu",
+			r->failed_end ? "Some error occurred, " : "Interrupted,",
+			(unsigned long long)((s->len_bytes - out_bytes) / s->block_bytes));
+	print_records(in_bytes, s, "in");
+	print_records(out_bytes, s, "out");
+	if (!style->details)
+		return;
+	if (in->facts.block_bytes)
+		print_side("read", in, &p->in, p, &r->in);
+	if (p->writes)
+		print_side("write", out, &p->out, p, &r->out);
+	print_costs(p, r);
+}
+
+void report_midway(const struct span *s, bool writes, const struct copy_progress *now)
+{
+	uint64_t out_bytes = writes ? now->out_bytes : now->in_bytes;
+
+	print_time(out_bytes, now->elapsed_ns);
+	print_records(now->in_bytes, s, "in");
+	print_records(out_bytes, s, "out");
+}

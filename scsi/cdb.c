@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One row a form; the byte positions are SBC-4's. */
+#include "cdb.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+static const struct form {
+	unsigned bytes;
+	uint8_t read_opcode, write_opcode;
+	uint64_t max_lba;
+	uint32_t max_blocks;
+	bool has_flags;
+	const char *read_name, *write_name;
+} forms[] = {
+	{ 6, 0x08, 0x0a, 0x1fffff, 256, false, "READ(6)", "WRITE(6)" },
+	{ 10, 0x28, 0x2a, UINT32_MAX, UINT16_MAX, true, "READ(10)", "WRITE(10)" },
+	{ 12, 0xa8, 0xaa, UINT32_MAX, UINT32_MAX, true, "READ(12)", "WRITE(12)" },
+	{ 16, 0x88, 0x8a, UINT64_MAX, UINT32_MAX, true, "READ(16)", "WRITE(16)" },
+};
+
+static const struct form *form_find(unsigned cdb_bytes)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+		if (forms[i].bytes == cdb_bytes)
+			return &forms[i];
+	return NULL;
+}
+
+bool cdb_reaches(unsigned cdb_bytes, uint64_t last_lba, uint32_t max_blocks, unsigned flags)
+{
+	const struct form *f = form_find(cdb_bytes);
+
+	return f && last_lba <= f->max_lba && max_blocks <= f->max_blocks &&
+	       (f->has_flags || flags == 0);
+}
+
+unsigned cdb_choose(uint64_t last_lba, uint32_t max_blocks)
+{
+	return cdb_reaches(10, last_lba, max_blocks, 0) ? 10 : 16;
+}
+
+uint32_t cdb_max_blocks(unsigned cdb_bytes)
+{
+	const struct form *f = form_find(cdb_bytes);
+
+	assert(f);
+	return f->max_blocks;
+}
+
+static void put_be16(uint8_t *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void put_be32(uint8_t *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void put_be64(uint8_t *p, uint64_t v)
+{
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+void cdb_init(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, bool is_write, unsigned flags)
+{
+	const struct form *f = form_find(cdb_bytes);
+
+	assert(f && (f->has_flags || flags == 0));
+	memset(cdb, 0, CDB_MAX);
+	cdb[0] = is_write ? f->write_opcode : f->read_opcode;
+	cdb[1] = (uint8_t)flags;
+}
+
+void cdb_set_range(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, uint64_t lba, uint32_t blocks)
+{
+	switch (cdb_bytes) {
+	case 6:
+		cdb[1] = (uint8_t)(lba >> 16);
+		put_be16(cdb + 2, (uint16_t)lba);
+		cdb[4] = (uint8_t)blocks; /* 0 means 256, SBC-4 5.13 */
+		break;
+	case 10:
+		put_be32(cdb + 2, (uint32_t)lba);
+		put_be16(cdb + 7, (uint16_t)blocks);
+		break;
+	case 12:
+		put_be32(cdb + 2, (uint32_t)lba);
+		put_be32(cdb + 6, blocks);
+		break;
+	case 16:
+		put_be64(cdb + 2, lba);
+		put_be32(cdb + 10, blocks);
+		break;
+	default: assert(!"a form cdb_init() accepts");
+	}
+}
+
+const char *cdb_name(unsigned cdb_bytes, bool is_write)
+{
+	const struct form *f = form_find(cdb_bytes);
+
+	assert(f);
+	return is_write ? f->write_name : f->read_name;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One run from the command line to the exit status: options, ends, span, guard, plan, copy, report.
+ * Each stage says what is wrong by itself; here only the order is decided, and that what was opened
+ * is closed.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "core/diag.h"
+#include "core/meminfo.h"
+#include "core/status.h"
+#include "ends.h"
+#include "endpoints/sg.h"
+#include "engine/copy.h"
+#include "engine/signals.h"
+#include "engine/span.h"
+#include "guard.h"
+#include "options.h"
+#include "progress.h"
+#include "report.h"
+
+struct run {
+	const struct options *o;
+	struct ends ends;
+	struct span span;
+	struct guard guard;
+	struct plan_request request;
+	struct plan plan;
+	struct copy *copy;
+	struct copy_result result;
+	struct progress progress;
+};
+
+/* A slot takes up to two descriptors. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* --- before the first command that moves data --- */
+
+static int resolve_span(struct run *r)
+{
+	const struct options *o = r->o;
+	const struct span_request rq = {
+		.bs_bytes = o->bs_bytes,
+		.count = o->count == COUNT_ALL ? SPAN_ALL : o->count,
+		.skip = o->in.offset_blk,
+		.seek = o->out.offset_blk,
+	};
+	const struct endpoint *who = NULL;
+	char why[SPAN_WHY_ROOM];
+	int exit_status = span_resolve(&rq, r->ends.in, r->ends.out, &r->span, &who, why);
+
+	if (exit_status)
+		diag(who ? who->name : NULL, "%s", why);
+	return exit_status;
+}
+
+static struct guard_range range_of(
+	const struct endpoint *ep, const struct node *n, uint64_t at, uint64_t len)
+{
+	return (struct guard_range){ ep->name, n, sg_identity(ep), at, len };
+}
+
+static int check_guards(struct run *r)
+{
+	struct ends *e = &r->ends;
+	const struct span *s = &r->span;
+
+	if (!e->out_is_disk)
+		return 0;
+	if (e->in_is_disk) {
+		struct guard_range in = range_of(e->in, &e->in_node, s->in_bytes, s->len_bytes);
+		struct guard_range out = range_of(e->out, &e->out_node, s->out_bytes, s->len_bytes);
+		int exit_status = guard_same_unit(&in, &out);
+
+		if (exit_status)
+			return exit_status;
+	}
+	return guard_take(
+		&r->guard, e->out->name, &e->out_node, (r->o->out.flags & END_FORCE) != 0);
+}
+
+static void request_fill(struct run *r)
+{
+	const struct options *o = r->o;
+	uint64_t available = meminfo_available();
+
+	r->request = (struct plan_request){
+		.in_method = o->in.method,
+		.out_method = o->out.method,
+		.io = o->io,
+		.bpt_blk = o->bpt_blk,
+		.queue_depth = o->queue_depth,
+		.workers = o->workers,
+		.in_cdb_bytes = o->in.cdb_bytes,
+		.out_cdb_bytes = o->out.cdb_bytes,
+		.in_flags = o->in.flags,
+		.out_flags = o->out.flags,
+		.timeout_ms = o->timeout_ms,
+		.memory_bytes = available / 2,
+	};
+}
+
+static int probe_ends(struct run *r)
+{
+	uint32_t want = plan_wanted_chunk(&r->request, &r->span);
+	struct endpoint *in = r->ends.in, *out = r->ends.out;
+
+	if (r->o->reserved_bytes)
+		want = (uint32_t)min_u64(want, max_u64(r->o->reserved_bytes, r->span.block_bytes));
+	if (in->ops->probe(in, want, r->span.in_bytes) < 0)
+		return in->exit_status;
+	if (out->ops->probe(out, want, r->span.out_bytes) < 0)
+		return out->exit_status;
+	return 0;
+}
+
+static int make_plan(struct run *r)
+{
+	char why[PLAN_WHY_ROOM];
+	int exit_status =
+		plan_make(&r->request, r->ends.in, r->ends.out, &r->span, &r->plan, why);
+
+	if (exit_status) {
+		diag(NULL, "%s", why);
+		return exit_status;
+	}
+	if (r->plan.chunk_note)
+		diag(NULL, "%s: %u bytes", r->plan.chunk_note, r->plan.chunk_bytes);
+	if (r->plan.depth_note)
+		diag(NULL, "%s: %u", r->plan.depth_note, r->plan.depth);
+	return 0;
+}
+
+static int prepare(struct run *r)
+{
+	int exit_status = ends_open(&r->ends, r->o);
+
+	if (!exit_status)
+		exit_status = resolve_span(r);
+	if (!exit_status)
+		exit_status = check_guards(r);
+	if (!exit_status && (r->o->out.flags & END_NOCOPY))
+		exit_status = ends_discard_output(&r->ends);
+	if (exit_status)
+		return exit_status;
+	request_fill(r);
+	exit_status = probe_ends(r);
+	return exit_status ? exit_status : make_plan(r);
+}
+
+/* --- the run --- */
+
+static void on_tick(void *arg, const struct copy_progress *now)
+{
+	struct run *r = arg;
+
+	progress_tick(&r->progress, now);
+}
+
+static void on_report(void *arg, const struct copy_progress *now)
+{
+	struct run *r = arg;
+
+	progress_end(&r->progress);
+	report_midway(&r->span, r->plan.writes, now);
+}
+
+static int open_copy(struct run *r)
+{
+	const struct policy policy = { .retries = r->o->retries };
+	int exit_status = 0;
+	enum copy_opened opened;
+
+	/* At most twice: a plan that the lanes could not keep is made anew without that way. */
+	do {
+		opened = copy_open(&r->plan, &r->span, r->ends.in, r->ends.out, &policy, &r->copy,
+			&exit_status);
+		if (opened == COPY_REPLAN)
+			exit_status = make_plan(r);
+	} while (opened == COPY_REPLAN && !exit_status);
+	return exit_status;
+}
+
+static int run_copy(struct run *r)
+{
+	const struct copy_watch watch = {
+		.tick_ns = r->o->progress ? NSEC_PER_SEC : 0,
+		.tick = on_tick,
+		.report = on_report,
+		.arg = r,
+	};
+	bool flush = r->o->sync_at_end && r->ends.out->facts.needs_flush;
+	int err;
+
+	progress_init(&r->progress, isatty(STDERR_FILENO) == 1);
+	err = copy_run(r->copy, &watch, flush, &r->result);
+	progress_end(&r->progress);
+	if (!err)
+		return 0;
+	diag_errno(NULL, err, "cannot start");
+	return exit_status_from_errno(err);
+}
+
+/* --- after it --- */
+
+static int say_fault(const struct copy_result *result)
+{
+	char text[512];
+
+	if (!result->failed_end)
+		return 0;
+	result->failed_end->ops->describe(result->failed_end, &result->failed, text, sizeof(text));
+	diag(result->failed_end->name, "%s", text);
+	return fault_exit_status(&result->failed.fault);
+}
+
+static int say_flush_fault(const struct run *r)
+{
+	const struct copy_result *result = &r->result;
+
+	if (!result->flushed || fault_is_good(&result->flush_fault))
+		return 0;
+	diag(r->ends.out->name, "SYNCHRONIZE CACHE: %s: what was written may not last",
+		fault_kind_name(result->flush_fault.kind));
+	return fault_exit_status(&result->flush_fault);
+}
+
+static int conclude(const struct run *r)
+{
+	const struct options *o = r->o;
+	const struct report_style style = {
+		.time_line = o->time_lines && o->status != STATUS_NOXFER,
+		.details = o->status != STATUS_NOXFER && !o->quiet,
+	};
+	int exit_status = say_fault(&r->result);
+	int flush_status = say_flush_fault(r);
+
+	if (o->status != STATUS_NONE)
+		report_end(&style, &r->plan, &r->span, r->ends.in, r->ends.out, &r->result);
+	return exit_status ? exit_status : flush_status;
+}
+
+static int run(struct run *r)
+{
+	int exit_status = prepare(r);
+
+	if (exit_status)
+		return exit_status;
+	if (r->o->verbose || r->o->dry_run)
+		plan_print(&r->plan, r->ends.in, r->ends.out, &r->span);
+	if (r->o->dry_run)
+		return 0;
+	exit_status = open_copy(r);
+	if (exit_status)
+		return exit_status;
+	exit_status = run_copy(r);
+	return exit_status ? exit_status : conclude(r);
+}
+
+static void run_close(struct run *r)
+{
+	if (r->copy)
+		copy_close(r->copy);
+	if (r->ends.out_is_disk)
+		guard_release(&r->guard, &r->ends.out_node, counter_get(&r->result.out.bytes) > 0);
+	ends_close(&r->ends);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct run r = { .o = &o, .guard = { .excl_fd = -1 } };
+	int exit_status;
+
+	switch (options_parse(&o, argc, (const char **)argv, &exit_status)) {
+	case OPTIONS_RUN: break;
+	default: return exit_status;
+	}
+	raise_descriptor_limit();
+	exit_status = run(&r);
+	run_close(&r);
+	if (r.result.signal && !exit_status)
+		signals_die(r.result.signal);
+	return exit_status;
+}
