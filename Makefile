@@ -95,7 +95,8 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o
 
 test-programs: $(UNIT) $(FUZZ) $(BIN)
 
-check: lint check-unit check-sanitize check-guest
+check:
+	tests/check.sh lint check-unit check-sanitize check-guest
 
 check-unit: deps-build
 	tests/deps.sh unit

@@ -55,7 +55,8 @@ static int open_in(struct ends *e, const struct options *o)
 		return exit_status;
 	}
 	if (!side->path) {
-		diag("if=", "missing (standard input is not supported as a source; give if=/dev/sgN)");
+		diag("if=",
+			"missing (standard input is not supported as a source; give if=/dev/sgN)");
 		return EXIT_SYNTAX;
 	}
 	exit_status = look_up(side->path, &e->in_node);

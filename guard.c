@@ -81,7 +81,7 @@ static bool find_user(const struct usage *u, bool busy, char *text, size_t room)
 	if (usage_opener(u, opener, sizeof(opener)))
 		snprintf(text, room, "held exclusively, perhaps by what has it %s", opener);
 	else
-		snprintf(text, room, "held exclusively by another program");
+		snprintf(text, room, "held exclusively by a user that cannot be named");
 	return true;
 }
 
@@ -109,14 +109,14 @@ static int judge_use(const char *name, const struct target *t, bool busy, bool f
 static int judge_unknown(const char *name, const struct target *t, int err, bool force)
 {
 	if (force) {
-		diag_errno(name, err,
-			"is disk %s, not known whether in use, writing all the same "
+		diag(name,
+			"is disk %s: cannot see whether it is in use: %s: writing all the same "
 			"(oflag=force)",
-			t->label);
+			t->label, strerror(err));
 		return 0;
 	}
-	diag_errno(name, err,
-		"is disk %s, cannot see whether it is in use (oflag=force to override)", t->label);
+	diag(name, "is disk %s: cannot see whether it is in use: %s (oflag=force to override)",
+		t->label, strerror(err));
 	return EXIT_FILE;
 }
 

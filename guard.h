@@ -10,8 +10,8 @@
 #include "scsi/identify.h"
 
 struct guard {
-	int excl_fd; /* the destination's block node, held for the whole run: with O_EXCL unless force
-		      * let a disk in use pass; -1: none */
+	int excl_fd; /* the destination's block node, held for the whole run: with O_EXCL unless
+		      * force let a disk in use pass; -1: none */
 };
 
 /*

@@ -20,33 +20,33 @@
 #define COUNT_ALL UINT64_MAX /* count= not given or -1: all there is */
 
 struct side_options {
-	const char *path;	    /* if=, of=; NULL where not given */
-	uint64_t offset_blk;	    /* skip=/iseek=, seek=/oseek=, in units of bs */
-	unsigned cdb_bytes;	    /* cdbsz=: 6, 10, 12, 16; 0: chosen */
-	unsigned flags;		    /* enum end_flags */
-	enum xfer_method method;    /* xfer=, iflag=, oflag=, dio=1 (destination) */
+	const char *path;	 /* if=, of=; NULL where not given */
+	uint64_t offset_blk;	 /* skip=/iseek=, seek=/oseek=, in units of bs */
+	unsigned cdb_bytes;	 /* cdbsz=: 6, 10, 12, 16; 0: chosen */
+	unsigned flags;		 /* enum end_flags */
+	enum xfer_method method; /* xfer=, iflag=, oflag=, dio=1 (destination) */
 };
 
 enum status_level { STATUS_DEFAULT, STATUS_NONE, STATUS_NOXFER, STATUS_PROGRESS };
 
 struct options {
 	struct side_options in, out;
-	uint32_t bs_bytes;	  /* 0: the device's block length */
-	uint64_t count;		  /* in units of bs, or COUNT_ALL */
-	uint32_t bpt_blk;	  /* blocks of bs per transfer; 0: chosen */
-	uint32_t reserved_bytes;  /* 0: chosen */
-	unsigned queue_depth;	  /* qd= thr= iodepth=, 1..1024; 0: chosen */
-	unsigned workers;	  /* workers=, 1..1024; 0: chosen */
+	uint32_t bs_bytes;	 /* 0: the device's block length */
+	uint64_t count;		 /* in units of bs, or COUNT_ALL */
+	uint32_t bpt_blk;	 /* blocks of bs per transfer; 0: chosen */
+	uint32_t reserved_bytes; /* 0: chosen */
+	unsigned queue_depth;	 /* qd= thr= iodepth=, 1..1024; 0: chosen */
+	unsigned workers;	 /* workers=, 1..1024; 0: chosen */
 	enum io_kind io;
-	unsigned timeout_ms;	  /* of one command; default 60 s, 1..86400 s */
-	unsigned retries;	  /* of commands that may succeed when repeated; default 5, 0..100 */
-	bool sync_at_end;	  /* sync=, default on */
-	bool time_lines;	  /* time=, default on; off with status=noxfer */
+	unsigned timeout_ms; /* of one command; default 60 s, 1..86400 s */
+	unsigned retries;    /* of commands that may succeed when repeated; default 5, 0..100 */
+	bool sync_at_end;    /* sync=, default on */
+	bool time_lines;     /* time=, default on; off with status=noxfer */
 	enum status_level status;
-	unsigned verbose;	  /* -v, repeated; verbose= */
-	bool quiet;		  /* -q or status=none, which are one */
-	bool dry_run;		  /* -d */
-	bool progress;		  /* -p or status=progress */
+	unsigned verbose; /* -v, repeated; verbose= */
+	bool quiet;	  /* -q or status=none, which are one */
+	bool dry_run;	  /* -d */
+	bool progress;	  /* -p or status=progress */
 };
 
 enum options_result {
@@ -59,8 +59,8 @@ enum options_result {
  * Strings in *o point into argv, which must live as long as *o. Not thread-safe (popt).
  * Allocates nothing that outlives the call.
  */
-enum options_result options_parse(struct options *o, int argc, const char **argv, int *exit_status)
-	MUST_CHECK;
+enum options_result options_parse(
+	struct options *o, int argc, const char **argv, int *exit_status) MUST_CHECK;
 
 /*
  * The table, for the tests and the completion: name without '=' or leading dashes; NULL past the

@@ -13,8 +13,8 @@ void progress_init(struct progress *p, bool on_terminal)
 	p->on_terminal = on_terminal;
 }
 
-static void progress_text(const struct progress *p, const struct copy_progress *now, char *text,
-	size_t room)
+static void progress_text(
+	const struct progress *p, const struct copy_progress *now, char *text, size_t room)
 {
 	uint64_t done = now->out_bytes ? now->out_bytes : now->in_bytes;
 	uint64_t left = now->total_bytes - done;

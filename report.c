@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "core/diag.h"
 #include "core/units.h"
@@ -22,14 +21,15 @@ static void print_records(uint64_t bytes, const struct span *s, const char *way)
 {
 	struct records n = report_records(bytes, s->bs_bytes);
 
-	diag_plain("%llu+%llu records %s", (unsigned long long)n.full, (unsigned long long)n.partial,
-		way);
+	diag_plain("%llu+%llu records %s", (unsigned long long)n.full,
+		(unsigned long long)n.partial, way);
 }
 
 static void print_time(uint64_t bytes, nsec_t elapsed_ns)
 {
 	diag_plain("time to transfer data: %lld.%06lld secs at %.2f MB/sec",
-		(long long)(elapsed_ns / NSEC_PER_SEC), (long long)(elapsed_ns % NSEC_PER_SEC / 1000),
+		(long long)(elapsed_ns / NSEC_PER_SEC),
+		(long long)(elapsed_ns % NSEC_PER_SEC / 1000),
 		timing_rate(bytes, elapsed_ns) / 1e6);
 }
 
@@ -58,30 +58,27 @@ static void print_side(const char *way, const struct endpoint *ep, const struct 
 		counter_get(&c->fell_back) ? "; fell back to indirect" : "");
 }
 
-static double cpu_seconds(const struct timeval *tv)
+static double seconds(nsec_t ns)
 {
-	return (double)tv->tv_sec + (double)tv->tv_usec / 1e6;
+	return (double)ns / (double)NSEC_PER_SEC;
 }
 
 static void print_costs(const struct plan *p, const struct copy_result *r)
 {
+	unsigned long long retries = counter_get(&r->in.retries) + counter_get(&r->out.retries);
+	unsigned long long recovered =
+		counter_get(&r->in.recovered) + counter_get(&r->out.recovered);
+	unsigned long long lost =
+		counter_get(&r->in.unrecovered) + counter_get(&r->out.unrecovered);
 	char copied[UNITS_TEXT_ROOM], flush[64] = "";
-	struct rusage usage;
 
-	getrusage(RUSAGE_SELF, &usage);
 	if (r->flushed)
-		snprintf(flush, sizeof(flush), "; synchronize cache %.3f s",
-			(double)r->flush_ns / (double)NSEC_PER_SEC);
-	diag_plain("CPU   %.3f s (user %.3f, system %.3f), copied by CPU %s; retries %llu, recovered "
-		   "%llu, unrecovered %llu%s%s",
-		cpu_seconds(&usage.ru_utime) + cpu_seconds(&usage.ru_stime),
-		cpu_seconds(&usage.ru_utime), cpu_seconds(&usage.ru_stime),
-		units_bytes_text(copied_bytes(p, r), copied),
-		(unsigned long long)(counter_get(&r->in.retries) + counter_get(&r->out.retries)),
-		(unsigned long long)(counter_get(&r->in.recovered) + counter_get(&r->out.recovered)),
-		(unsigned long long)(counter_get(&r->in.unrecovered) +
-				     counter_get(&r->out.unrecovered)),
-		flush,
+		snprintf(flush, sizeof(flush), "; synchronize cache %.3f s", seconds(r->flush_ns));
+	diag_plain(
+		"CPU   %.3f s (user %.3f, system %.3f), copied by CPU %s; retries %llu, recovered "
+		"%llu, unrecovered %llu%s%s",
+		seconds(r->user_ns + r->system_ns), seconds(r->user_ns), seconds(r->system_ns),
+		units_bytes_text(copied_bytes(p, r), copied), retries, recovered, lost, flush,
 		r->elapsed_ns < NSEC_PER_SEC ? "; shorter than 1 s: the rate says little" : "");
 }
 

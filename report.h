@@ -10,7 +10,8 @@
 
 struct report_style {
 	bool time_line; /* time=1 */
-	bool details;	/* the lines of both sides and the costs; status=noxfer and -q leave them out */
+	bool details; /* the lines of both sides and the costs; status=noxfer and -q leave them out
+		       */
 };
 
 /* At the end. flush is in the costs; a run shorter than a second is marked as such. */

@@ -12,8 +12,8 @@
 #include "core/diag.h"
 #include "core/meminfo.h"
 #include "core/status.h"
-#include "ends.h"
 #include "endpoints/sg.h"
+#include "ends.h"
 #include "engine/copy.h"
 #include "engine/signals.h"
 #include "engine/span.h"
@@ -128,8 +128,7 @@ static int probe_ends(struct run *r)
 static int make_plan(struct run *r)
 {
 	char why[PLAN_WHY_ROOM];
-	int exit_status =
-		plan_make(&r->request, r->ends.in, r->ends.out, &r->span, &r->plan, why);
+	int exit_status = plan_make(&r->request, r->ends.in, r->ends.out, &r->span, &r->plan, why);
 
 	if (exit_status) {
 		diag(NULL, "%s", why);

@@ -47,7 +47,8 @@ char *timing_text(nsec_t ns, char *text)
 	else if (s < 3600)
 		snprintf(text, TIMING_TEXT_ROOM, "%lld:%02lld", s / 60, s % 60);
 	else if (s < 86400)
-		snprintf(text, TIMING_TEXT_ROOM, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+		snprintf(text, TIMING_TEXT_ROOM, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60,
+			s % 60);
 	else
 		snprintf(text, TIMING_TEXT_ROOM, "%lldd%02lld:%02lld:%02lld", s / 86400,
 			s / 3600 % 24, s / 60 % 60, s % 60);

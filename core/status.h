@@ -17,7 +17,7 @@ enum exit_status {
 	EXIT_INVALID_OPCODE = 9,
 	EXIT_ABORTED_COMMAND = 11,
 	EXIT_MISCOMPARE = 14,
-	EXIT_FILE = 15,		 /* cannot open, in use, not a device of the right kind */
+	EXIT_FILE = 15,		  /* cannot open, in use, not a device of the right kind */
 	EXIT_NOT_READY_BUSY = 16, /* format, self-test, sanitize in progress */
 	EXIT_LBA_RANGE = 22,
 	EXIT_RESERVATION = 24,

@@ -3,11 +3,11 @@
  * Numbers as users of dd and sg3_utils write them, without wrap-around: any result that does not
  * fit in 64 bits is refused. (libsgutils2's sg_get_llnum() wraps or clamps in silence.)
  *
- * Forms: decimal; 0x or 0X and hex digits; hex digits and a trailing h or H. A decimal may carry one
- * suffix: c (1) w (2) b (512) k K KiB (2^10) kB KB (10^3) m M MiB, mB MB, g G GiB, gB GB,
- * t T TiB, tB TB, p P PiB, pB PB, E EiB, EB. Products "2x33" (any number of factors: 1x2x3,
- * and 1kx2) and sums "3+1k", the product binding tighter. No sign, no white space, no empty parts,
- * no suffix after hex.
+ * Forms: decimal; 0x or 0X and hex digits; hex digits and a trailing h or H. A decimal may carry
+ * one suffix: c (1) w (2) b (512) k K KiB (2^10) kB KB (10^3) m M MiB, mB MB, g G GiB, gB GB, t T
+ * TiB, tB TB, p P PiB, pB PB, E EiB, EB. Products "2x33" (any number of factors: 1x2x3, and 1kx2)
+ * and sums "3+1k", the product binding tighter. No sign, no white space, no empty parts, no suffix
+ * after hex.
  */
 #ifndef CORE_UNITS_H
 #define CORE_UNITS_H

@@ -14,7 +14,6 @@
 #include <time.h>
 
 #include <scsi/sg_pt.h>
-#include <scsi/sg_unaligned.h>
 
 #include "../scsi/reply.h"
 
@@ -164,15 +163,15 @@ bool control_ready(int fd, unsigned wait_s, struct fault *f)
 
 static bool inquiry(int fd, int page, uint8_t *data, uint16_t len, struct fault *f, uint32_t *got)
 {
-	struct command c = {
-		.cdb = { 0x12, page >= 0, page >= 0 ? (uint8_t)page : 0 },
+	const struct command c = {
+		.cdb = { 0x12, page >= 0, page >= 0 ? (uint8_t)page : 0, (uint8_t)(len >> 8),
+			(uint8_t)len },
 		.cdb_len = 6,
 		.in = data,
 		.in_len = len,
 		.timeout_s = SHORT_TIMEOUT_S,
 	};
 
-	sg_put_unaligned_be16(len, c.cdb + 3);
 	return send_command(fd, &c, f, got);
 }
 

@@ -103,7 +103,8 @@ static int block_node_open(struct sg_end *end)
 
 static void header_init(struct sg_lane *l, const struct sg_end *end, const struct lane_spec *spec)
 {
-	unsigned flags = (end->flags & END_DPO ? CDB_DPO : 0) | (end->flags & END_FUA ? CDB_FUA : 0);
+	unsigned flags =
+		(end->flags & END_DPO ? CDB_DPO : 0) | (end->flags & END_FUA ? CDB_FUA : 0);
 
 	cdb_init(l->cdb, l->cdb_bytes, l->is_write, flags);
 	l->hdr.interface_id = 'S';
@@ -243,8 +244,8 @@ static void outcome(struct sg_lane *l, struct xfer *x)
 {
 	const struct sg_io_hdr *h = &l->hdr;
 
-	if (__builtin_expect(
-		    (h->status | h->host_status | (h->driver_status & ~DRIVER_SENSE) | h->resid) == 0,
+	if (__builtin_expect((h->status | h->host_status | (h->driver_status & ~DRIVER_SENSE) |
+				     h->resid) == 0,
 		    1)) {
 		x->fault.kind = FAULT_NONE;
 		x->done_bytes = x->len_bytes;

@@ -20,7 +20,7 @@ struct synth_end {
 };
 
 struct synth_lane {
-	struct lane lane; /* first */
+	struct lane lane;   /* first */
 	const void *filled; /* the buffer that holds the byte, up to filled_bytes */
 	uint32_t filled_bytes;
 };

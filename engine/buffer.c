@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define HUGE_PAGE_BYTES (2u * 1024 * 1024)
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
 static uint8_t *align_up(uint8_t *p, size_t unit)
 {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../core/clock.h"
@@ -26,14 +27,15 @@ struct copy {
 	const struct span *span;
 	struct endpoint *end[2];
 	struct recipe recipe;
-	struct slot *slots;    /* plan->depth */
-	struct slot **rings;   /* one for each slot, shared out like the slots */
+	struct slot *slots;	/* plan->depth */
+	struct slot **rings;	/* one for each slot, shared out like the slots */
 	struct worker *workers; /* plan->workers */
 	struct buffers memory;
 	struct first_fault first;
 	struct feed feed;
 	int done_fd;
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
+	struct rusage before;
 	int ended_by; /* signal */
 };
 
@@ -277,8 +279,8 @@ static int ms_until(nsec_t when, nsec_t now)
 }
 
 /* Until as many workers as were started have left. */
-static void attend(
-	struct copy *c, const struct signals *sigs, const struct copy_watch *watch, unsigned started)
+static void attend(struct copy *c, const struct signals *sigs, const struct copy_watch *watch,
+	unsigned started)
 {
 	struct pollfd fds[2] = { { c->done_fd, POLLIN, 0 }, { sigs->fd, POLLIN, 0 } };
 	nsec_t next_tick = c->started_ns + watch->tick_ns;
@@ -314,7 +316,8 @@ static unsigned start_workers(struct copy *c, int *err)
 		if (*err == 0)
 			started++;
 	}
-	/* The others go on without those that could not be had; none at all is the caller's news. */
+	/* The others go on without those that could not be had; none at all is the caller's news.
+	 */
 	for (unsigned i = started; i < c->plan->workers; i++)
 		feed_leave(&c->feed);
 	return started;
@@ -359,6 +362,7 @@ static int run_workers(struct copy *c, const struct signals *sigs, const struct 
 	unsigned started;
 	int err;
 
+	getrusage(RUSAGE_SELF, &c->before);
 	c->started_ns = clock_now_ns();
 	started = start_workers(c, &err);
 	if (started == 0)
@@ -369,12 +373,22 @@ static int run_workers(struct copy *c, const struct signals *sigs, const struct 
 	return 0;
 }
 
+static nsec_t timeval_diff_ns(const struct timeval *a, const struct timeval *b)
+{
+	return (b->tv_sec - a->tv_sec) * NSEC_PER_SEC + (b->tv_usec - a->tv_usec) * 1000;
+}
+
 static void result_fill(struct copy *c, struct copy_result *r)
 {
+	struct rusage after;
+
 	memset(r, 0, sizeof(*r));
 	sum_up(c, 0, &r->in);
 	sum_up(c, 1, &r->out);
 	r->elapsed_ns = clock_now_ns() - c->started_ns - c->stopped_ns;
+	getrusage(RUSAGE_SELF, &after);
+	r->user_ns = timeval_diff_ns(&c->before.ru_utime, &after.ru_utime);
+	r->system_ns = timeval_diff_ns(&c->before.ru_stime, &after.ru_stime);
 	r->signal = c->ended_by;
 	r->failed_end = c->first.ep;
 	r->failed = c->first.x;

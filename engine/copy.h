@@ -26,12 +26,13 @@ struct copy_watch {
 
 struct copy_result {
 	struct counters in, out;
-	nsec_t elapsed_ns; /* of the transfers; the flush is apart */
-	int signal;	   /* that ended the run early, 0: none */
+	nsec_t elapsed_ns;	   /* of the transfers; the flush is apart */
+	nsec_t user_ns, system_ns; /* CPU time of the process meanwhile */
+	int signal;		   /* that ended the run early, 0: none */
 	/* the first transfer that was given up; failed_end NULL: none */
 	const struct endpoint *failed_end;
 	struct xfer failed;
-	bool flushed;	   /* a flush was sent */
+	bool flushed; /* a flush was sent */
 	nsec_t flush_ns;
 	struct fault flush_fault;
 };

@@ -14,13 +14,13 @@
 typedef _Atomic uint64_t counter_t;
 
 struct counters {
-	counter_t bytes;	/* moved, and known to be */
-	counter_t commands;	/* sent, retries included */
+	counter_t bytes;    /* moved, and known to be */
+	counter_t commands; /* sent, retries included */
 	counter_t retries;
-	counter_t recovered;	/* good after a recovered error */
-	counter_t unrecovered;	/* transfers given up */
+	counter_t recovered;	    /* good after a recovered error */
+	counter_t unrecovered;	    /* transfers given up */
 	counter_t not_direct_bytes; /* direct IO asked, copied by the driver */
-	counter_t fell_back;	/* lanes that changed their method */
+	counter_t fell_back;	    /* lanes that changed their method */
 };
 
 /* The owner's only. */

@@ -20,7 +20,7 @@ enum end_class { CLASS_DEVICE, CLASS_SYNTH };
 enum needs {
 	NEED_IN_MMAP = 1u << 0,
 	NEED_OUT_MMAP = 1u << 1,
-	NEED_IN_PIN = 1u << 2,	/* the source's mapped buffer as memory of direct IO */
+	NEED_IN_PIN = 1u << 2, /* the source's mapped buffer as memory of direct IO */
 	NEED_OUT_PIN = 1u << 3,
 	NEED_IN_DIO = 1u << 4,
 	NEED_OUT_DIO = 1u << 5,
@@ -136,7 +136,8 @@ static bool row_is_asked(const struct plan_row *r, const struct plan_request *rq
 static const char *missing_ability(unsigned missing)
 {
 	if (missing & (NEED_IN_DIO | NEED_OUT_DIO))
-		return "direct IO is switched off (echo 1 > /sys/module/sg/parameters/allow_dio) or does "
+		return "direct IO is switched off (echo 1 > /sys/module/sg/parameters/allow_dio) "
+		       "or does "
 		       "not fit the block length";
 	if (missing & (NEED_IN_PIN | NEED_OUT_PIN))
 		return "this kernel does no direct IO out of a mapped reserved buffer";
@@ -187,7 +188,8 @@ static void choose_chunk(const struct plan_request *rq, const struct endpoint *i
 	if (rq->in_cdb_bytes)
 		chunk = min_u64(chunk, (uint64_t)cdb_max_blocks(rq->in_cdb_bytes) * s->block_bytes);
 	if (rq->out_cdb_bytes)
-		chunk = min_u64(chunk, (uint64_t)cdb_max_blocks(rq->out_cdb_bytes) * s->block_bytes);
+		chunk = min_u64(
+			chunk, (uint64_t)cdb_max_blocks(rq->out_cdb_bytes) * s->block_bytes);
 	p->chunk_bytes = (uint32_t)round_down_u64(chunk, s->block_bytes);
 	if (p->chunk_bytes < want && rq->bpt_blk)
 		p->chunk_note = "chunk reduced to the largest transfer both ends take";
@@ -243,7 +245,8 @@ static int choose_cdb(const char *side, unsigned asked, uint64_t start, const st
 	if (cdb_reaches(spec->cdb_bytes, last_lba, blocks, bits))
 		return 0;
 	snprintf(why, PLAN_WHY_ROOM,
-		"cdbsz=%u cannot be used for the %s: it does not reach LBA %llu%s (leave cdbsz= out)",
+		"cdbsz=%u cannot be used for the %s: it does not reach LBA %llu%s (leave cdbsz= "
+		"out)",
 		asked, side, (unsigned long long)last_lba, bits ? ", or has no DPO and FUA" : "");
 	return EXIT_CONTRADICT;
 }
@@ -278,7 +281,8 @@ int plan_make(const struct plan_request *rq, const struct endpoint *in, const st
 	in_owns = r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH;
 	out_owns = r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH;
 	spec_fill(rq, p, &p->in, r->in_method, r->in_via, in_owns, rq->in_method == METHOD_DIO);
-	spec_fill(rq, p, &p->out, r->out_method, r->out_via, out_owns, rq->out_method == METHOD_DIO);
+	spec_fill(
+		rq, p, &p->out, r->out_method, r->out_via, out_owns, rq->out_method == METHOD_DIO);
 	choose_io(rq, choose_depth(rq, s, p), p);
 	bad = choose_cdb("source", rq->in_cdb_bytes, s->in_bytes, s, rq->in_flags, p, &p->in, why);
 	if (bad)
@@ -316,8 +320,7 @@ void plan_print(const struct plan *p, const struct endpoint *in, const struct en
 		method_name(r->out_method), r->why, p->cpu_copies);
 	diag_plain("plan: %s in chunks of %s (%u blocks), qd %u, %u worker%s, %s, %s and %s",
 		units_bytes_text(s->len_bytes, len), units_bytes_text(p->chunk_bytes, chunk),
-		p->chunk_bytes / s->block_bytes, p->depth, p->workers,
-		p->workers == 1 ? "" : "s",
+		p->chunk_bytes / s->block_bytes, p->depth, p->workers, p->workers == 1 ? "" : "s",
 		p->in.io == IO_RW ? "write() and read()" : "ioctl(SG_IO)",
 		cdb_name(p->in.cdb_bytes, false), cdb_name(p->out.cdb_bytes, true));
 }

@@ -17,9 +17,9 @@
 struct plan_request {
 	enum xfer_method in_method, out_method;
 	enum io_kind io;
-	uint32_t bpt_blk;	/* in bs; 0: chosen */
-	unsigned queue_depth;	/* 0: chosen */
-	unsigned workers;	/* 0: chosen */
+	uint32_t bpt_blk;		      /* in bs; 0: chosen */
+	unsigned queue_depth;		      /* 0: chosen */
+	unsigned workers;		      /* 0: chosen */
 	unsigned in_cdb_bytes, out_cdb_bytes; /* 0: chosen */
 	unsigned in_flags, out_flags; /* enum end_flags: DPO and FUA need a CDB that has them */
 	unsigned timeout_ms;

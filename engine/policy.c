@@ -13,8 +13,8 @@
 #define BACK_OFF_TRIES 66
 
 static const struct rule {
-	unsigned tries;	  /* repetitions whatever the user says */
-	bool users_too;	  /* and as many more as retries= */
+	unsigned tries;	       /* repetitions whatever the user says */
+	bool users_too;	       /* and as many more as retries= */
 	nsec_t first_delay_ns; /* doubles to BACK_OFF_LAST; 0: at once */
 } rules[FAULT_KINDS] = {
 	/* The condition is cleared by having been reported, SAM-5 5.14; several may queue up. */
@@ -46,7 +46,8 @@ struct policy_verdict policy_decide(const struct policy *p, const struct fault *
 	unsigned allowed = r->tries + (r->users_too ? p->retries : 0);
 
 	assert(tries > 0);
-	/* A deferred error is about an earlier write that was reported as good: its data are lost. */
+	/* A deferred error is about an earlier write that was reported as good: its data are lost.
+	 */
 	if (f->deferred && !fault_is_good(f))
 		return (struct policy_verdict){ POLICY_STOP, 0 };
 	if (fault_is_good(f))

@@ -34,7 +34,7 @@ enum slot_next {
 struct slot {
 	const struct recipe *recipe;
 	struct lane *lane[2];
-	void *buf[2]; /* the same memory, or two buffers with a copy between */
+	void *buf[2];		      /* the same memory, or two buffers with a copy between */
 	struct counters *counters[2]; /* the worker's */
 	struct chunk chunk;
 	struct slot *next; /* the worker's list */
@@ -51,6 +51,5 @@ enum slot_next slot_step(struct slot *s);
 
 /* Blocks until the transfer that slot_step() left flying is home. */
 enum slot_next slot_land(struct slot *s);
-
 
 #endif

@@ -12,8 +12,8 @@ struct refusal {
 	char *why;
 };
 
-static int PRINTF_LIKE(4, 5) refuse(const struct refusal *r, int exit_status, const struct endpoint *who,
-	const char *fmt, ...)
+static int PRINTF_LIKE(4, 5) refuse(
+	const struct refusal *r, int exit_status, const struct endpoint *who, const char *fmt, ...)
 {
 	va_list args;
 
@@ -31,7 +31,8 @@ static int check_bs(const struct refusal *r, const struct span *s, const struct 
 	if (block == 0 || s->bs_bytes % block == 0)
 		return 0;
 	return refuse(r, EXIT_CONTRADICT, ep,
-		"bs=%u is no multiple of its block length of %u bytes (leave bs= out, or give bs=%u)",
+		"bs=%u is no multiple of its block length of %u bytes (leave bs= out, or give "
+		"bs=%u)",
 		s->bs_bytes, block, block);
 }
 
@@ -43,7 +44,8 @@ static int resolve_blocks(const struct refusal *r, const struct span_request *rq
 
 	if (a && b && a != b)
 		return refuse(r, EXIT_CONTRADICT, NULL,
-			"%s has blocks of %u bytes, %s of %u (copies between them are not supported)",
+			"%s has blocks of %u bytes, %s of %u (copies between them are not "
+			"supported)",
 			in->name, a, out->name, b);
 	s->block_bytes = a ? a : b;
 	s->bs_bytes = rq->bs_bytes ? rq->bs_bytes : s->block_bytes;
@@ -67,8 +69,7 @@ static int room_after(const struct refusal *r, const struct endpoint *ep, const 
 	}
 	if (offset > ep->facts.size_bytes)
 		return refuse(r, EXIT_LBA_RANGE, ep, "%s is past its end (%llu blocks of %u bytes)",
-			operand,
-			(unsigned long long)(ep->facts.size_bytes / ep->facts.block_bytes),
+			operand, (unsigned long long)(ep->facts.size_bytes / ep->facts.block_bytes),
 			ep->facts.block_bytes);
 	*room = ep->facts.size_bytes - offset;
 	return 0;
@@ -96,14 +97,17 @@ static int resolve_len(const struct refusal *r, const struct span_request *rq,
 		return bad;
 	if (rq->count != SPAN_ALL) {
 		if (!checked_mul(rq->count, s->bs_bytes, &s->len_bytes))
-			return refuse(r, EXIT_LBA_RANGE, NULL, "count= times bs= is past 2^64 bytes");
+			return refuse(
+				r, EXIT_LBA_RANGE, NULL, "count= times bs= is past 2^64 bytes");
 	} else {
 		s->len_bytes = in_room != SIZE_UNKNOWN ? in_room : out_room;
 		if (s->len_bytes == SIZE_UNKNOWN)
-			return refuse(r, EXIT_CONTRADICT, NULL, "neither end has an end (give count=)");
+			return refuse(
+				r, EXIT_CONTRADICT, NULL, "neither end has an end (give count=)");
 		if (s->len_bytes > out_room)
 			return refuse(r, EXIT_LBA_RANGE, out,
-				"is too small: %llu bytes to copy, room for %llu (give count= to copy a part)",
+				"is too small: %llu bytes to copy, room for %llu (give count= to "
+				"copy a part)",
 				(unsigned long long)s->len_bytes, (unsigned long long)out_room);
 	}
 	bad = check_room(r, in, in_room, s);

@@ -10,14 +10,14 @@
 #define SPAN_ALL UINT64_MAX
 
 struct span_request {
-	uint32_t bs_bytes; /* 0: the ends' block length, 512 where neither has one */
-	uint64_t count;	   /* in bs, or SPAN_ALL */
+	uint32_t bs_bytes;   /* 0: the ends' block length, 512 where neither has one */
+	uint64_t count;	     /* in bs, or SPAN_ALL */
 	uint64_t skip, seek; /* in bs */
 };
 
 struct span {
 	uint32_t bs_bytes;
-	uint32_t block_bytes; /* transfers are whole multiples of this */
+	uint32_t block_bytes;	      /* transfers are whole multiples of this */
 	uint64_t in_bytes, out_bytes; /* where it starts on either side */
 	uint64_t len_bytes;
 };

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <scsi/sg_unaligned.h>
+#include "be.h"
 
 #define INQUIRY_MIN 36
 #define VPD_HEADER  4
@@ -57,7 +57,7 @@ size_t identify_vpd_length(uint8_t page, const uint8_t *data, size_t len)
 	 */
 	if (len < VPD_HEADER || data[1] != page)
 		return 0;
-	return VPD_HEADER + (size_t)sg_get_unaligned_be16(data + 2);
+	return VPD_HEADER + (size_t)get_be16(data + 2);
 }
 
 /* Bytes of the page that are there to be read; 0 if it is another page. */
@@ -143,8 +143,8 @@ bool identify_vpd_limits(struct identity *id, const uint8_t *data, size_t len)
 {
 	if (vpd_usable(0xb0, data, len) < 16)
 		return false;
-	id->max_xfer_blk = sg_get_unaligned_be32(data + 8);
-	id->opt_xfer_blk = sg_get_unaligned_be32(data + 12);
+	id->max_xfer_blk = get_be32(data + 8);
+	id->opt_xfer_blk = get_be32(data + 12);
 	return true;
 }
 
@@ -170,9 +170,9 @@ static bool take_capacity(struct identity *id, uint64_t last_lba, uint32_t block
 
 bool identify_capacity10(struct identity *id, const uint8_t *data, size_t len)
 {
-	if (len < 8 || sg_get_unaligned_be32(data) == UINT32_MAX)
+	if (len < 8 || get_be32(data) == UINT32_MAX)
 		return false;
-	return take_capacity(id, sg_get_unaligned_be32(data), sg_get_unaligned_be32(data + 4));
+	return take_capacity(id, get_be32(data), get_be32(data + 4));
 }
 
 bool identify_capacity16(struct identity *id, const uint8_t *data, size_t len)
@@ -181,7 +181,7 @@ bool identify_capacity16(struct identity *id, const uint8_t *data, size_t len)
 
 	if (len < 12)
 		return false;
-	if (!take_capacity(id, sg_get_unaligned_be64(data), sg_get_unaligned_be32(data + 8)))
+	if (!take_capacity(id, get_be64(data), get_be32(data + 8)))
 		return false;
 	if (len < 14) /* READ CAPACITY(16) before SBC-3 may end there */
 		return true;

@@ -13,7 +13,8 @@
 #include <string.h>
 
 #include <scsi/sg_lib.h>
-#include <scsi/sg_unaligned.h>
+
+#include "be.h"
 
 /* The mid-layer's verdict, include/scsi/scsi_status.h; 10h to 13h up to Linux 6.0 only. */
 static const struct {
@@ -148,7 +149,7 @@ static bool descriptor_information(const uint8_t *sense, size_t len, uint64_t *i
 			continue;
 		if (sense[at + 1] < 0x0a || at + 12 > end || !(sense[at + 2] & 0x80))
 			return false;
-		*info = sg_get_unaligned_be64(sense + at + 4);
+		*info = get_be64(sense + at + 4);
 		return true;
 	}
 	return false;
@@ -161,7 +162,7 @@ static bool sense_information(const uint8_t *sense, size_t len, uint64_t *info)
 		return false;
 	switch (sense[0] & 0x7f) {
 	case 0x70:
-	case 0x71: *info = sg_get_unaligned_be32(sense + 3); return sense[0] & 0x80;
+	case 0x71: *info = get_be32(sense + 3); return sense[0] & 0x80;
 	case 0x72:
 	case 0x73: return descriptor_information(sense, len, info);
 	default: return false;
