@@ -672,7 +672,7 @@ static const struct option options[] = {
 static const char *const group_titles[] = {
 	[GROUP_DD] = "Operands as in dd and sgm_dd:",
 	[GROUP_SCSI] = "Commands:",
-	[GROUP_MOVE] = "How data move (chosen by measurement where not given):",
+	[GROUP_MOVE] = "How data move:",
 	[GROUP_SHOW] = "What is shown (all on standard error):",
 };
 

@@ -69,12 +69,12 @@ enum end_flags {
 	END_FUA = 1u << 1,
 	END_EXCL = 1u << 2,
 	END_FLOCK = 1u << 3,
-	END_FORCE = 1u << 4,	/* override the in-use refusal, and nothing else */
+	END_FORCE = 1u << 4, /* override the in-use refusal, and nothing else */
 	END_NOCREAT = 1u << 5,
-	END_NULL = 1u << 6,	/* accepted and without effect, as in sgm_dd */
-	END_ZEROS = 1u << 7,	/* 00: generated zeros instead of a named source */
-	END_ONES = 1u << 8,	/* ff: generated 0xff bytes */
-	END_NOCOPY = 1u << 9,	/* destination: discard instead of writing (-n) */
+	END_NULL = 1u << 6,   /* accepted and without effect, as in sgm_dd */
+	END_ZEROS = 1u << 7,  /* 00: generated zeros instead of a named source */
+	END_ONES = 1u << 8,   /* ff: generated 0xff bytes */
+	END_NOCOPY = 1u << 9, /* destination: discard instead of writing (-n) */
 };
 
 #define SIZE_UNKNOWN UINT64_MAX
@@ -84,19 +84,19 @@ enum end_flags {
  * which probe() fills in.
  */
 struct end_facts {
-	const char *kind;	  /* "sg", "null", "zeros": a word for the plan */
-	uint64_t size_bytes;	  /* SIZE_UNKNOWN where there is no end */
-	uint32_t block_bytes;	  /* addressable unit; 0: any */
+	const char *kind;	   /* "sg", "null", "zeros": a word for the plan */
+	uint64_t size_bytes;	   /* SIZE_UNKNOWN where there is no end */
+	uint32_t block_bytes;	   /* addressable unit; 0: any */
 	uint32_t phys_block_bytes; /* 0: not told */
-	uint32_t reserved_bytes;  /* granted reserved buffer, whole pages; 0: none */
-	uint32_t max_xfer_bytes;  /* the largest one-command transfer known to be accepted */
-	uint32_t dma_align;	  /* direct IO: address and length are multiples of this; 0: n/a */
-	unsigned queue_depth;	  /* commands the device takes at once; 0: not told */
+	uint32_t reserved_bytes;   /* granted reserved buffer, whole pages; 0: none */
+	uint32_t max_xfer_bytes;   /* the largest one-command transfer known to be accepted */
+	uint32_t dma_align;	   /* direct IO: address and length are multiples of this; 0: n/a */
+	unsigned queue_depth;	   /* commands the device takes at once; 0: not told */
 	bool can_mmap, can_dio, can_indirect;
-	bool can_rw;		  /* evented by write()/read() */
-	bool can_block;		  /* there is a block node that takes SG_IO */
-	bool pinnable;		  /* its mapped buffer can be the memory of direct IO */
-	bool needs_flush;	  /* a destination that has a cache to be flushed */
+	bool can_rw;	  /* evented by write()/read(): the node may be opened for writing */
+	bool can_block;	  /* there is a block node that we may send SG_IO to */
+	bool pinnable;	  /* its mapped buffer can be the memory of direct IO */
+	bool needs_flush; /* a destination that has a cache to be flushed */
 };
 
 struct endpoint;
@@ -128,18 +128,19 @@ struct lane_spec {
 	enum xfer_method method;
 	enum io_kind io;
 	enum lane_via via;
-	uint32_t max_bytes; /* largest transfer to come */
-	unsigned cdb_bytes; /* form of READ and WRITE that reaches the last block of the run */
+	uint32_t max_bytes;  /* largest transfer to come */
+	unsigned cdb_bytes;  /* form of READ and WRITE that reaches the last block of the run */
 	unsigned timeout_ms; /* of one command */
-	bool own_buffer;    /* the slot's memory is this lane's mapped buffer */
+	bool own_buffer;     /* the slot's memory is this lane's mapped buffer */
+	bool must_pin; /* which the other side's direct IO will use: lane->pinnable is wanted */
 	bool may_fall_back; /* direct IO that cannot be had becomes indirect */
 };
 
 struct endpoint_ops {
 	/*
 	 * Finds out what needs real calls: the granted reserved buffer for chunks of want_bytes,
-	 * whether it can be pinned, the largest transfer. Sends no command that writes. Main thread,
-	 * before the plan. 0, or -1 with the reason said and ep->exit_status set.
+	 * whether it can be pinned, the largest transfer. Sends no command that writes. Main
+	 * thread, before the plan. 0, or -1 with the reason said and ep->exit_status set.
 	 */
 	int (*probe)(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes);
 
@@ -159,7 +160,8 @@ struct endpoint_ops {
 	/* Main thread, all lanes closed. Frees ep. */
 	void (*close)(struct endpoint *ep);
 
-	/* One line for a fault of a transfer: "READ(10) at LBA 1000, 8 blocks: medium error ...". */
+	/* One line for a fault of a transfer: "READ(10) at LBA 1000, 8 blocks: medium error ...".
+	 */
 	void (*describe)(const struct endpoint *ep, const struct xfer *x, char *text, size_t room);
 };
 
@@ -176,9 +178,9 @@ struct endpoint {
 /* Every lane begins with this. */
 struct lane {
 	struct endpoint *ep;
-	void *buf;	  /* mapped buffer, NULL if spec.own_buffer was not asked */
+	void *buf; /* mapped buffer, NULL if spec.own_buffer was not asked */
 	uint32_t buf_bytes;
-	bool pinnable;	  /* buf can be the memory of direct IO */
+	bool pinnable; /* spec.must_pin: buf can be the memory of direct IO */
 };
 
 static inline bool xfer_is_good(const struct xfer *x)

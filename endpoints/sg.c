@@ -140,7 +140,7 @@ static bool lane_map(struct sg_lane *l, const struct lane_spec *spec)
 	l->lane.buf = p;
 	l->lane.buf_bytes = len;
 	pin_touch(p, len);
-	l->lane.pinnable = pin_test(p, len);
+	l->lane.pinnable = spec->must_pin && pin_test(p, len);
 	return true;
 }
 

@@ -170,6 +170,13 @@ static uint32_t dma_align(const struct sg_end *e)
 	return 4; /* the SCSI mid-layer's own, scsi_host.h; sg then copies what does not fit */
 }
 
+static bool block_node_is_ours(const struct sg_end *e)
+{
+	int mode = e->ep.role == END_DEST ? R_OK | W_OK : R_OK;
+
+	return e->node.block_path[0] != '\0' && access(e->node.block_path, mode) == 0;
+}
+
 static int set_facts(struct sg_end *e)
 {
 	struct end_facts *f = &e->ep.facts;
@@ -183,9 +190,10 @@ static int set_facts(struct sg_end *e)
 	f->phys_block_bytes = e->id.phys_block_bytes;
 	f->queue_depth = e->node.queue_depth;
 	f->dma_align = dma_align(e);
-	f->can_mmap = f->can_indirect = f->can_rw = true;
+	f->can_mmap = f->can_indirect = true;
+	f->can_rw = access(e->ep.name, W_OK) == 0;
 	f->can_dio = driver_allows_dio() && f->block_bytes % f->dma_align == 0;
-	f->can_block = e->node.block_path[0] != '\0' && f->block_bytes % f->dma_align == 0;
+	f->can_block = block_node_is_ours(e) && f->block_bytes % f->dma_align == 0;
 	f->needs_flush = e->ep.role == END_DEST;
 	return 0;
 }

@@ -212,18 +212,23 @@ static unsigned choose_depth(const struct plan_request *rq, const struct span *s
 	return (unsigned)max_u64(1, min_u64(depth, min_u64(affordable, chunks)));
 }
 
+static bool may_rw(const struct endpoint *ep)
+{
+	return class_of(ep) == CLASS_SYNTH || ep->facts.can_rw;
+}
+
 /*
  * A blocking ioctl needs a thread for each command in flight; write() and read() need one thread
  * for all, and at depth 1 one system call more than SG_IO.
  */
-static void choose_io(const struct plan_request *rq, unsigned depth, struct plan *p)
+static void choose_io(const struct plan_request *rq, bool can_rw, unsigned depth, struct plan *p)
 {
 	bool through_block = p->in.via == VIA_BLOCK || p->out.via == VIA_BLOCK;
 	enum io_kind io = rq->io;
 	unsigned workers = rq->workers;
 
 	if (io == IO_AUTO)
-		io = through_block || depth == 1 ? IO_SG_IO : IO_RW;
+		io = through_block || depth == 1 || !can_rw ? IO_SG_IO : IO_RW;
 	if (io == IO_SG_IO)
 		workers = depth;
 	else if (workers == 0)
@@ -259,6 +264,7 @@ static void spec_fill(const struct plan_request *rq, struct plan *p, struct lane
 	spec->max_bytes = p->chunk_bytes;
 	spec->timeout_ms = rq->timeout_ms;
 	spec->own_buffer = own_buffer;
+	spec->must_pin = own_buffer && p->row->needs & (NEED_IN_PIN | NEED_OUT_PIN);
 	spec->may_fall_back = method == METHOD_DIO && !asked;
 }
 
@@ -266,11 +272,19 @@ int plan_make(const struct plan_request *rq, const struct endpoint *in, const st
 	const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
 {
 	const struct plan_row *r = choose_row(rq, in, out, why);
+	bool can_rw = may_rw(in) && may_rw(out);
 	bool in_owns, out_owns;
 	int bad;
 
 	if (!r)
 		return EXIT_CONTRADICT;
+	if (rq->io == IO_RW && !can_rw) {
+		snprintf(why, PLAN_WHY_ROOM,
+			"%s: io=rw needs permission to write to the node, to send "
+			"commands (give io=sg_io)",
+			may_rw(in) ? out->name : in->name);
+		return EXIT_CONTRADICT;
+	}
 	memset(p, 0, sizeof(*p));
 	p->row = r;
 	p->buffer = r->buffer;
@@ -283,7 +297,7 @@ int plan_make(const struct plan_request *rq, const struct endpoint *in, const st
 	spec_fill(rq, p, &p->in, r->in_method, r->in_via, in_owns, rq->in_method == METHOD_DIO);
 	spec_fill(
 		rq, p, &p->out, r->out_method, r->out_via, out_owns, rq->out_method == METHOD_DIO);
-	choose_io(rq, choose_depth(rq, s, p), p);
+	choose_io(rq, can_rw, choose_depth(rq, s, p), p);
 	bad = choose_cdb("source", rq->in_cdb_bytes, s->in_bytes, s, rq->in_flags, p, &p->in, why);
 	if (bad)
 		return bad;

@@ -30,7 +30,7 @@ start_guest() {
 	fi
 	"$tests_dir/deps.sh" demo || exit
 	echo "Starting a guest with two simulated SCSI disks of $DISK_MIB MiB ..."
-	SGMMCP=$copier exec "$tests_dir/guest/uml" -m 1G \
+	SGMMCP=$copier exec "$tests_dir/guest/uml" -m 1G -t 120 \
 		-o "add_host=2 per_host_store=1 dev_size_mb=$DISK_MIB ndelay=20000" \
 		"$tests_dir/demo.sh" inside
 }

@@ -239,6 +239,8 @@ static void capacity_that_does_not_fit_in_64_bits_is_refused(void **state)
 	assert_int_equal(id.blocks, 0);
 	data[0] = 0;
 	data[1] = 0x7f;
+	assert_false(identify_capacity16(&id, data, sizeof(data))); /* one byte too many */
+	data[1] = 0x7e;
 	assert_true(identify_capacity16(&id, data, sizeof(data)));
 }
 

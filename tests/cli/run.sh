@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# run.sh BINARY [CASES]...: command lines without devices, their output and exit status.
+# Without CASES, all of tests/cli/*.cases, and the check of the documents (docs.sh).
+#
+# A case is a block of lines; "#" begins a comment line:
+#
+#   case     a sentence
+#   args     the command line, in shell words; `long N` makes a word of N letters
+#   exit     status (0 if left out)
+#   stdout   a line it must print, in order; so all of them make up the whole output
+#   stdout~  an extended regular expression that some line must match
+#   stderr, stderr~  the same for standard error
+#   tty      standard output is a terminal
+#
+# Where a stream has neither line, it must stay empty. A refusal (exit not 0) is always one line of
+# at most 200 characters on standard error, and nothing is left in the working directory.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+binary=$(realpath "${1:?usage: run.sh BINARY [CASES]...}")
+shift
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export LC_ALL=C
+passed=0 failed=0 skipped=0
+
+long()
+{
+	printf "%0$1d" 0 | tr 0 a
+}
+
+fail()
+{
+	echo "FAIL: $name: $1"
+	sed 's/^/	stderr: /' "$scratch/err" | cut -c1-300
+	problems=$((problems + 1))
+}
+
+# stream, its file, how to compare
+check_stream()
+{
+	local stream=$1 file=$2 literal=$3 pattern
+	shift 3
+
+	if [[ -n $literal ]]; then
+		[[ $(<"$file") == "${literal%$'\n'}" ]] || fail "$stream is not: ${literal%$'\n'}"
+	elif (($# == 0)); then
+		[[ ! -s $file ]] || fail "$stream is not empty"
+	fi
+	for pattern in "$@"; do
+		grep -Eq -e "$pattern" "$file" || fail "$stream has no line like: $pattern"
+	done
+}
+
+run_binary()
+{
+	local -a args
+	eval "args=($args_text)"
+	cd "$scratch/work" || exit 1
+	if ((on_tty)); then
+		# script(1) gives its command a terminal; standard error still goes to our file
+		script -qec "$(printf '%q ' "$binary" "${args[@]}")2>$(printf %q "$scratch/err")" \
+			/dev/null >"$scratch/out" </dev/null
+	else
+		timeout 20 "$binary" "${args[@]}" >"$scratch/out" 2>"$scratch/err" </dev/null
+	fi
+	status=$?
+	cd "$here" || exit 1
+}
+
+run_case()
+{
+	local status problems=0
+
+	[[ -n $name ]] || return 0
+	if ((on_tty)) && ! command -v script >/dev/null; then
+		echo "skip: $name: no script(1)"
+		skipped=$((skipped + 1))
+		return 0
+	fi
+	mkdir -p "$scratch/work"
+	: >"$scratch/err"
+	run_binary
+	((status == want_status)) || fail "exit status $status, not $want_status"
+	check_stream stdout "$scratch/out" "$out_literal" "${out_patterns[@]}"
+	check_stream stderr "$scratch/err" "$err_literal" "${err_patterns[@]}"
+	if ((want_status != 0)); then
+		(($(wc -l <"$scratch/err") == 1)) || fail "not one line"
+		(($(wc -c <"$scratch/err") <= 201)) || fail "longer than 200 characters"
+	fi
+	rmdir "$scratch/work" || fail "something was created"
+	rm -rf "$scratch/work"
+	if ((problems == 0)); then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+begin_case()
+{
+	name=$1 args_text='' want_status=0 on_tty=0 out_literal='' err_literal=''
+	out_patterns=() err_patterns=()
+}
+
+run_file()
+{
+	local key text
+
+	begin_case ''
+	while read -r key text; do
+		case $key in
+		'' | '#'*) ;;
+		case) run_case; begin_case "$text" ;;
+		args) args_text=$text ;;
+		exit) want_status=$text ;;
+		tty) on_tty=1 ;;
+		stdout) out_literal+=$text$'\n' ;;
+		stderr) err_literal+=$text$'\n' ;;
+		stdout~) out_patterns+=("$text") ;;
+		stderr~) err_patterns+=("$text") ;;
+		*) echo "$1: what is '$key'?"; failed=$((failed + 1)) ;;
+		esac
+	done <"$1"
+	run_case
+}
+
+if (($# > 0)); then
+	for file in "$@"; do run_file "$file"; done
+else
+	for file in "$here"/*.cases; do run_file "$file"; done
+	"$here/docs.sh" "$binary" || failed=$((failed + 1))
+fi
+echo "cli: $passed passed, $failed failed, $skipped skipped"
+((failed == 0 && passed > 0))
