@@ -57,7 +57,7 @@ static int open_in(struct ends *e, const struct options *o)
 	if (!side->path) {
 		diag("if=",
 			"missing (standard input is not supported as a source; give if=/dev/sgN)");
-		return EXIT_SYNTAX;
+		return EXIT_FILE;
 	}
 	exit_status = look_up(side->path, &e->in_node);
 	if (exit_status)

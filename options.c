@@ -532,8 +532,8 @@ static const struct operand operands[] = {
 		NUMBER(o.sync_at_end, 0, 1) },
 	{ "timeout", "SECONDS", "60", "of one command", GROUP_SCSI, .set = set_seconds, .min = 1,
 		.max = 86400 },
-	{ "retries", "N", "5", "of a command that may succeed when repeated", GROUP_SCSI,
-		NUMBER(o.retries, 0, 100) },
+	{ "retries", "N", "0", "more tries of a failed command than its error gets anyway",
+		GROUP_SCSI, NUMBER(o.retries, 0, 100) },
 	{ "coe", "0", "0", "continue on error: only 0 (no) for now", GROUP_SCSI, .set = set_coe,
 		.max = 3 },
 
@@ -556,7 +556,7 @@ static const struct operand operands[] = {
 	{ "time", "0|1[,SECONDS]", "1", "timing lines; SECONDS as timeout=", GROUP_SHOW,
 		.set = set_time, .max = 1 },
 	{ "status", "none|noxfer|progress|null", "null",
-		"none: errors only; noxfer: no timing lines", GROUP_SHOW,
+		"none: errors only; noxfer: only the records", GROUP_SHOW,
 		CHOICE(o.status, status_choices) },
 	{ "verbose", "N", "0", "the same as N times -v", GROUP_SHOW,
 		NUMBER(o.verbose, 0, VERBOSE_MAX) },
@@ -900,12 +900,12 @@ static bool settle_method(
 		if (side->method != METHOD_AUTO && side->method != p->xfer)
 			return refuse_methods(p, given(p, "xfer"), from);
 		side->method = p->xfer;
-		from = given(p, "xfer");
 	}
 	if (!(side->flags & WORD_NOMMAP))
 		return true;
 	if (side->method == METHOD_MMAP)
-		return refuse_methods(p, flag_word, "mmap");
+		return refuse(p, EXIT_CONTRADICT, flag_word,
+			"nommap and the method mmap exclude each other (leave one out)");
 	if (side->method == METHOD_AUTO)
 		side->method = METHOD_INDIRECT;
 	return true;
@@ -1003,7 +1003,6 @@ static const struct parse defaults = {
 	.o = {
 		.count = COUNT_ALL,
 		.timeout_ms = 60 * 1000,
-		.retries = 5,
 		.sync_at_end = true,
 		.time_lines = true,
 	},

@@ -39,7 +39,7 @@ struct options {
 	unsigned workers;	 /* workers=, 1..1024; 0: chosen */
 	enum io_kind io;
 	unsigned timeout_ms; /* of one command; default 60 s, 1..86400 s */
-	unsigned retries;    /* of commands that may succeed when repeated; default 5, 0..100 */
+	unsigned retries;    /* of commands that may succeed when repeated; 0..100 */
 	bool sync_at_end;    /* sync=, default on */
 	bool time_lines;     /* time=, default on; off with status=noxfer */
 	enum status_level status;

@@ -63,7 +63,7 @@ static double seconds(nsec_t ns)
 	return (double)ns / (double)NSEC_PER_SEC;
 }
 
-static void print_costs(const struct plan *p, const struct copy_result *r)
+static void print_costs(bool time_line, const struct plan *p, const struct copy_result *r)
 {
 	unsigned long long retries = counter_get(&r->in.retries) + counter_get(&r->out.retries);
 	unsigned long long recovered =
@@ -79,7 +79,9 @@ static void print_costs(const struct plan *p, const struct copy_result *r)
 		"%llu, unrecovered %llu%s%s",
 		seconds(r->user_ns + r->system_ns), seconds(r->user_ns), seconds(r->system_ns),
 		units_bytes_text(copied_bytes(p, r), copied), retries, recovered, lost, flush,
-		r->elapsed_ns < NSEC_PER_SEC ? "; shorter than 1 s: the rate says little" : "");
+		time_line && r->elapsed_ns < NSEC_PER_SEC
+			? "; shorter than 1 s: the rate says little"
+			: "");
 }
 
 void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
@@ -103,7 +105,7 @@ void report_end(const struct report_style *style, const struct plan *p, const st
 		print_side("read", in, &p->in, p, &r->in);
 	if (p->writes)
 		print_side("write", out, &p->out, p, &r->out);
-	print_costs(p, r);
+	print_costs(style->time_line, p, r);
 }
 
 void report_midway(const struct span *s, bool writes, const struct copy_progress *now)

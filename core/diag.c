@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define PROGRAM_NAME "sgmmcp"
+#define OBJECT_SHOWN 120 /* bytes of an object's name: a line stays readable */
 
 struct line {
 	size_t len;
@@ -58,7 +59,8 @@ static void line_lead(struct line *l, const char *object)
 {
 	l->len = 0;
 	if (object)
-		line_add(l, "%s: %.1024s: ", PROGRAM_NAME, object);
+		line_add(l, "%s: %.*s%s: ", PROGRAM_NAME, OBJECT_SHOWN, object,
+			strlen(object) > OBJECT_SHOWN ? "..." : "");
 	else
 		line_add(l, "%s: ", PROGRAM_NAME);
 }

@@ -140,14 +140,14 @@ static enum units_error take_decimal(struct text *t, uint64_t *out)
 static enum units_error take_factor(struct text *t, uint64_t *out)
 {
 	size_t hex_len = digits_len(t, t->at, 16);
-	enum units_error err;
 
 	if (next_is(t, 0, '0', '0') && next_is(t, 1, 'x', 'X')) {
 		t->at += 2;
 		return take_digits(t, digits_len(t, t->at, 16), 16, out);
 	}
 	if (hex_len > 0 && next_is(t, hex_len, 'h', 'H')) {
-		err = take_digits(t, hex_len, 16, out);
+		enum units_error err = take_digits(t, hex_len, 16, out);
+
 		t->at++;
 		return err;
 	}

@@ -229,10 +229,14 @@ static void choose_io(const struct plan_request *rq, bool can_rw, unsigned depth
 
 	if (io == IO_AUTO)
 		io = through_block || depth == 1 || !can_rw ? IO_SG_IO : IO_RW;
-	if (io == IO_SG_IO)
+	if (io == IO_SG_IO) {
+		if (workers && workers != depth)
+			p->depth_note = "SG_IO takes a thread for each command: workers= is the "
+					"queue depth";
 		workers = depth;
-	else if (workers == 0)
+	} else if (workers == 0) {
 		workers = 1;
+	}
 	p->in.io = p->out.io = io;
 	p->depth = depth;
 	p->workers = workers < depth ? workers : depth;

@@ -46,7 +46,6 @@ static void survives_neutral_arithmetic(const char *text, size_t len, uint64_t n
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1);
-	char shown[UNITS_TEXT_ROOM];
 	uint64_t n = UNTOUCHED, of_len = UNTOUCHED;
 	enum units_error err;
 
@@ -59,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(units_parse_n(text, strlen(text), &of_len) == err && of_len == n);
 	must(units_error_text(err) != NULL);
 	if (err == UNITS_OK) {
+		char shown[UNITS_TEXT_ROOM];
+
 		reads_back(n);
 		survives_neutral_arithmetic(text, strlen(text), n);
 		must(strlen(units_bytes_text(n, shown)) < sizeof(shown));

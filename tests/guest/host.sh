@@ -27,6 +27,7 @@ tolerate_warnings=
 
 run_dir=
 guest_pid=
+guest_status=
 stream_pids=()
 results_are_ours=
 
@@ -244,6 +245,7 @@ run_guest() {
 		8>"$run_dir/out" 9>"$run_dir/err" &
 	guest_pid=$!
 	{ wait "$guest_pid"; } 2>/dev/null # no word about a core from the shell
+	guest_status=$?
 	guest_pid=
 	wait "${stream_pids[@]}"
 	stream_pids=()
@@ -276,7 +278,7 @@ guest_verdict() {
 	elif lines=$(grep -m 1 -o 'Kernel panic.*' "$RESULTS/console"); then
 		status=$GUEST_DIED
 		say "guest: $lines"
-	elif ((SECONDS >= timeout_s)); then
+	elif ((guest_status == 124 || guest_status == 128 + 9)); then # timeout's, by TERM or by KILL
 		status=$TIMED_OUT
 		say "guest: not finished after $timeout_s s (-t sets the limit)"
 	else

@@ -134,7 +134,7 @@ static void defaults_are_those_the_header_promises(void **state)
 	assert_int_equal(o.workers, 0);
 	assert_int_equal(o.io, IO_AUTO);
 	assert_int_equal(o.timeout_ms, 60000);
-	assert_int_equal(o.retries, 5);
+	assert_int_equal(o.retries, 0);
 	assert_true(o.sync_at_end);
 	assert_true(o.time_lines);
 	assert_int_equal(o.status, STATUS_DEFAULT);
@@ -473,7 +473,7 @@ static void unknown_words_name_the_nearest_known_one(void **state)
 static void nothing_is_suggested_for_what_resembles_nothing(void **state)
 {
 	static const char *const lines[] = { "zz=1", "i=1", "=", "=a", "elephant=1",
-		"if=a iflag=xyz", "--elephant", "-z" };
+		"if=a iflag=xyz", "if=a iflag=fxx", "--elephant", "-z" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {

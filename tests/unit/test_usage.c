@@ -24,28 +24,34 @@
 
 #define TEXT_ROOM 512
 
-/* A block node (maj:min), or a file on the mount with that id. */
+/* A block node of that number; or a file whose file system has it, on the mount with that id. */
 struct fake_path {
 	const char *path;
+	mode_t type;
 	unsigned maj, min;
 	uint64_t mount_id;
 };
 
 static const struct fake_path fakes[] = {
-	{ "/dev/sdb", 8, 16, 0 },
-	{ "/dev/sdb1", 8, 17, 0 },
-	{ "/dev/sda1", 8, 1, 0 },
-	{ "/srv/image", 0, 0, 36 },
-	{ "/srv/swap file", 0, 0, 36 },
-	{ "/", 0, 0, 22 },
+	{ "/dev/sdb", S_IFBLK, 8, 16, 0 },
+	{ "/dev/sdb1", S_IFBLK, 8, 17, 0 },
+	{ "/dev/sda1", S_IFBLK, 8, 1, 0 },
+	{ "/srv/image", S_IFREG, 0, 40, 36 },
+	{ "/gone/swap file", S_IFREG, 8, 17, 99 },
+	{ "/", S_IFDIR, 0, 41, 22 },
 };
+
+/* Where /proc/4711/fd/7 leads. */
+static const struct fake_path descriptor = { "/4711/fd/7", S_IFBLK, 8, 17, 0 };
 
 static const struct fake_path *fake_of(const char *path)
 {
+	size_t len = strlen(path), tail = strlen(descriptor.path);
+
 	for (size_t i = 0; i < ARRAY_SIZE(fakes); i++)
 		if (!strcmp(path, fakes[i].path))
 			return &fakes[i];
-	return NULL;
+	return len > tail && !strcmp(path + len - tail, descriptor.path) ? &descriptor : NULL;
 }
 
 int stat(const char *restrict path, struct stat *restrict st)
@@ -55,8 +61,8 @@ int stat(const char *restrict path, struct stat *restrict st)
 	if (!f)
 		return fstatat(AT_FDCWD, path, st, 0);
 	memset(st, 0, sizeof(*st));
-	st->st_mode = f->maj ? S_IFBLK : S_IFREG;
-	st->st_rdev = makedev(f->maj, f->min);
+	st->st_mode = f->type;
+	st->st_rdev = f->type == S_IFBLK ? makedev(f->maj, f->min) : 0;
 	return 0;
 }
 
@@ -69,9 +75,14 @@ int statx(
 		return (int)syscall(SYS_statx, dirfd, path, flags, mask, stx);
 	memset(stx, 0, sizeof(*stx));
 	stx->stx_mask = mask;
-	stx->stx_mode = f->maj ? S_IFBLK : S_IFREG;
-	stx->stx_rdev_major = f->maj;
-	stx->stx_rdev_minor = f->min;
+	stx->stx_mode = (uint16_t)f->type;
+	if (f->type == S_IFBLK) {
+		stx->stx_rdev_major = f->maj;
+		stx->stx_rdev_minor = f->min;
+	} else {
+		stx->stx_dev_major = f->maj;
+		stx->stx_dev_minor = f->min;
+	}
 	stx->stx_mnt_id = f->mount_id;
 	return 0;
 }
@@ -311,7 +322,7 @@ static void btrfs_of_other_devices_is_no_user(void **state)
 	expect_no_user(m);
 }
 
-static void swap_partition_and_swap_file_are_users(void **state)
+static void swap_partition_is_a_user(void **state)
 {
 	const struct machine *m = *state;
 
@@ -320,24 +331,12 @@ static void swap_partition_and_swap_file_are_users(void **state)
 	swaps(m, "/dev/sda1                               partition\t2044\t0\t-2\n"
 		 "/dev/sdb1                               partition\t2044\t0\t-3\n");
 	expect_user(m, "used as swap (/dev/sdb1)");
-	tree_file(&m->proc, "1/mountinfo", "36 22 8:17 / /other rw - ext4 /dev/sdb1 rw\n");
-	tree_file(&m->proc, "self/mountinfo", "");
-	expect_user(m, "mounted on /other (sdb1)");
 }
 
-static void swap_file_is_followed_to_its_mount(void **state)
+static void swap_file_of_an_unlisted_mount_is_a_user(void **state)
 {
-	struct usage u = usage_of(*state, 8, 17);
-	char text[TEXT_ROOM];
-
-	mounts(*state, "36 22 8:17 / /srv rw - ext4 /dev/sdb1 rw\n");
-	assert_true(usage_find(&u, text, sizeof(text)));
-	assert_string_equal(text, "mounted on /srv");
-	mounts(*state, "36 22 8:1 / /srv rw - ext4 /dev/sda1 rw\n");
-	swaps(*state, "/srv/swap\\040file                       file\t2044\t0\t-2\n");
-	u = usage_of(*state, 8, 0);
-	assert_true(usage_find(&u, text, sizeof(text)));
-	expect_no_user(*state);
+	swaps(*state, "/gone/swap\\040file                      file\t2044\t0\t-2\n");
+	expect_user(*state, "used as swap (/gone/swap file)");
 }
 
 static void device_mapper_holder_is_named(void **state)
@@ -511,14 +510,15 @@ static void process_that_has_it_open_is_named(void **state)
 {
 	const struct machine *m = *state;
 	struct usage u = usage_of(m, 8, 16);
-	char text[TEXT_ROOM], own[64];
+	char text[TEXT_ROOM];
 
-	/* /proc/PID/fd/N is followed to the node by stat(2); here it is a name stat() knows. */
 	tree_file(&m->proc, "4711/comm", "mkfs.ext4\n");
 	tree_dir(&m->proc, "4711/fd");
 	assert_false(usage_opener(&u, text, sizeof(text)));
-	(void)snprintf(own, sizeof(own), "%d/comm", (int)getpid());
-	tree_file(&m->proc, own, "self\n");
+	tree_file(&m->proc, "4711/fd/7", "");
+	assert_true(usage_opener(&u, text, sizeof(text)));
+	assert_string_equal(text, "open in mkfs.ext4 (process 4711)");
+	u = usage_of(m, 8, 0);
 	assert_false(usage_opener(&u, text, sizeof(text)));
 }
 
@@ -541,8 +541,8 @@ int main(void)
 		USAGE_TEST(btrfs_is_found_by_its_source),
 		USAGE_TEST(btrfs_is_found_by_its_second_device),
 		USAGE_TEST(btrfs_of_other_devices_is_no_user),
-		USAGE_TEST(swap_partition_and_swap_file_are_users),
-		USAGE_TEST(swap_file_is_followed_to_its_mount),
+		USAGE_TEST(swap_partition_is_a_user),
+		USAGE_TEST(swap_file_of_an_unlisted_mount_is_a_user),
 		USAGE_TEST(device_mapper_holder_is_named),
 		USAGE_TEST(md_holder_is_named),
 		USAGE_TEST(loop_device_over_the_disk_is_a_user),

@@ -1,0 +1,232 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Measuring inside a guest. A candidate is a tool with settings; candidates of the same group are
+# settings of the same thing, of which only the best is measured in all rounds. A cell is a size of
+# transfer and a latency. Sourced by guest.sh.
+
+allow_dio=/sys/module/sg/parameters/allow_dio
+failures=0
+groups=() tools=() allows=() settings=() # one of each a candidate
+declare -A best                          # of a group: its candidate
+
+# What a run may take before it is taken for stuck.
+readonly PATIENCE_S=120
+
+# fail WHAT: the bench goes on, and ends with a failure.
+fail() {
+	inside_say "$*"
+	failures=$((failures + 1))
+}
+
+# record FIELD...: one line of $RESULTS/records.
+record() {
+	local IFS=$'\t'
+
+	printf '%s\n' "$*" >>"$RESULTS/records"
+}
+
+# figure PART NAME VALUE UNIT [TARGET [NOTE]]: a single figure; TARGET as in "<= 1.05".
+figure() {
+	record figure "$1" "$2" "$3" "$4" "${5:-}" "${6:-}"
+}
+
+use_sg_pair() {
+	local nodes=(/dev/sg*)
+
+	source_sg=${nodes[0]} dest=${nodes[1]}
+	source_disk=$(disk_of "$source_sg") && dest_disk=$(disk_of "$dest") || return
+	read -r disk_blocks <"/sys/class/block/${source_disk#/dev/}/size"
+}
+
+fill_source() {
+	dd if=/dev/urandom "of=$source_disk" bs=1M count=$((disk_blocks / 2048)) iflag=fullblock \
+		oflag=direct status=none
+}
+
+# set_latency MICROSECONDS: of scsi_debug's disks.
+set_latency() {
+	if (($1)); then
+		sd_set ndelay "$(($1 * 1000))"
+	else
+		sd_set delay 0
+	fi
+}
+
+allow() {
+	echo "$1" >"$allow_dio"
+}
+
+# cell KIB MICROSECONDS: sets what the next runs are about: transfers of this size, and as many
+# as give a stable figure: about 0.1 s of a counted guest.
+cell() {
+	local chunks
+
+	size=$1 latency=$2 bpt=$(($1 * 2))
+	case $size in
+	4) chunks=6000 ;;
+	64) chunks=2400 ;;
+	*) chunks=400 ;;
+	esac
+	if [[ -n $SGMMCP_QUICK ]]; then
+		chunks=$((chunks / 3))
+	fi
+	if [[ $SGMMCP_CLOCK == real ]]; then
+		chunks=$((disk_blocks / bpt))
+	fi
+	count=$((chunks * bpt))
+	count=$((count > disk_blocks ? disk_blocks / bpt * bpt : count))
+}
+
+no_candidates() {
+	groups=() tools=() allows=() settings=()
+	best=()
+}
+
+# candidate GROUP ALLOW_DIO TOOL [SETTING...]
+candidate() {
+	groups+=("$1") allows+=("$2") tools+=("$3") settings+=("${*:4}")
+}
+
+# build TOOL [SETTING...]: sets command.
+build() {
+	local ends=("if=$source_sg" "of=$dest") length=(bs=512 "bpt=$bpt" "count=$count")
+	local disks=("if=$source_disk" "of=$dest_disk")
+
+	case $1 in
+	sgmmcp) command=("$SGMMCP" "${ends[@]}" "${length[@]}") ;;
+	sgmmcp-write) command=("$SGMMCP" iflag=00 "of=$dest" "${length[@]}") ;;
+	sgmmcp-read) command=("$SGMMCP" "if=$source_sg" of=. "${length[@]}") ;;
+	dd) command=(dd "${disks[@]}" "bs=$((bpt * 512))" "count=$((count / bpt))") ;;
+	ddpt) command=(ddpt "${ends[@]}" "${length[@]}") ;;
+	ddpt-block) command=(ddpt "${disks[@]}" "${length[@]}") ;;
+	sg_dd-block) command=(sg_dd "${disks[@]}" "${length[@]}" time=1) ;;
+	*) command=("$1" "${ends[@]}" "${length[@]}" time=1) ;;
+	esac
+	command+=("${@:2}")
+}
+
+# to_us SECONDS: sets REPLY to microseconds.
+to_us() {
+	local fraction=${1#*.}000000
+
+	REPLY=$((${1%.*} * 1000000 + 10#${fraction:0:6}))
+}
+
+# seconds_told: sets REPLY to what the tool says in its report that the transfer took.
+seconds_told() {
+	local told='time to (transfer|read) data:? *(was )?([0-9.]+) secs|copied, ([0-9.]+) s'
+
+	[[ $report =~ $told ]] && REPLY=${BASH_REMATCH[3]}${BASH_REMATCH[4]}
+}
+
+# run I: sets seconds, cpu_us, rss_kib.
+run() {
+	local status arguments
+
+	read -ra arguments <<<"${settings[$1]}"
+	allow "${allows[$1]}"
+	build "${tools[$1]}" "${arguments[@]}"
+	read -r status cpu_us rss_kib \
+		< <("$SGMMCP_BENCH/measure" "$scratch/report" "$PATIENCE_S" "${command[@]}")
+	report=$(<"$scratch/report")
+	if ((status != 0)) || ! seconds_told; then
+		inside_say "${command[*]}: failed with exit status $status: ${report//$'\n'/ }"
+		return 1
+	fi
+	seconds=$REPLY
+}
+
+# note I ROUND: the record of the run just made. Round 0 chose the settings, `start` is one of a
+# single transfer, whose CPU time is that of starting.
+note() {
+	record run "$part" "$size" "$latency" "${groups[$1]}" "${allows[$1]}" \
+		"${settings[$1]:-(default)}" "$2" "$seconds" "$((count * 512))" "$cpu_us" "$rss_kib"
+}
+
+# screen: runs every candidate once, and finds the best of each group.
+screen() {
+	local i group time_us
+	local -A least_us=()
+
+	for i in "${!groups[@]}"; do
+		run "$i" || continue
+		note "$i" 0
+		to_us "$seconds"
+		time_us=$REPLY group=${groups[i]}
+		if ((time_us < ${least_us[$group]:-999999999999})); then
+			least_us[$group]=$time_us
+			best[$group]=$i
+		fi
+	done
+	for group in "${groups[@]}"; do
+		[[ -n ${best[$group]} ]] || fail "$group, $size KiB, $latency us: no setting works"
+	done
+}
+
+# best_in_order: sets order to the best candidate of each group.
+best_in_order() {
+	local i
+
+	order=()
+	for i in "${!groups[@]}"; do
+		if [[ ${best[${groups[i]}]} == "$i" ]]; then
+			order+=("$i")
+		fi
+	done
+}
+
+measure_starts() {
+	local i count=$bpt
+
+	for i in "${order[@]}"; do
+		run "$i" && note "$i" start
+	done
+}
+
+# measure_cell [COMMAND...]: the best of every group in turn, and COMMAND, round by round.
+measure_cell() {
+	local round i
+
+	screen
+	best_in_order
+	measure_starts
+	for ((round = 1; round <= SGMMCP_ROUNDS; round++)); do
+		for i in "${order[@]}"; do
+			if run "$i"; then
+				note "$i" "$round"
+			else
+				fail "${groups[i]} ${settings[i]}: worked before"
+			fi
+		done
+		if (($#)); then
+			"$@" "$round"
+		fi
+	done
+}
+
+# wipe BLOCKS: the beginning of the destination, so that what is equal later was copied.
+wipe() {
+	dd if=/dev/zero "of=$dest_disk" bs=64K count=$(($1 / 128)) oflag=direct status=none
+}
+
+# same BLOCKS: whether both disks begin with the same data.
+same() {
+	blockdev --flushbufs "$dest_disk" && cmp -s -n $(($1 * 512)) "$source_disk" "$dest_disk"
+}
+
+# compare_all: every candidate copies once more, a little, and the data are compared.
+compare_all() {
+	local i count
+
+	count=$((bpt * 80 / 128 * 128 + 1024))
+	count=$((count / bpt * bpt > disk_blocks ? disk_blocks : count / bpt * bpt))
+	for i in "${!groups[@]}"; do
+		wipe "$((count + 127))"
+		run "$i" || continue
+		if ! same "$count"; then
+			fail "${command[*]}: the copy differs"
+		fi
+	done
+	figure "$part" "copies compared equal, $size KiB" "${#groups[@]}" settings
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "capture.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void capture_begin(struct capture *c)
+{
+	fflush(stderr);
+	c->saved_fd = dup(STDERR_FILENO);
+	c->file_fd = memfd_create("stderr", MFD_CLOEXEC);
+	assert(c->saved_fd >= 0 && c->file_fd >= 0);
+	if (dup2(c->file_fd, STDERR_FILENO) < 0)
+		assert(!"dup2");
+}
+
+const char *capture_end(struct capture *c)
+{
+	ssize_t nread;
+
+	fflush(stderr);
+	if (dup2(c->saved_fd, STDERR_FILENO) < 0)
+		assert(!"dup2");
+	nread = pread(c->file_fd, c->text, sizeof(c->text) - 1, 0);
+	c->text[nread > 0 ? nread : 0] = '\0';
+	close(c->saved_fd);
+	close(c->file_fd);
+	return c->text;
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A lane belongs to one thread, so its choices come from a generator of its own; what lanes share
+ * is one byte a block and the counters, all atomic. The tries of a transfer are counted at its
+ * first block: a chunk is handed out once.
+ */
+#include "sim.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../core/status.h"
+#include "rng.h"
+
+#define must(cond) ((cond) ? (void)0 : broken(#cond, __LINE__))
+
+struct sim_end {
+	struct endpoint ep; /* first */
+	const struct sim_spec *spec;
+	uint8_t *data;
+	/* one a block */
+	_Atomic uint8_t *busy, *tries, *acks;
+	struct sim_counts counts;
+	pthread_t opener;
+};
+
+struct sim_lane {
+	struct lane lane; /* first */
+	struct lane_spec spec;
+	struct rng rng;
+	enum xfer_method method;
+	bool flying;
+	bool effect_pending; /* the data move only at reap() */
+	pthread_t flier;
+	/* the transfer on the lane, as it was submitted, and what will become of it */
+	struct xfer *x, sent;
+	enum fault_kind kind;
+	bool deferred;
+	unsigned notes;
+};
+
+static void __attribute__((noreturn)) broken(const char *what, int line)
+{
+	fprintf(stderr, "sim.c:%d: the contract is broken: %s\n", line, what);
+	abort();
+}
+
+static struct sim_end *end_of(struct endpoint *ep)
+{
+	return (struct sim_end *)ep;
+}
+
+static struct sim_lane *lane_of(struct lane *lane)
+{
+	return (struct sim_lane *)lane;
+}
+
+static uint64_t first_block(const struct sim_end *e, const struct xfer *x)
+{
+	return x->offset_bytes / e->spec->block_bytes;
+}
+
+static uint64_t end_block(const struct sim_end *e, const struct xfer *x)
+{
+	return (x->offset_bytes + x->len_bytes) / e->spec->block_bytes;
+}
+
+/* --- what goes wrong --- */
+
+static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const struct sim_end *e,
+	uint64_t nth, unsigned try_number)
+{
+	if (r->kind == FAULT_UNMAPPABLE && l->method != METHOD_DIO)
+		return false;
+	if (r->end_blk &&
+		(end_block(e, &l->sent) <= r->first_blk || first_block(e, &l->sent) >= r->end_blk))
+		return false;
+	if (nth <= r->after || (r->every_nth && (nth - r->after) % r->every_nth != 0))
+		return false;
+	return r->tries == 0 || try_number <= r->tries;
+}
+
+static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigned try_number)
+{
+	l->kind = FAULT_NONE;
+	l->deferred = false;
+	for (unsigned i = 0; i < e->spec->nrules && l->kind == FAULT_NONE; i++) {
+		const struct sim_rule *r = &e->spec->rules[i];
+
+		if (!rule_hits(r, l, e, nth, try_number))
+			continue;
+		l->kind = r->kind;
+		l->deferred = r->deferred;
+	}
+	if (l->kind != FAULT_UNMAPPABLE || !l->spec.may_fall_back)
+		return;
+	l->kind = FAULT_NONE;
+	l->method = METHOD_INDIRECT;
+	l->notes |= XFER_FELL_BACK;
+	e->counts.fell_back++;
+}
+
+static uint32_t half_of(const struct sim_end *e, uint32_t len_bytes)
+{
+	return (uint32_t)round_down_u64(len_bytes / 2, e->spec->block_bytes);
+}
+
+static bool is_good(const struct sim_lane *l)
+{
+	return l->kind == FAULT_NONE || l->kind == FAULT_RECOVERED;
+}
+
+/* --- data --- */
+
+static void acknowledge(struct sim_end *e, const struct xfer *x)
+{
+	for (uint64_t b = first_block(e, x); b < end_block(e, x); b++) {
+		must(e->acks[b] == 0); /* a good write is never repeated */
+		e->acks[b]++;
+	}
+}
+
+/* A write that fails may have reached the medium in part. */
+static uint32_t written_bytes(struct sim_lane *l, const struct sim_end *e)
+{
+	uint32_t block = e->spec->block_bytes;
+
+	if (is_good(l))
+		return l->sent.len_bytes;
+	if (l->kind == FAULT_SHORT)
+		return half_of(e, l->sent.len_bytes);
+	return (uint32_t)rng_below(&l->rng, l->sent.len_bytes / block + 1) * block;
+}
+
+static void take_effect(struct sim_lane *l, struct sim_end *e)
+{
+	const struct xfer *x = &l->sent;
+
+	l->effect_pending = false;
+	if (x->op == XFER_WRITE)
+		memcpy(e->data + x->offset_bytes, x->buf, written_bytes(l, e));
+	else if (is_good(l))
+		memcpy(x->buf, e->data + x->offset_bytes, x->len_bytes);
+	else
+		rng_fill(&l->rng, x->buf, x->len_bytes);
+}
+
+/* --- transfers --- */
+
+static void note_order(struct sim_end *e, const struct xfer *x, unsigned try_number)
+{
+	if (try_number > 1)
+		return;
+	if (x->offset_bytes < e->counts.last_offset)
+		e->counts.out_of_order++;
+	else
+		e->counts.last_offset = x->offset_bytes;
+}
+
+static void note_flight(struct sim_end *e)
+{
+	uint64_t now = ++e->counts.in_flight;
+	uint64_t most = e->counts.most_in_flight;
+
+	while (now > most && !atomic_compare_exchange_weak(&e->counts.most_in_flight, &most, now))
+		continue;
+}
+
+static void check_transfer(const struct sim_lane *l, const struct sim_end *e, const struct xfer *x)
+{
+	must(!l->flying);
+	must((x->op == XFER_WRITE) == (e->spec->role == END_DEST));
+	must(x->len_bytes > 0 && x->len_bytes % e->spec->block_bytes == 0);
+	must(x->len_bytes <= l->spec.max_bytes);
+	must(x->offset_bytes % e->spec->block_bytes == 0);
+	must(x->offset_bytes + x->len_bytes <= e->ep.facts.size_bytes);
+	must(x->buf);
+	must(l->method != METHOD_MMAP || x->buf == l->lane.buf);
+}
+
+static void occupy(struct sim_end *e, const struct xfer *x)
+{
+	for (uint64_t b = first_block(e, x); b < end_block(e, x); b++)
+		must(atomic_exchange(&e->busy[b], 1) == 0);
+}
+
+static void leave(struct sim_end *e, const struct xfer *x)
+{
+	for (uint64_t b = first_block(e, x); b < end_block(e, x); b++)
+		e->busy[b] = 0;
+}
+
+static void count_outcome(struct sim_lane *l, struct sim_end *e)
+{
+	if (!is_good(l)) {
+		e->counts.bad++;
+		return;
+	}
+	e->counts.good_bytes += l->sent.len_bytes;
+	if (l->kind == FAULT_RECOVERED)
+		e->counts.recovered++;
+	if (l->notes & XFER_NOT_DIRECT)
+		e->counts.not_direct_bytes += l->sent.len_bytes;
+	if (l->sent.op == XFER_WRITE)
+		acknowledge(e, &l->sent);
+}
+
+static void fill_fault(const struct sim_lane *l, const struct sim_end *e, struct xfer *x)
+{
+	memset(&x->fault, 0, sizeof(x->fault));
+	x->fault.kind = l->kind;
+	x->fault.deferred = l->deferred;
+	x->notes = l->notes;
+	x->done_bytes = is_good(l) ? x->len_bytes : 0;
+	if (l->kind != FAULT_SHORT)
+		return;
+	x->done_bytes = half_of(e, x->len_bytes);
+	x->fault.resid_bytes = x->len_bytes - x->done_bytes;
+}
+
+static void finish(struct sim_lane *l, struct sim_end *e)
+{
+	struct xfer *x = l->x;
+
+	if (l->effect_pending)
+		take_effect(l, e);
+	if (!(l->notes & XFER_FELL_BACK) && l->method == METHOD_DIO && e->spec->not_direct_nth &&
+		e->counts.submitted % e->spec->not_direct_nth == 0)
+		l->notes |= XFER_NOT_DIRECT;
+	count_outcome(l, e);
+	fill_fault(l, e, x);
+	leave(e, &l->sent);
+	e->counts.in_flight--;
+}
+
+static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
+{
+	struct sim_lane *l = lane_of(lane);
+	struct sim_end *e = end_of(lane->ep);
+	uint64_t nth = ++e->counts.submitted;
+	unsigned try_number;
+
+	if (e->spec->on_submit)
+		e->spec->on_submit(e->spec->arg, nth);
+	check_transfer(l, e, x);
+	occupy(e, x);
+	note_flight(e);
+	l->x = x;
+	l->sent = *x;
+	l->notes = 0;
+	try_number = ++e->tries[first_block(e, x)];
+	note_order(e, x, try_number);
+	verdict(l, e, nth, try_number);
+	if (x->op == XFER_READ)
+		rng_fill(&l->rng, x->buf, x->len_bytes);
+	l->effect_pending = true;
+	if (!e->spec->evented || rng_once_in(&l->rng, 2))
+		take_effect(l, e);
+	/* An end that flies may also answer at once, as sg does when a command cannot be sent. */
+	if (!e->spec->evented || rng_once_in(&l->rng, 8)) {
+		finish(l, e);
+		return XFER_DONE;
+	}
+	l->flying = true;
+	l->flier = pthread_self();
+	x->done_bytes = UINT32_MAX; /* not to be looked at yet */
+	x->fault.kind = FAULT_OTHER;
+	if (rng_once_in(&l->rng, 4))
+		sched_yield();
+	return XFER_WAIT;
+}
+
+static void sim_reap(struct lane *lane, struct xfer *x)
+{
+	struct sim_lane *l = lane_of(lane);
+
+	must(l->flying && l->x == x && pthread_equal(l->flier, pthread_self()));
+	must(x->op == l->sent.op && x->buf == l->sent.buf);
+	must(x->len_bytes == l->sent.len_bytes && x->offset_bytes == l->sent.offset_bytes);
+	l->flying = false;
+	finish(l, end_of(lane->ep));
+}
+
+/* --- lanes --- */
+
+static bool lane_is_pinnable(const struct sim_end *e, uint64_t index)
+{
+	return e->ep.facts.pinnable &&
+	       (e->spec->pinnable_lanes == 0 || index < e->spec->pinnable_lanes);
+}
+
+static struct lane *sim_lane_open(struct endpoint *ep, const struct lane_spec *spec)
+{
+	struct sim_end *e = end_of(ep);
+	struct sim_lane *l;
+
+	must(pthread_equal(e->opener, pthread_self()));
+	must(spec->method != METHOD_AUTO && spec->io != IO_AUTO);
+	must(spec->method != METHOD_MMAP || spec->own_buffer);
+	must(!spec->must_pin || spec->own_buffer);
+	must(spec->max_bytes > 0);
+	if (e->spec->lanes_max && e->counts.lanes == e->spec->lanes_max) {
+		ep->exit_status = EXIT_OS + 12;
+		return NULL;
+	}
+	l = calloc(1, sizeof(*l));
+	must(l);
+	l->lane.ep = ep;
+	l->spec = *spec;
+	l->method = spec->method;
+	l->rng.state = e->spec->seed ^ (e->counts.lanes_ever + 1) * 7919;
+	l->lane.pinnable = spec->must_pin && lane_is_pinnable(e, e->counts.lanes_ever);
+	if (spec->own_buffer) {
+		/* Of just that length: one byte past it is the sanitizer's. */
+		must(posix_memalign(&l->lane.buf, 4096, spec->max_bytes) == 0);
+		l->lane.buf_bytes = spec->max_bytes;
+	}
+	e->counts.lanes++;
+	e->counts.lanes_ever++;
+	return &l->lane;
+}
+
+static void sim_lane_close(struct lane *lane)
+{
+	struct sim_end *e = end_of(lane->ep);
+
+	must(pthread_equal(e->opener, pthread_self()));
+	must(!lane_of(lane)->flying);
+	e->counts.lanes--;
+	free(lane->buf);
+	free(lane);
+}
+
+/* --- the end as a whole --- */
+
+static int sim_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
+{
+	const struct sim_spec *spec = end_of(ep)->spec;
+	uint64_t limit = spec->max_xfer_bytes ? spec->max_xfer_bytes : UINT32_MAX;
+
+	(void)at_bytes;
+	limit = round_down_u64(min_u64(want_bytes, limit), spec->block_bytes);
+	ep->facts.max_xfer_bytes = (uint32_t)max_u64(limit, spec->block_bytes);
+	ep->facts.reserved_bytes = ep->facts.max_xfer_bytes;
+	ep->facts.pinnable = spec->pinnable;
+	return 0;
+}
+
+static bool sim_flush(struct endpoint *ep, struct fault *f)
+{
+	struct sim_end *e = end_of(ep);
+
+	must(e->spec->role == END_DEST && e->counts.in_flight == 0);
+	e->counts.flushes++;
+	if (e->spec->on_flush)
+		e->spec->on_flush(e->spec->arg);
+	*f = e->spec->flush_fault;
+	return fault_is_good(f);
+}
+
+static void sim_ep_close(struct endpoint *ep)
+{
+	struct sim_end *e = end_of(ep);
+
+	must(e->counts.lanes == 0 && e->counts.in_flight == 0);
+	free(e->data);
+	free((void *)e->busy);
+	free((void *)e->tries);
+	free((void *)e->acks);
+	free(e);
+}
+
+static void sim_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
+{
+	snprintf(text, room, "%s %s at byte %llu: %s", ep->name,
+		x->op == XFER_WRITE ? "write" : "read", (unsigned long long)x->offset_bytes,
+		fault_kind_name(x->fault.kind));
+}
+
+static const struct endpoint_ops sim_ops = {
+	.probe = sim_probe,
+	.lane_open = sim_lane_open,
+	.lane_close = sim_lane_close,
+	.submit = sim_submit,
+	.reap = sim_reap,
+	.flush = sim_flush,
+	.close = sim_ep_close,
+	.describe = sim_describe,
+};
+
+static void facts_fill(struct sim_end *e)
+{
+	struct end_facts *f = &e->ep.facts;
+
+	f->kind = "sim";
+	f->size_bytes = e->spec->blocks * e->spec->block_bytes;
+	f->block_bytes = e->spec->block_bytes;
+	f->max_xfer_bytes = e->spec->max_xfer_bytes ? e->spec->max_xfer_bytes : UINT32_MAX;
+	f->reserved_bytes = f->max_xfer_bytes;
+	f->can_mmap = e->spec->can_mmap;
+	f->can_dio = e->spec->can_dio;
+	f->can_block = e->spec->can_block;
+	f->pinnable = e->spec->pinnable;
+	f->can_indirect = true;
+	f->can_rw = !e->spec->no_rw;
+	f->needs_flush = e->spec->role == END_DEST;
+}
+
+struct endpoint *sim_open(const struct sim_spec *spec)
+{
+	struct sim_end *e = calloc(1, sizeof(*e));
+	struct rng contents = { spec->seed };
+	size_t len = spec->blocks * spec->block_bytes;
+
+	must(e);
+	e->ep.ops = &sim_ops;
+	e->ep.name = spec->name ? spec->name : "sim";
+	e->ep.role = spec->role;
+	e->ep.identity = "";
+	e->spec = spec;
+	e->opener = pthread_self();
+	facts_fill(e);
+	e->data = malloc(len ? len : 1);
+	e->busy = calloc(spec->blocks + 1, sizeof(*e->busy));
+	e->tries = calloc(spec->blocks + 1, sizeof(*e->tries));
+	e->acks = calloc(spec->blocks + 1, sizeof(*e->acks));
+	must(e->data && e->busy && e->tries && e->acks);
+	rng_fill(&contents, e->data, len);
+	return &e->ep;
+}
+
+uint8_t *sim_data(struct endpoint *ep)
+{
+	return end_of(ep)->data;
+}
+
+struct sim_counts *sim_counts(struct endpoint *ep)
+{
+	return &end_of(ep)->counts;
+}
+
+bool sim_acknowledged(const struct endpoint *ep, uint64_t block)
+{
+	return ((const struct sim_end *)ep)->acks[block] != 0;
+}
+
+uint64_t sim_acknowledged_bytes(const struct endpoint *ep)
+{
+	const struct sim_end *e = (const struct sim_end *)ep;
+	uint64_t bytes = 0;
+
+	for (uint64_t b = 0; b < e->spec->blocks; b++)
+		bytes += e->acks[b] ? e->spec->block_bytes : 0;
+	return bytes;
+}
+
+void sim_close(struct endpoint *ep)
+{
+	ep->ops->close(ep);
+}

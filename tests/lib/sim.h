@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A simulated end: implements the contract of endpoints/endpoint.h out of memory, and is as nasty
+ * as the contract allows. Inline, or evented with a seeded choice of when data really move: at
+ * submit() or only at reap(), so that a buffer used too early or too late shows in the data. Every
+ * read first fills its buffer with garbage, which a fault leaves there. It breaks a fault plan
+ * (struct sim_rule) over the engine, and counts.
+ *
+ * What the engine must not do ends the program with a line on stderr: two transfers on a lane, two
+ * on one block at a time, a write to a source, a length of no whole blocks, a foreign buffer on a
+ * mapped lane, a transfer that was changed in flight or reaped by another thread, lanes or
+ * transfers left behind at close.
+ */
+#ifndef TESTS_SIM_H
+#define TESTS_SIM_H
+
+#include <stdatomic.h>
+
+#include "../../endpoints/endpoint.h"
+
+/*
+ * How transfers go wrong. The first rule that hits decides. FAULT_UNMAPPABLE hits lanes of direct
+ * IO only, and one that may fall back does so and goes on; FAULT_RECOVERED moves the data;
+ * FAULT_SHORT moves half of the blocks.
+ */
+struct sim_rule {
+	enum fault_kind kind;
+	bool deferred;
+	uint64_t first_blk, end_blk; /* hits transfers that touch these; both 0: any */
+	unsigned after;		     /* spares the end's first so many transfers */
+	unsigned every_nth;	     /* then hits each nth of the end's transfers; 0: each */
+	unsigned tries;		     /* hits the first so many tries of a transfer; 0: all */
+};
+
+struct sim_spec {
+	const char *name;
+	enum end_role role;
+	uint32_t block_bytes;
+	uint64_t blocks;
+	uint64_t seed; /* of the contents and of all choices */
+	bool evented;
+	bool can_mmap, can_dio, can_block, pinnable, no_rw;
+	uint32_t max_xfer_bytes; /* 0: no limit */
+	unsigned pinnable_lanes; /* lanes from this one on are not; 0: all as .pinnable says */
+	unsigned lanes_max;	 /* no more can be opened; 0: no limit */
+	unsigned not_direct_nth; /* each nth transfer of direct IO is copied after all; 0: none */
+	const struct sim_rule *rules;
+	unsigned nrules;
+	struct fault flush_fault;
+	/* Called in the submitting thread before the nth transfer (from 1) is looked at. */
+	void (*on_submit)(void *arg, uint64_t nth);
+	void (*on_flush)(void *arg);
+	void *arg;
+};
+
+struct sim_counts {
+	_Atomic uint64_t submitted, good_bytes, bad, recovered, not_direct_bytes, fell_back;
+	_Atomic uint64_t in_flight, most_in_flight, lanes, flushes, lanes_ever;
+	_Atomic uint64_t out_of_order; /* first tries below the highest offset seen before */
+	_Atomic uint64_t last_offset;
+};
+
+/* *spec, its rules and its name must outlive the end. Never NULL. */
+struct endpoint *sim_open(const struct sim_spec *spec);
+
+/* Its contents, blocks * block_bytes, also for changing them before a run. */
+uint8_t *sim_data(struct endpoint *ep);
+struct sim_counts *sim_counts(struct endpoint *ep);
+
+/* Has block been written by a write that was answered as good? */
+bool sim_acknowledged(const struct endpoint *ep, uint64_t block);
+uint64_t sim_acknowledged_bytes(const struct endpoint *ep);
+
+/* ep->ops->close(), which checks that all came home. */
+void sim_close(struct endpoint *ep);
+
+#endif

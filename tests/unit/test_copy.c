@@ -1,0 +1,815 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Runs of the engine (copy, worker, slot) over simulated ends, with real threads and signals. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../core/clock.h"
+#include "../../core/status.h"
+#include "../../endpoints/synth.h"
+#include "../../engine/copy.h"
+#include "../lib/capture.h"
+#include "../lib/sim.h"
+
+#define BLOCK  512u
+#define BLOCKS 256u
+
+/* One run: changed from the default by each test before run(). */
+struct scene {
+	struct sim_spec spec[2];
+	struct sim_rule rule[2]; /* kind FAULT_NONE: none */
+	struct endpoint *end[2];
+	struct span span;
+	struct plan_request request;
+	struct plan plan;
+	struct policy policy;
+	struct copy_watch watch;
+	bool flush;
+	struct copy *copy;
+	struct copy_result result;
+};
+
+static int setup(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+
+	for (unsigned side = 0; side < 2; side++)
+		s->spec[side] = (struct sim_spec){
+			.name = side ? "dest" : "source",
+			.role = side ? END_DEST : END_SOURCE,
+			.block_bytes = BLOCK,
+			.blocks = BLOCKS,
+			.seed = side + 1,
+			.evented = true,
+			.can_mmap = true,
+		};
+	s->span = (struct span){
+		.bs_bytes = BLOCK, .block_bytes = BLOCK, .len_bytes = (uint64_t)BLOCKS * BLOCK
+	};
+	s->request = (struct plan_request){
+		.bpt_blk = 4, .queue_depth = 8, .timeout_ms = 1000, .memory_bytes = UINT64_MAX
+	};
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+
+	if (s->copy)
+		copy_close(s->copy);
+	for (unsigned side = 0; side < 2; side++)
+		if (s->end[side])
+			s->end[side]->ops->close(s->end[side]);
+	free(s);
+	return 0;
+}
+
+static void open_ends(struct scene *s)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		struct sim_spec *spec = &s->spec[side];
+
+		if (s->rule[side].kind != FAULT_NONE) {
+			spec->rules = &s->rule[side];
+			spec->nrules = 1;
+		}
+		if (!s->end[side])
+			s->end[side] = sim_open(spec);
+		(void)s->end[side]->ops->probe(
+			s->end[side], plan_wanted_chunk(&s->request, &s->span), 0);
+	}
+}
+
+static enum copy_opened open_copy(struct scene *s, int *exit_status)
+{
+	char why[PLAN_WHY_ROOM];
+
+	open_ends(s);
+	assert_int_equal(plan_make(&s->request, s->end[0], s->end[1], &s->span, &s->plan, why), 0);
+	return copy_open(
+		&s->plan, &s->span, s->end[0], s->end[1], &s->policy, &s->copy, exit_status);
+}
+
+static void run(struct scene *s)
+{
+	int exit_status;
+
+	assert_int_equal(open_copy(s, &exit_status), COPY_READY);
+	assert_int_equal(copy_run(s->copy, &s->watch, s->flush, &s->result), 0);
+}
+
+static uint64_t in_bytes(const struct scene *s)
+{
+	return counter_get(&s->result.in.bytes);
+}
+
+static uint64_t out_bytes(const struct scene *s)
+{
+	return counter_get(&s->result.out.bytes);
+}
+
+/* The blocks that were answered as written, and no others, are the source's. */
+static void assert_only_the_written_is_changed(const struct scene *s)
+{
+	struct endpoint *untouched = sim_open(&s->spec[1]);
+	uint64_t written = 0;
+
+	for (uint64_t b = 0; b < BLOCKS; b++) {
+		const uint8_t *now = sim_data(s->end[1]) + b * BLOCK;
+
+		if (sim_acknowledged(s->end[1], b)) {
+			assert_memory_equal(now, sim_data(s->end[0]) + b * BLOCK, BLOCK);
+			written += BLOCK;
+		} else if (s->rule[1].kind == FAULT_NONE) {
+			assert_memory_equal(now, sim_data(untouched) + b * BLOCK, BLOCK);
+		}
+	}
+	sim_close(untouched);
+	assert_int_equal(out_bytes(s), written);
+}
+
+static void assert_all_arrived(const struct scene *s)
+{
+	assert_null(s->result.failed_end);
+	assert_int_equal(in_bytes(s), s->span.len_bytes);
+	assert_int_equal(out_bytes(s), s->span.len_bytes);
+	assert_memory_equal(sim_data(s->end[1]) + s->span.out_bytes,
+		sim_data(s->end[0]) + s->span.in_bytes, s->span.len_bytes);
+}
+
+static void assert_failed(
+	const struct scene *s, unsigned side, enum fault_kind kind, enum xfer_op op)
+{
+	assert_ptr_equal(s->result.failed_end, s->end[side]);
+	assert_int_equal(s->result.failed.fault.kind, kind);
+	assert_int_equal(s->result.failed.op, op);
+}
+
+/* --- data --- */
+
+static void a_copy_equals_its_source(void **state)
+{
+	struct scene *s = *state;
+
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.in.commands), BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.out.commands), BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.out.retries), 0);
+}
+
+static void a_tail_shorter_than_a_chunk_is_copied(void **state)
+{
+	struct scene *s = *state;
+
+	s->span.len_bytes = 13 * BLOCK;
+	s->span.in_bytes = 3 * BLOCK;
+	s->span.out_bytes = 7 * BLOCK;
+	run(s);
+	assert_all_arrived(s);
+	assert_only_the_written_is_changed(s);
+}
+
+static void a_span_of_nothing_sends_nothing(void **state)
+{
+	struct scene *s = *state;
+
+	s->span.len_bytes = 0;
+	s->flush = true;
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(sim_counts(s->end[0])->submitted, 0);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 0);
+	assert_false(s->result.flushed);
+}
+
+static void generated_bytes_fill_the_destination(void **state)
+{
+	struct scene *s = *state;
+	uint8_t ones[BLOCK];
+	int exit_status;
+
+	memset(ones, 0xff, sizeof(ones));
+	s->end[0] = synth_open_byte("ff", 0xff, &exit_status);
+	run(s);
+	assert_null(s->result.failed_end);
+	assert_int_equal(out_bytes(s), BLOCKS * BLOCK);
+	for (unsigned b = 0; b < BLOCKS; b++)
+		assert_memory_equal(sim_data(s->end[1]) + b * BLOCK, ones, BLOCK);
+}
+
+static void the_null_sink_gets_no_commands(void **state)
+{
+	struct scene *s = *state;
+	int exit_status;
+
+	s->end[1] = synth_open_null("/dev/null", &exit_status);
+	s->flush = true;
+	run(s);
+	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
+	assert_int_equal(out_bytes(s), 0);
+	assert_int_equal(counter_get(&s->result.out.commands), 0);
+	assert_false(s->result.flushed);
+}
+
+/* --- order and depth --- */
+
+static void one_worker_reads_in_ascending_order(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.io = IO_RW;
+	run(s);
+	assert_int_equal(s->plan.workers, 1);
+	assert_int_equal(sim_counts(s->end[0])->out_of_order, 0);
+}
+
+static void all_slots_of_the_plan_fly_at_once(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.queue_depth = 32;
+	run(s);
+	assert_int_equal(s->plan.depth, 32);
+	/* An evented end answers some at once: those are not in flight. */
+	assert_in_range(sim_counts(s->end[0])->most_in_flight, 24, 32);
+	assert_int_equal(sim_counts(s->end[0])->lanes_ever, 32);
+	assert_int_equal(sim_counts(s->end[1])->lanes_ever, 32);
+}
+
+static void reads_overlap_writes(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.queue_depth = 2;
+	s->request.bpt_blk = 1;
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(sim_counts(s->end[0])->most_in_flight, 2);
+	assert_int_equal(sim_counts(s->end[1])->most_in_flight, 2);
+}
+
+static void many_workers_share_the_slots(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.workers = 3;
+	s->request.io = IO_RW;
+	s->request.bpt_blk = 1;
+	run(s);
+	assert_int_equal(s->plan.workers, 3);
+	assert_all_arrived(s);
+}
+
+static void inline_ends_have_a_worker_a_slot(void **state)
+{
+	struct scene *s = *state;
+
+	s->spec[0].evented = s->spec[1].evented = false;
+	s->request.io = IO_SG_IO;
+	run(s);
+	assert_int_equal(s->plan.workers, 8);
+	assert_all_arrived(s);
+}
+
+/* --- faults --- */
+
+static void a_short_read_is_not_success(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_SHORT, .first_blk = 100, .end_blk = 101 };
+	run(s);
+	assert_failed(s, 0, FAULT_SHORT, XFER_READ);
+	assert_int_equal(s->result.failed.offset_bytes, 100 * BLOCK);
+	assert_int_equal(counter_get(&s->result.in.unrecovered), 1);
+	assert_false(sim_acknowledged(s->end[1], 100));
+	assert_only_the_written_is_changed(s);
+}
+
+static void a_short_write_is_not_success(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_SHORT, .first_blk = 100, .end_blk = 101 };
+	run(s);
+	assert_failed(s, 1, FAULT_SHORT, XFER_WRITE);
+	assert_only_the_written_is_changed(s);
+}
+
+static void a_failed_read_is_never_written(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 40, .end_blk = 41 };
+	run(s);
+	assert_failed(s, 0, FAULT_MEDIUM, XFER_READ);
+	for (uint64_t b = 40; b < 44; b++)
+		assert_false(sim_acknowledged(s->end[1], b));
+	assert_only_the_written_is_changed(s);
+}
+
+static void no_chunk_is_begun_after_a_fatal_fault(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_HARDWARE, .first_blk = 0, .end_blk = 1 };
+	run(s);
+	/* What flew beside it came home. */
+	assert_in_range(counter_get(&s->result.in.commands), 1, 8);
+	assert_int_equal(in_bytes(s), out_bytes(s));
+}
+
+static void a_recovered_error_is_counted_and_its_data_are_good(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_RECOVERED, .every_nth = 4 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.in.recovered), BLOCKS / 4 / 4);
+	assert_int_equal(counter_get(&s->result.in.retries), 0);
+}
+
+static void a_unit_attention_is_retried_and_counted(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_UNIT_ATTENTION, .tries = 3 };
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_UNIT_ATTENTION, .tries = 1 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.in.retries), 3 * BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.in.commands), 4 * BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.out.retries), BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.out.unrecovered), 0);
+}
+
+static void a_write_is_retried_without_a_second_read(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_ABORTED, .tries = 2 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.in.commands), BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.out.commands), 3 * BLOCKS / 4);
+}
+
+static void tries_of_the_read_do_not_count_for_the_write(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_ABORTED, .tries = 2 };
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_ABORTED, .tries = 2 };
+	run(s);
+	assert_all_arrived(s);
+}
+
+static void a_busy_unit_is_asked_again_later(void **state)
+{
+	struct scene *s = *state;
+	nsec_t since = clock_now_ns();
+
+	s->rule[1] =
+		(struct sim_rule){ .kind = FAULT_BUSY, .first_blk = 8, .end_blk = 9, .tries = 2 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.out.retries), 2);
+	assert_true(clock_now_ns() - since >= 30 * NSEC_PER_MSEC); /* 10 ms and 20 ms */
+}
+
+static void a_medium_error_is_retried_as_often_as_asked(void **state)
+{
+	struct scene *s = *state;
+
+	s->policy.retries = 2;
+	s->rule[0] =
+		(struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 8, .end_blk = 9, .tries = 2 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.in.retries), 2);
+}
+
+static void a_deferred_error_ends_the_run(void **state)
+{
+	struct scene *s = *state;
+
+	s->policy.retries = 5;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_ABORTED, .deferred = true, .after = 3 };
+	run(s);
+	assert_failed(s, 1, FAULT_ABORTED, XFER_WRITE);
+	assert_int_equal(counter_get(&s->result.out.retries), 0);
+	assert_only_the_written_is_changed(s);
+}
+
+static void a_device_that_goes_away_ends_the_run(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_GONE, .after = 10 };
+	run(s);
+	assert_failed(s, 1, FAULT_GONE, XFER_WRITE);
+	assert_int_equal(out_bytes(s), 10 * 4 * BLOCK);
+	assert_only_the_written_is_changed(s);
+}
+
+static void direct_io_that_was_copied_is_counted(void **state)
+{
+	struct scene *s = *state;
+
+	s->spec[0].can_dio = s->spec[1].can_dio = true;
+	s->spec[1].not_direct_nth = 1;
+	s->request.in_method = s->request.out_method = METHOD_DIO;
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.out.not_direct_bytes), BLOCKS * BLOCK);
+	assert_int_equal(counter_get(&s->result.in.not_direct_bytes), 0);
+}
+
+static void lanes_that_fall_back_are_counted_once(void **state)
+{
+	struct scene *s = *state;
+
+	s->spec[0].can_dio = s->spec[1].can_dio = true;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_UNMAPPABLE };
+	run(s);
+	assert_int_equal(s->plan.out.method, METHOD_DIO);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.out.fell_back), 8);
+}
+
+static void direct_io_that_was_asked_does_not_fall_back(void **state)
+{
+	struct scene *s = *state;
+
+	s->spec[0].can_dio = s->spec[1].can_dio = true;
+	s->request.in_method = s->request.out_method = METHOD_DIO;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_UNMAPPABLE };
+	run(s);
+	assert_failed(s, 1, FAULT_UNMAPPABLE, XFER_WRITE);
+	assert_int_equal(out_bytes(s), 0);
+}
+
+/* --- opening --- */
+
+static void a_lane_that_cannot_be_had_closes_the_others(void **state)
+{
+	struct scene *s = *state;
+	int exit_status = 0;
+
+	s->spec[1].lanes_max = 5;
+	assert_int_equal(open_copy(s, &exit_status), COPY_FAILED);
+	assert_int_equal(exit_status, EXIT_OS + ENOMEM);
+	assert_int_equal(sim_counts(s->end[1])->lanes_ever, 5);
+	assert_int_equal(sim_counts(s->end[0])->lanes, 0);
+	assert_int_equal(sim_counts(s->end[1])->lanes, 0);
+}
+
+static void a_buffer_that_cannot_be_pinned_asks_for_another_plan(void **state)
+{
+	struct scene *s = *state;
+	int exit_status;
+
+	s->spec[0].pinnable = s->spec[1].can_dio = true;
+	s->spec[0].pinnable_lanes = 3;
+	assert_int_equal(open_copy(s, &exit_status), COPY_REPLAN);
+	assert_int_equal(s->plan.buffer, BUFFER_IN);
+	assert_false(s->end[0]->facts.pinnable);
+	assert_int_equal(sim_counts(s->end[0])->lanes, 0);
+	assert_int_equal(sim_counts(s->end[1])->lanes, 0);
+}
+
+static void opening_sends_nothing(void **state)
+{
+	struct scene *s = *state;
+	int exit_status;
+
+	assert_int_equal(open_copy(s, &exit_status), COPY_READY);
+	assert_int_equal(sim_counts(s->end[0])->submitted, 0);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 0);
+}
+
+static void memory_beyond_all_bounds_is_refused(void **state)
+{
+	struct scene *s = *state;
+	int exit_status = 0;
+	struct capture said;
+
+	s->end[0] = sim_open(&s->spec[0]);
+	s->end[1] = sim_open(&s->spec[1]);
+	s->plan = (struct plan){ .buffer = BUFFER_USER,
+		.reads = true,
+		.writes = true,
+		.chunk_bytes = UINT32_MAX / BLOCK * BLOCK,
+		.depth = 1u << 20,
+		.workers = 1 };
+	capture_begin(&said);
+	assert_int_equal(copy_open(&s->plan, &s->span, s->end[0], s->end[1], &s->policy, &s->copy,
+				 &exit_status),
+		COPY_FAILED);
+	assert_non_null(strstr(capture_end(&said), "no memory"));
+	assert_int_equal(exit_status, EXIT_OS + ENOMEM);
+}
+
+/* --- flush --- */
+
+static void the_destination_is_flushed_after_the_last_write(void **state)
+{
+	struct scene *s = *state;
+
+	s->flush = true;
+	run(s);
+	assert_true(s->result.flushed);
+	assert_int_equal(sim_counts(s->end[1])->flushes, 1);
+	assert_int_equal(s->result.flush_fault.kind, FAULT_NONE);
+	assert_true(s->result.flush_ns >= 0);
+}
+
+static void no_flush_where_none_is_asked(void **state)
+{
+	struct scene *s = *state;
+
+	run(s);
+	assert_false(s->result.flushed);
+	assert_int_equal(sim_counts(s->end[1])->flushes, 0);
+}
+
+static void a_flush_follows_a_failed_run_too(void **state)
+{
+	struct scene *s = *state;
+
+	s->flush = true;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 200, .end_blk = 201 };
+	run(s);
+	assert_failed(s, 0, FAULT_MEDIUM, XFER_READ);
+	assert_int_equal(sim_counts(s->end[1])->flushes, 1);
+}
+
+static void a_failed_flush_is_told(void **state)
+{
+	struct scene *s = *state;
+
+	s->flush = true;
+	s->spec[1].flush_fault.kind = FAULT_MEDIUM;
+	run(s);
+	assert_true(s->result.flushed);
+	assert_int_equal(s->result.flush_fault.kind, FAULT_MEDIUM);
+	assert_null(s->result.failed_end);
+}
+
+/* --- signals --- */
+
+static void raise_at_20(void *arg, uint64_t nth)
+{
+	if (nth == 20)
+		kill(getpid(), *(const int *)arg);
+	else if (nth > 20)
+		usleep(200); /* leaves the main thread time to hear it */
+}
+
+static void send_at_20(struct scene *s, const int *signal_number)
+{
+	s->spec[0].on_submit = raise_at_20;
+	s->spec[0].arg = (void *)(uintptr_t)signal_number;
+	s->request.bpt_blk = 1;
+}
+
+static void an_interrupt_lets_what_flies_come_home(void **state)
+{
+	static const int interrupt = SIGINT;
+	struct scene *s = *state;
+	sigset_t now;
+
+	send_at_20(s, &interrupt);
+	s->flush = true;
+	run(s);
+	assert_int_equal(s->result.signal, SIGINT);
+	assert_null(s->result.failed_end);
+	assert_in_range(out_bytes(s), 20 * BLOCK, (BLOCKS - 1) * BLOCK);
+	assert_int_equal(in_bytes(s), out_bytes(s));
+	assert_only_the_written_is_changed(s);
+	assert_int_equal(sim_counts(s->end[1])->flushes, 1);
+	sigprocmask(SIG_SETMASK, NULL, &now);
+	assert_int_equal(sigismember(&now, SIGINT), 0);
+}
+
+static void count_call(void *arg, const struct copy_progress *p)
+{
+	struct copy_progress *last = arg;
+
+	assert_true(p->in_bytes >= p->out_bytes && p->out_bytes >= last->out_bytes);
+	assert_true(p->elapsed_ns >= last->elapsed_ns);
+	assert_int_equal(p->total_bytes, BLOCKS * BLOCK);
+	*last = *p;
+}
+
+static void usr1_reports_and_the_run_goes_on(void **state)
+{
+	static const int usr1 = SIGUSR1;
+	struct copy_progress last = { 0 };
+	struct scene *s = *state;
+
+	send_at_20(s, &usr1);
+	s->watch = (struct copy_watch){ .report = count_call, .arg = &last };
+	run(s);
+	assert_int_equal(last.total_bytes, BLOCKS * BLOCK);
+	assert_int_equal(s->result.signal, 0);
+	assert_all_arrived(s);
+}
+
+static void ticks_tell_progress(void **state)
+{
+	static const int nothing = 0;
+	struct copy_progress last = { 0 };
+	struct scene *s = *state;
+
+	send_at_20(s, &nothing); /* signal 0 is none; the run takes longer than a tick */
+	s->watch =
+		(struct copy_watch){ .tick_ns = NSEC_PER_MSEC, .tick = count_call, .arg = &last };
+	run(s);
+	assert_true(last.elapsed_ns > 0);
+	assert_all_arrived(s);
+}
+
+static void a_signal_that_was_ignored_stays_ignored(void **state)
+{
+	static const int hup = SIGHUP;
+	struct scene *s = *state;
+
+	send_at_20(s, &hup);
+	signal(SIGHUP, SIG_IGN);
+	run(s);
+	signal(SIGHUP, SIG_DFL);
+	assert_int_equal(s->result.signal, 0);
+	assert_all_arrived(s);
+}
+
+static void interrupt_now(void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGTERM);
+	usleep(5000);
+}
+
+static void an_interrupt_during_the_flush_is_told(void **state)
+{
+	struct scene *s = *state;
+
+	s->flush = true;
+	s->spec[1].on_flush = interrupt_now;
+	run(s);
+	assert_int_equal(s->result.signal, SIGTERM);
+	assert_all_arrived(s);
+}
+
+/* --- signals that end or stop the process: in a child --- */
+
+static void interrupt_twice(void *arg, uint64_t nth)
+{
+	(void)arg;
+	if (nth < 20)
+		return;
+	kill(getpid(), SIGINT);
+	for (unsigned i = 0; nth == 20 && i < 10000; i++) {
+		usleep(1000);
+		kill(getpid(), SIGINT);
+	}
+}
+
+static void a_second_interrupt_kills(void **state)
+{
+	struct scene *s = *state;
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		s->spec[0].on_submit = interrupt_twice;
+		run(s);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGINT);
+}
+
+/* What the parent sees of a stopped child. */
+struct shared {
+	_Atomic uint64_t in_flight, paused_at, arrived;
+};
+
+struct stopping {
+	struct scene *scene;
+	struct shared *shared;
+};
+
+static void stop_at_20(void *arg, uint64_t nth)
+{
+	struct stopping *stop = arg;
+	struct shared *sh = stop->shared;
+
+	sh->in_flight = sim_counts(stop->scene->end[0])->in_flight +
+			sim_counts(stop->scene->end[1])->in_flight;
+	if (nth == 20)
+		kill(getpid(), SIGTSTP);
+	else if (nth > 20)
+		usleep(200);
+}
+
+static void copy_with_a_stop(struct scene *s, struct shared *sh)
+{
+	struct stopping stop = { s, sh };
+
+	s->spec[0].on_submit = stop_at_20;
+	s->spec[0].arg = &stop;
+	s->request.bpt_blk = 1;
+	run(s);
+	sh->arrived = out_bytes(s);
+	_exit(s->result.signal || s->result.failed_end ||
+		memcmp(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK));
+}
+
+static void a_stopped_run_goes_on_when_continued(void **state)
+{
+	struct scene *s = *state;
+	struct shared *sh =
+		mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0 && sh != MAP_FAILED);
+	if (child == 0)
+		copy_with_a_stop(s, sh);
+	assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(sh->arrived, 0);
+	kill(child, SIGCONT);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(sh->arrived, BLOCKS * BLOCK);
+	munmap(sh, sizeof(*sh));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_copy_equals_its_source),
+		TEST(a_tail_shorter_than_a_chunk_is_copied),
+		TEST(a_span_of_nothing_sends_nothing),
+		TEST(generated_bytes_fill_the_destination),
+		TEST(the_null_sink_gets_no_commands),
+		TEST(one_worker_reads_in_ascending_order),
+		TEST(all_slots_of_the_plan_fly_at_once),
+		TEST(reads_overlap_writes),
+		TEST(many_workers_share_the_slots),
+		TEST(inline_ends_have_a_worker_a_slot),
+		TEST(a_short_read_is_not_success),
+		TEST(a_short_write_is_not_success),
+		TEST(a_failed_read_is_never_written),
+		TEST(no_chunk_is_begun_after_a_fatal_fault),
+		TEST(a_recovered_error_is_counted_and_its_data_are_good),
+		TEST(a_unit_attention_is_retried_and_counted),
+		TEST(a_write_is_retried_without_a_second_read),
+		TEST(tries_of_the_read_do_not_count_for_the_write),
+		TEST(a_busy_unit_is_asked_again_later),
+		TEST(a_medium_error_is_retried_as_often_as_asked),
+		TEST(a_deferred_error_ends_the_run),
+		TEST(a_device_that_goes_away_ends_the_run),
+		TEST(direct_io_that_was_copied_is_counted),
+		TEST(lanes_that_fall_back_are_counted_once),
+		TEST(direct_io_that_was_asked_does_not_fall_back),
+		TEST(a_lane_that_cannot_be_had_closes_the_others),
+		TEST(a_buffer_that_cannot_be_pinned_asks_for_another_plan),
+		TEST(opening_sends_nothing),
+		TEST(memory_beyond_all_bounds_is_refused),
+		TEST(the_destination_is_flushed_after_the_last_write),
+		TEST(no_flush_where_none_is_asked),
+		TEST(a_flush_follows_a_failed_run_too),
+		TEST(a_failed_flush_is_told),
+		TEST(an_interrupt_lets_what_flies_come_home),
+		TEST(usr1_reports_and_the_run_goes_on),
+		TEST(ticks_tell_progress),
+		TEST(a_signal_that_was_ignored_stays_ignored),
+		TEST(an_interrupt_during_the_flush_is_told),
+		TEST(a_second_interrupt_kills),
+		TEST(a_stopped_run_goes_on_when_continued),
+	};
+
+	return cmocka_run_group_tests_name("copy", tests, NULL, NULL);
+}
