@@ -47,7 +47,7 @@ run_cli() {
 	local log=$build/tests/cli.log counts
 
 	tests/cli/run.sh "$binary" >"$log" 2>&1 || cat "$log"
-	counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -1)
+	counts=$(sed -nE 's/^([a-z]+: )?([0-9]+ passed, [0-9]+ failed)/\2/p' "$log" | tail -1)
 	[[ -n $counts ]] || fail "tests/cli/run.sh: no counts"
 	printf '%-24s %s\n' cli "$counts"
 	read -r ok _ bad _ <<<"${counts:-0 passed, 0 failed}"

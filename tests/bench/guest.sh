@@ -92,7 +92,7 @@ part_uml() {
 
 # Two disks of virtio-scsi, each served by a thread of the emulator.
 part_smp() {
-	use_sg_pair && fill_source && cell 512 real || return
+	use_sg_pair && fill_source && cell 512 - || return
 	candidates_of_smp
 	measure_cell
 	compare_all

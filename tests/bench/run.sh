@@ -56,19 +56,25 @@ build_helpers() {
 		"$cc" -O2 -shared -fPIC -o "$out_dir/allocations.so" "$bench_dir/allocations.c"
 }
 
+# A copy of the program, so that a build meanwhile changes nothing.
+take_program() {
+	local program=${SGMMCP:-$repo_dir/sgmmcp}
+
+	if ! program=$(type -P "$program"); then
+		say "${SGMMCP:-./sgmmcp}: not there (run make)"
+		return 1
+	fi
+	cp "$program" "$out_dir/sgmmcp"
+}
+
 set_environment() {
-	export SGMMCP=${SGMMCP:-$repo_dir/sgmmcp}
-	export SGMMCP_BENCH=$out_dir
+	export SGMMCP=$out_dir/sgmmcp SGMMCP_BENCH=$out_dir
 	export SGMMCP_QUICK=${QUICK:-}
 	export SGMMCP_ROUNDS=${ROUNDS:-$((${#SGMMCP_QUICK} ? 1 : 5))}
 	export SGMMCP_CLOCK=counted
 	export SGMMCP_COMMIT SGMMCP_STARTED
 	SGMMCP_COMMIT=$(git -C "$repo_dir" describe --always --dirty 2>/dev/null)
 	SGMMCP_STARTED=$(date -u +%Y-%m-%dT%H:%MZ)
-	if ! type -P "$SGMMCP" >/dev/null; then
-		say "$SGMMCP: not there (run make)"
-		exit 1
-	fi
 }
 
 # boot PART GUEST COMMAND...: measures PART in the guest that COMMAND starts.
@@ -176,8 +182,8 @@ for part in "${parts[@]}"; do
 		exit 1
 	fi
 done
+build_helpers && take_program || exit
 set_environment
-build_helpers || exit
 status=0
 mapfile -t now < <(chosen "${counted_parts[@]}" sweep -- "${parts[@]}")
 measure_counted "${now[@]}" || status=1

@@ -19,7 +19,7 @@ trace_start() {
 	echo 0 >"$tracing/events/enable"
 	for name in $COPYING $MAPPING; do
 		[[ -d $tracing/events/bench/$name ]] || echo "p:bench/$name $name" >>"$tracing/kprobe_events"
-		echo "comm == \"${SGMMCP##*/}\"" >"$tracing/events/bench/$name/filter"
+		echo "comm == \"sgmmcp\"" >"$tracing/events/bench/$name/filter"
 	done
 	echo >"$tracing/trace"
 	echo 1 >"$tracing/events/bench/enable"
