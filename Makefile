@@ -98,7 +98,7 @@ test-programs: $(UNIT) $(FUZZ) $(BIN)
 check:
 	tests/check.sh lint check-unit check-sanitize check-guest
 
-check-unit: deps-build
+check-unit:
 	tests/deps.sh unit
 	$(MAKE) test-programs
 	tests/unit.sh $(BUILD) $(BIN)
@@ -132,7 +132,7 @@ bench:
 	tests/bench/run.sh
 
 lint:
-	tests/deps.sh lint
+	tests/deps.sh lint unit
 	tests/lint.sh
 
 format:

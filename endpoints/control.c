@@ -17,7 +17,8 @@
 
 #include "../scsi/reply.h"
 
-#define SHORT_TIMEOUT_S	    60
+#define QUICK_TIMEOUT_S	    20 /* what needs no medium */
+#define MEDIUM_TIMEOUT_S    60 /* some units answer only once they have spun up */
 #define ATTENTION_TRIES	    10 /* several unit attentions may be queued */
 #define ABORT_TRIES	    3
 #define POLL_MS		    100
@@ -148,7 +149,7 @@ static bool is_becoming_ready(const struct fault *f)
 
 bool control_ready(int fd, unsigned wait_s, struct fault *f)
 {
-	const struct command ready = { .cdb_len = 6, .timeout_s = SHORT_TIMEOUT_S };
+	const struct command ready = { .cdb_len = 6, .timeout_s = QUICK_TIMEOUT_S };
 	uint64_t waited_ms;
 	uint32_t got;
 
@@ -169,7 +170,7 @@ static bool inquiry(int fd, int page, uint8_t *data, uint16_t len, struct fault 
 		.cdb_len = 6,
 		.in = data,
 		.in_len = len,
-		.timeout_s = SHORT_TIMEOUT_S,
+		.timeout_s = QUICK_TIMEOUT_S,
 	};
 
 	return send_command(fd, &c, f, got);
@@ -234,7 +235,7 @@ static bool ask_capacity10(int fd, struct identity *id, struct fault *f)
 		.cdb_len = 10,
 		.in = data,
 		.in_len = sizeof(data),
-		.timeout_s = SHORT_TIMEOUT_S,
+		.timeout_s = MEDIUM_TIMEOUT_S,
 	};
 	uint32_t got;
 
@@ -249,7 +250,7 @@ static bool ask_capacity16(int fd, struct identity *id, struct fault *f)
 		.cdb_len = 16,
 		.in = data,
 		.in_len = sizeof(data),
-		.timeout_s = SHORT_TIMEOUT_S,
+		.timeout_s = MEDIUM_TIMEOUT_S,
 	};
 	uint32_t got;
 
@@ -285,7 +286,7 @@ static bool ask_mode6(int fd, struct identity *id)
 		.cdb_len = 6,
 		.in = data,
 		.in_len = sizeof(data),
-		.timeout_s = SHORT_TIMEOUT_S,
+		.timeout_s = MEDIUM_TIMEOUT_S,
 	};
 	struct fault f;
 	uint32_t got;
@@ -301,7 +302,7 @@ static bool ask_mode10(int fd, struct identity *id)
 		.cdb_len = 10,
 		.in = data,
 		.in_len = sizeof(data),
-		.timeout_s = SHORT_TIMEOUT_S,
+		.timeout_s = MEDIUM_TIMEOUT_S,
 	};
 	struct fault f;
 	uint32_t got;

@@ -19,7 +19,8 @@ bool control_ready(int fd, unsigned wait_s, struct fault *f) MUST_CHECK;
 
 /*
  * All of struct identity. Only INQUIRY and a capacity must succeed (for type 0, 4, 7, 0Eh, 14h;
- * other types are asked no capacity); what a device does not have stays "not told". False: *f tells.
+ * other types are asked no capacity); what a device does not have stays "not told". False: *f
+ * tells.
  */
 bool control_identify(int fd, struct identity *id, struct fault *f) MUST_CHECK;
 

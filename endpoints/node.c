@@ -159,12 +159,11 @@ static bool dev_path(const char *dir, mode_t type, dev_t rdev, char path[NODE_NA
 {
 	const char *name = strrchr(dir, '/');
 	struct stat st;
-	char *c;
 	int len;
 
 	len = snprintf(path, NODE_NAME_ROOM, "/dev/%s", name ? name + 1 : dir);
 	if (len > 0 && len < NODE_NAME_ROOM) {
-		for (c = path; *c; c++)
+		for (char *c = path; *c; c++)
 			*c = *c == '!' ? '/' : *c;
 		if (stat(path, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_rdev == rdev)
 			return true;

@@ -12,30 +12,34 @@
 #include "../core/base.h"
 
 enum node_kind {
-	NODE_MISSING, /* nothing there */
-	NODE_SG,      /* character device, major 21 */
+	NODE_MISSING,	 /* nothing there */
+	NODE_SG,	 /* character device, major 21 */
 	NODE_BLOCK_SCSI, /* whole-disk block node with an sg partner */
-	NODE_BLOCK,   /* other block node: partition, md, dm, loop, nvme */
-	NODE_NULL,    /* /dev/null, or the word "." */
-	NODE_ZERO,    /* /dev/zero */
+	NODE_BLOCK,	 /* other block node: partition, md, dm, loop, nvme */
+	NODE_NULL,	 /* /dev/null, or the word "." */
+	NODE_ZERO,	 /* /dev/zero */
 	NODE_BSG,
-	NODE_CHAR,    /* another character device (st, tty) */
-	NODE_FILE, NODE_DIR, NODE_FIFO, NODE_SOCKET, NODE_STDIO /* "-" */
+	NODE_CHAR, /* another character device (st, tty) */
+	NODE_FILE,
+	NODE_DIR,
+	NODE_FIFO,
+	NODE_SOCKET,
+	NODE_STDIO /* "-" */
 };
 
 #define NODE_NAME_ROOM 64
 
 struct node {
 	enum node_kind kind;
-	dev_t rdev;			/* of the node itself */
-	/* Filled in for every node that leads to a disk, a partition's too; "" where there is none. */
-	char sg_path[NODE_NAME_ROOM];	/* "/dev/sg1" */
-	char block_path[NODE_NAME_ROOM];/* "/dev/sdb", the whole disk */
-	dev_t block_rdev;		/* the whole disk's number, also where /dev has no node of
-					 * it; 0: no upper driver */
-	char sysfs[PATH_MAX];		/* the SCSI device's directory, or "" */
-	int scsi_type;			/* peripheral device type, -1 not told */
-	unsigned queue_depth;		/* device/queue_depth, 0 not told */
+	dev_t rdev; /* of the node itself */
+	/* For every node that leads to a disk, a partition too; "" where there is none. */
+	char sg_path[NODE_NAME_ROOM];	 /* "/dev/sg1" */
+	char block_path[NODE_NAME_ROOM]; /* "/dev/sdb", the whole disk */
+	dev_t block_rdev;		 /* the whole disk's number, also where /dev has no node of
+					  * it; 0: no upper driver */
+	char sysfs[PATH_MAX];		 /* the SCSI device's directory, or "" */
+	int scsi_type;			 /* peripheral device type, -1 not told */
+	unsigned queue_depth;		 /* device/queue_depth, 0 not told */
 };
 
 /*

@@ -128,18 +128,28 @@ static int check_writable(struct sg_end *e)
 	return fail(e, EXIT_DATA_PROTECT);
 }
 
+/* A unit that is not ready says by TEST UNIT READY what it waits for, and may yet become ready. */
+static int ask_identity(struct sg_end *e)
+{
+	struct fault f, ready;
+
+	if (control_identify(e->control_fd, &e->id, &f))
+		return 0;
+	if (f.kind == FAULT_TIMEOUT || f.kind == FAULT_GONE)
+		return fail_fault(e, "cannot be identified", &f);
+	if (!control_ready(e->control_fd, READY_WAIT_S, &ready))
+		return fail_fault(e, "is not ready", &ready);
+	if (control_identify(e->control_fd, &e->id, &f))
+		return 0;
+	return fail_fault(e, "cannot be identified", &f);
+}
+
 static int identify(struct sg_end *e)
 {
 	struct fault f;
 
-	if (!control_identify(e->control_fd, &e->id, &f)) {
-		/* A unit that is not ready tells more by TEST UNIT READY. */
-		struct fault ready;
-
-		if (!control_ready(e->control_fd, READY_WAIT_S, &ready))
-			return fail_fault(e, "is not ready", &ready);
-		return fail_fault(e, "cannot be identified", &f);
-	}
+	if (ask_identity(e) < 0)
+		return -1;
 	identity_text(&e->id, e->identity_text, sizeof(e->identity_text));
 	if (check_type(e) < 0)
 		return -1;

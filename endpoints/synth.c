@@ -72,7 +72,7 @@ static void synth_reap(struct lane *lane, struct xfer *x)
 {
 	(void)lane;
 	(void)x;
-	assert(!"inline");
+	assert(0 && "inline");
 }
 
 static bool synth_flush(struct endpoint *ep, struct fault *f)

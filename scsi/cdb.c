@@ -3,8 +3,9 @@
 #include "cdb.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
+
+#include "be.h"
 
 static const struct form {
 	unsigned bytes;
@@ -49,24 +50,6 @@ uint32_t cdb_max_blocks(unsigned cdb_bytes)
 	return f->max_blocks;
 }
 
-static void put_be16(uint8_t *p, uint16_t v)
-{
-	v = htobe16(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put_be32(uint8_t *p, uint32_t v)
-{
-	v = htobe32(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put_be64(uint8_t *p, uint64_t v)
-{
-	v = htobe64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
 void cdb_init(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, bool is_write, unsigned flags)
 {
 	const struct form *f = form_find(cdb_bytes);
@@ -97,7 +80,7 @@ void cdb_set_range(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, uint64_t lba, uint3
 		put_be64(cdb + 2, lba);
 		put_be32(cdb + 10, blocks);
 		break;
-	default: assert(!"a form cdb_init() accepts");
+	default: assert(0 && "a form cdb_init() accepts");
 	}
 }
 

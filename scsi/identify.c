@@ -112,7 +112,7 @@ static bool all_zero(const uint8_t *data, size_t len)
 
 static void take_designator(struct identity *id, const uint8_t *d)
 {
-	unsigned i;
+	size_t i;
 
 	id->lu_id_len = d[3];
 	memcpy(id->lu_id, d + 4, d[3]);

@@ -13,29 +13,29 @@
 
 struct identity {
 	/* standard INQUIRY, SPC-5 6.7.2 */
-	int type;		/* peripheral device type: 0 disk, 1 tape, 20 (14h) zoned; -1 unknown
-				 * or no unit there (peripheral qualifier not 0) */
-	int version;		/* 3 SPC, 4 SPC-2, 5 SPC-3, 6 SPC-4, 7 SPC-5 */
+	int type;    /* peripheral device type: 0 disk, 1 tape, 20 (14h) zoned; -1 unknown
+		      * or no unit there (peripheral qualifier not 0) */
+	int version; /* 3 SPC, 4 SPC-2, 5 SPC-3, 6 SPC-4, 7 SPC-5 */
 	bool removable;
 	char vendor[9], model[17], revision[5]; /* trailing blanks cut, control bytes '?' */
-	char serial[65];	/* VPD 80h, blanks cut; "" if not told */
+	char serial[65];			/* VPD 80h, blanks cut; "" if not told */
 	/* VPD 83h: the designator of the logical unit, NAA before EUI-64 before UUID and SCSI name
 	 * before T10 vendor id; SPC-5 7.7.6 */
 	uint8_t lu_id[IDENTITY_LU_ID_MAX];
-	unsigned lu_id_len;	/* 0: not told */
+	unsigned lu_id_len;			     /* 0: not told */
 	char lu_id_text[2 * IDENTITY_LU_ID_MAX + 1]; /* lower-case hex */
 	/* READ CAPACITY, SBC-4 5.16, 5.17 */
-	uint64_t blocks;	/* 0: not told */
+	uint64_t blocks; /* 0: not told */
 	uint32_t block_bytes;
 	uint32_t phys_block_bytes;
-	int protection_type;	/* 0: none, 1..3 */
+	int protection_type; /* 0: none, 1..3 */
 	/* VPD B0h, SBC-4 6.6.3 */
-	uint32_t max_xfer_blk;	/* MAXIMUM TRANSFER LENGTH; 0: not told */
-	uint32_t opt_xfer_blk;	/* OPTIMAL TRANSFER LENGTH; 0: not told */
+	uint32_t max_xfer_blk; /* MAXIMUM TRANSFER LENGTH; 0: not told */
+	uint32_t opt_xfer_blk; /* OPTIMAL TRANSFER LENGTH; 0: not told */
 	/* VPD B1h */
-	int zoned;		/* ZONED field; type 14h is host-managed by itself */
+	int zoned; /* ZONED field; type 14h is host-managed by itself */
 	/* MODE SENSE header */
-	bool write_protected;	/* WP bit, SBC-4 6.4.1 */
+	bool write_protected; /* WP bit, SBC-4 6.4.1 */
 };
 
 void identity_init(struct identity *id);

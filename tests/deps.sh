@@ -17,6 +17,7 @@ usage() {
 	  system  tests in user-mode-linux guests
 	  qemu    tests in qemu guests (their kernel packages are fetched, not installed)
 	  bench   measuring against other tools
+	  coverage  make coverage
 	  lint    static checks, formatting, manual page
 	EOF
 }
@@ -49,6 +50,10 @@ packages_of() {
 	bench)
 		packages_of qemu
 		echo ddpt fio gddrescue
+		;;
+	coverage)
+		packages_of unit
+		echo gcovr
 		;;
 	lint) echo clang clang-tidy clang-format cppcheck shellcheck mandoc ;;
 	*) return 1 ;;

@@ -67,11 +67,15 @@ void *mmap(void *address, size_t length, int protection, int flags, int file, of
 static int is_data_command(const sg_io_hdr_t *command)
 {
 	switch (command->cmdp[0]) {
-	case 0x08: case 0x28: case 0xa8: case 0x88: /* READ 6, 10, 12, 16 */
-	case 0x0a: case 0x2a: case 0xaa: case 0x8a: /* WRITE */
-		return 1;
-	default:
-		return 0;
+	case 0x08:
+	case 0x28:
+	case 0xa8:
+	case 0x88: /* READ 6, 10, 12, 16 */
+	case 0x0a:
+	case 0x2a:
+	case 0xaa:
+	case 0x8a: /* WRITE */ return 1;
+	default: return 0;
 	}
 }
 

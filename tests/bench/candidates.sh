@@ -3,6 +3,8 @@
 #
 # What is measured: the copier and its peers, each with the settings among which its best is
 # looked for. Groups that are named sgmmcp... are the copier. Sourced by guest.sh.
+#
+# shellcheck disable=SC2154 # variables of engine.sh
 
 # ours GROUP SETTING...: each setting (a word may hold several) with allow_dio 0 and 1.
 ours() {
@@ -21,10 +23,10 @@ copier() {
 	ours sgmmcp ''
 	if ((latency == 0)); then
 		ours 'sgmmcp best' 'io=sg_io qd=1' 'io=sg_io qd=8' 'io=rw qd=1' 'io=rw qd=8' \
-			'io=sg_io qd=1 xfer=mmap' "$@"
+			'io=sg_io qd=1 xfer=mmap'
 	else
 		ours 'sgmmcp best' 'io=sg_io qd=16' 'io=sg_io qd=32' 'io=sg_io qd=64' 'io=rw qd=8' \
-			'io=rw qd=16' 'io=rw qd=32' 'io=rw qd=64' 'io=rw qd=128' "$@"
+			'io=rw qd=16' 'io=rw qd=32' 'io=rw qd=64' 'io=rw qd=128'
 	fi
 }
 
@@ -47,10 +49,11 @@ candidates_of_copy() {
 	if ((latency == 0)); then
 		ours 'sgmmcp best' 'io=sg_io qd=1 xfer=dio'
 	else
-		ours 'sgmmcp best' 'io=rw qd=32 xfer=mmap' 'io=rw qd=32 xfer=dio'
+		ours 'sgmmcp best' 'io=rw qd=32 xfer=mmap'
+		candidate 'sgmmcp best, dio' 1 sgmmcp io=rw qd=32 xfer=dio
 	fi
 	candidate sgm_dd 0 sgm_dd
-	sgp_dd 'iflag=dio oflag=dio' iflag=mmap oflag=mmap
+	sgp_dd 'iflag=dio oflag=dio' iflag=mmap
 	candidate sg_dd 0 sg_dd
 	candidate sg_dd 1 sg_dd iflag=dio oflag=dio
 	candidate sg_dd 0 sg_dd-block blk_sgio=1
@@ -98,7 +101,7 @@ candidates_of_uml() {
 	ours 'sgmmcp best' 'qd=16' 'qd=32'
 	candidate 'sgmmcp qd=8, dio' 1 sgmmcp qd=8 xfer=dio
 	candidate sgm_dd 0 sgm_dd
-	sgp_dd 'iflag=dio oflag=dio' iflag=mmap oflag=mmap
+	sgp_dd 'iflag=dio oflag=dio' iflag=mmap
 }
 
 candidates_of_smp() {

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # What a copy costs beside time: system calls, memory, allocations. Sourced by guest.sh.
+#
+# shellcheck disable=SC2154 # variables of engine.sh and guest.sh
 
 readonly COST_CHUNKS=64
 
@@ -49,14 +51,11 @@ system_calls() {
 
 # memory_of ALLOW_DIO DEPTH KIB
 memory_of() {
-	local status cpu_us rss_kib
-
 	allow "$1"
 	copy_of $(($2 * 2)) "$3" "qd=$2"
-	read -r status cpu_us rss_kib \
-		< <("$SGMMCP_BENCH/measure" "$scratch/report" "$PATIENCE_S" "${command[@]}")
+	measured "${command[@]}"
 	if ((status != 0)); then
-		fail "${command[*]}: $(<"$scratch/report")"
+		fail "${command[*]}: $report"
 		return
 	fi
 	figure cost "peak memory, qd=$2 bpt=$3K, allow_dio=$1" "$rss_kib" KiB \
@@ -78,16 +77,20 @@ peak_memory() {
 }
 
 # Of a strace, prints how many calls that get memory were made between the first and the last READ
-# or WRITE.
+# or WRITE, and how many of these there were.
 # shellcheck disable=SC2016 # awk's
 readonly MEMORY_CALLS='
-	/SG_IO.*cmdp="\\x(28|2a|88|8a)/ || /write\([0-9]+, "S\\0\\0\\0.*, 88\)/ { seen = 1; got += pending; pending = 0 }
-	/^[0-9]+ +(brk|mmap|mremap)\(/ && seen { pending++ }
-	END { print seen ? got + 0 : "none" }'
+	/SG_IO.*cmdp="\\x(28|2a|88|8a)/ || /write\([0-9]+, "S\\0\\0\\0.*, 88\)/ {
+		commands++
+		got += pending
+		pending = 0
+	}
+	/^[0-9]+ +(brk|mmap|mremap)\(/ && commands { pending++ }
+	END { print got + 0, commands + 0 }'
 
 # allocations_of ALLOW_DIO SETTING...
 allocations_of() {
-	local told='allocations: ([0-9]+) between ([0-9]+) data commands'
+	local told='allocations: ([0-9]+) between ([0-9]+) data commands' calls commands
 
 	allow "$1"
 	copy_of 128 64 "${@:2}"
@@ -100,8 +103,10 @@ allocations_of() {
 		"${BASH_REMATCH[1]}" calls '<= 0' "of malloc and its like in ${BASH_REMATCH[2]} commands"
 	strace -f -e trace=brk,mmap,mremap,ioctl,write -o "$scratch/calls" "${command[@]}" \
 		>"$scratch/report" 2>&1
-	figure cost "brk, mmap after the first transfer, ${*:2}, allow_dio=$1" \
-		"$(awk "$MEMORY_CALLS" "$scratch/calls")" calls '<= 0'
+	read -r calls commands < <(awk "$MEMORY_CALLS" "$scratch/calls")
+	((commands >= 256)) || fail "strace ${command[*]}: $commands commands seen"
+	figure cost "brk, mmap after the first transfer, ${*:2}, allow_dio=$1" "$calls" calls '<= 0' \
+		"in $commands commands"
 }
 
 allocations() {

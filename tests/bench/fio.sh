@@ -3,9 +3,16 @@
 #
 # fio as the limit of reading: its sg engine on the sg node, the engines of the block layer on the
 # block node. All jobs of a round run in one process, one after the other. Sourced by guest.sh.
+# More than 16 commands on the one descriptor of the sg engine are refused.
+#
+# shellcheck disable=SC2154 # variables of engine.sh and guest.sh
 
 declare -A fio_best # of a group: its depth
 fio_groups=('fio sg' 'fio psync' 'fio libaio' 'fio io_uring')
+
+# fio tells its time in milliseconds, so it needs as many as these.
+fio_ms=${SGMMCP_QUICK:+150}
+fio_ms=${fio_ms:-300}
 
 # fio_job GROUP DEPTH
 fio_job() {
@@ -27,11 +34,10 @@ fio_common() {
 # fio_run ROUND: runs $scratch/jobs and records each. Of the terse format: fields 3 and 5 are the
 # job and its error, 6 and 9 KiB read and milliseconds.
 fio_run() {
-	local status cpu_us rss_kib fields job kib time_ms seconds
+	local fields job kib time_ms seconds
 
 	allow 0
-	read -r status cpu_us rss_kib < <("$SGMMCP_BENCH/measure" "$scratch/fio" "$PATIENCE_S" \
-		fio --output-format=terse --terse-version=3 "$scratch/jobs")
+	measured fio --output-format=terse --terse-version=3 "$scratch/jobs"
 	while IFS=';' read -ra fields; do
 		[[ ${fields[1]} == fio-* ]] || continue
 		job=${fields[2]} kib=${fields[5]} time_ms=${fields[8]}
@@ -40,13 +46,13 @@ fio_run() {
 		record run "$part" "$size" "$latency" "${job%:*}" 0 "iodepth=${job#*:}" "$1" "$seconds" \
 			$((kib * 1024)) '' "$rss_kib"
 		fio_keep "${job%:*}" "${job#*:}" $((kib * 1000 / time_ms))
-	done <"$scratch/fio"
-	((status == 0)) || inside_say "fio: exit status $status: $(grep -v '^3;' "$scratch/fio")"
+	done <<<"$report"
+	((status == 0)) || inside_say "fio: exit status $status: ${report%%3;fio*}"
 }
 
 # fio_keep GROUP DEPTH RATE: remembers the best.
 fio_keep() {
-	if ((screening && $3 > ${fio_rate[$1]:-0})); then
+	if ((screening)) && (($3 > ${fio_rate[$1]:-0})); then
 		fio_rate[$1]=$3
 		fio_best[$1]=$2
 	fi
@@ -59,13 +65,15 @@ fio_screen() {
 
 	fio_best=()
 	{
-		fio_common 100
+		fio_common $((fio_ms / 3))
 		fio_job 'fio psync' 1
-		for depth in 1 2 4 8 16 32; do
+		for depth in 1 2 4 8 16; do
 			for group in 'fio sg' 'fio libaio' 'fio io_uring'; do
 				fio_job "$group" "$depth"
 			done
 		done
+		fio_job 'fio libaio' 32
+		fio_job 'fio io_uring' 32
 	} >"$scratch/jobs"
 	fio_run 0
 	for group in "${fio_groups[@]}"; do
@@ -78,7 +86,7 @@ fio_round() {
 	local group screening=0
 
 	{
-		fio_common "${SGMMCP_FIO_MS:-300}"
+		fio_common "$fio_ms"
 		for group in "${!fio_best[@]}"; do
 			fio_job "$group" "${fio_best[$group]}"
 		done

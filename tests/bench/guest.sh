@@ -107,7 +107,6 @@ part_trace() {
 }
 
 part=$1 guest=$2
-scratch=/tmp/bench
 mkdir -p "$scratch"
 record meta "$part" "$guest" "$(uname -r)" "$SGMMCP_COMMIT" "$SGMMCP_ROUNDS" "$SGMMCP_STARTED"
 "part_$part" || exit

@@ -56,6 +56,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("%d %ld %ld\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-	       microseconds(used.ru_utime) + microseconds(used.ru_stime), used.ru_maxrss);
+		microseconds(used.ru_utime) + microseconds(used.ru_stime), used.ru_maxrss);
 	return 0;
 }

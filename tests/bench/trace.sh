@@ -7,6 +7,8 @@
 # The kernel copies data between a process and a request with copy_page_from_iter() (WRITE) and
 # copy_page_to_iter() (READ); bio_map_user_iov() instead makes the process' pages those of the
 # request. kprobes count them in guests that have tracefs (user-mode-linux has none).
+#
+# shellcheck disable=SC2154 # variables of engine.sh and guest.sh
 
 tracing=/sys/kernel/debug/tracing
 readonly COPYING='copy_page_from_iter copy_page_to_iter' MAPPING=bio_map_user_iov

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+static struct capture *capturing;
+
 void capture_begin(struct capture *c)
 {
 	fflush(stderr);
@@ -14,6 +16,7 @@ void capture_begin(struct capture *c)
 	assert(c->saved_fd >= 0 && c->file_fd >= 0);
 	if (dup2(c->file_fd, STDERR_FILENO) < 0)
 		assert(!"dup2");
+	capturing = c;
 }
 
 const char *capture_end(struct capture *c)
@@ -27,5 +30,12 @@ const char *capture_end(struct capture *c)
 	c->text[nread > 0 ? nread : 0] = '\0';
 	close(c->saved_fd);
 	close(c->file_fd);
+	capturing = NULL;
 	return c->text;
+}
+
+void capture_drop(void)
+{
+	if (capturing)
+		capture_end(capturing);
 }

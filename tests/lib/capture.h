@@ -12,6 +12,9 @@ struct capture {
 
 void capture_begin(struct capture *c);
 
+/* Gives stderr back if it is captured: before a test fails, so that its words are seen. */
+void capture_drop(void);
+
 /* Gives stderr back. Returns c->text, cut to fit. */
 const char *capture_end(struct capture *c);
 

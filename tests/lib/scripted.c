@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#include "capture.h"
+
 #define FDS_MAX	 64
 #define MAPS_MAX 16
 
@@ -33,7 +35,10 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len);
 static struct script {
 	const struct script_step *steps;
 	size_t n, at;
-	int fds[FDS_MAX];
+	struct {
+		int fd;
+		const char *path;
+	} fds[FDS_MAX];
 	unsigned nfds;
 	struct {
 		void *p;
@@ -47,26 +52,44 @@ static struct script {
 static const char *const call_names[] = { "open()", "SG_SET_RESERVED_SIZE", "SG_GET_RESERVED_SIZE",
 	"BLKSECTGET", "SG_GET_SG_TABLESIZE", "mmap()", "SG_IO", "write()", "read()" };
 
-#define must(cond, what) \
-	do { \
-		if (!(cond)) \
-			fail_msg("step %zu, %s: %s", script.at, call_names[call], what); \
-	} while (0)
+#define must(cond, what) ((cond) ? (void)0 : deviation(call, what))
+
+static void deviation(enum script_call call, const char *what)
+{
+	capture_drop();
+	fail_msg("step %zu, %s: %s", script.at, call_names[call], what);
+}
+
+static const char *path_of(int fd)
+{
+	for (unsigned i = 0; i < script.nfds; i++)
+		if (script.fds[i].fd == fd)
+			return script.fds[i].path;
+	return NULL;
+}
 
 static bool is_scripted(int fd)
 {
-	for (unsigned i = 0; i < script.nfds; i++)
-		if (script.fds[i] == fd)
-			return true;
-	return false;
+	return path_of(fd) != NULL;
 }
 
-static const struct script_step *next(enum script_call call)
+/* A number comes again after close(). */
+static void forget(int fd)
 {
+	for (unsigned i = 0; i < script.nfds; i++)
+		if (script.fds[i].fd == fd)
+			script.fds[i] = script.fds[--script.nfds];
+}
+
+static const struct script_step *next(enum script_call call, int fd)
+{
+	const struct script_step *step = &script.steps[script.at];
+
 	must(script.at < script.n, "one call too many");
-	must(script.steps[script.at].call == call,
-		call_names[script.steps[script.at].call]); /* that one was expected */
-	return &script.steps[script.at++];
+	must(step->call == call, call_names[step->call]); /* that one was expected */
+	must(fd < 0 || !step->path || !strcmp(step->path, path_of(fd)), path_of(fd));
+	script.at++;
+	return step;
 }
 
 static int failure(const struct script_step *step)
@@ -86,7 +109,7 @@ static void check_header(
 	must(h->dxfer_direction == c->direction, "direction");
 	must(h->flags == c->flags, "flags");
 	must(h->dxfer_len == c->len, "length");
-	must(h->dxferp == c->dxferp || (c->dxferp == NULL && c->flags == 0), "dxferp");
+	must(h->dxferp == c->dxferp || c->dxferp == SCRIPT_ANYWHERE, "dxferp");
 	must(h->timeout == c->timeout_ms || c->timeout_ms == 0, "timeout");
 	must(h->iovec_count == 0, "iovec_count");
 	must(h->sbp && h->mx_sb_len >= 32, "room for sense");
@@ -107,9 +130,9 @@ static void fill_header(struct sg_io_hdr *h, const struct script_reply *r)
 
 /* --- the calls --- */
 
-static int scripted_sg_io(struct sg_io_hdr *h)
+static int scripted_sg_io(int fd, struct sg_io_hdr *h)
 {
-	const struct script_step *step = next(CALL_SG_IO);
+	const struct script_step *step = next(CALL_SG_IO, fd);
 
 	check_header(CALL_SG_IO, &step->cmd, h);
 	if (step->err)
@@ -118,9 +141,9 @@ static int scripted_sg_io(struct sg_io_hdr *h)
 	return 0;
 }
 
-static int scripted_number(enum script_call call, int *out)
+static int scripted_number(int fd, enum script_call call, int *out)
 {
-	const struct script_step *step = next(call);
+	const struct script_step *step = next(call, fd);
 
 	if (step->err)
 		return failure(step);
@@ -136,12 +159,12 @@ int script_ioctl(int fd, unsigned long request, void *arg)
 	if (!is_scripted(fd))
 		return (int)syscall(SYS_ioctl, fd, request, arg);
 	switch (request) {
-	case SG_IO: return scripted_sg_io(arg);
-	case SG_SET_RESERVED_SIZE: return scripted_number(CALL_SET, arg);
-	case SG_GET_RESERVED_SIZE: return scripted_number(CALL_GET, arg);
-	case BLKSECTGET: return scripted_number(CALL_LIMIT, arg);
-	case SG_GET_SG_TABLESIZE: return scripted_number(CALL_TABLE, arg);
-	default: fail_msg("step %zu: unexpected ioctl 0x%lx", script.at, request); return -1;
+	case SG_IO: return scripted_sg_io(fd, arg);
+	case SG_SET_RESERVED_SIZE: return scripted_number(fd, CALL_SET, arg);
+	case SG_GET_RESERVED_SIZE: return scripted_number(fd, CALL_GET, arg);
+	case BLKSECTGET: return scripted_number(fd, CALL_LIMIT, arg);
+	case SG_GET_SG_TABLESIZE: return scripted_number(fd, CALL_TABLE, arg);
+	default: deviation(CALL_SG_IO, "another ioctl"); return -1;
 	}
 }
 
@@ -175,16 +198,20 @@ int __wrap_open(const char *path, int flags, ...)
 		mode = va_arg(args, mode_t);
 		va_end(args);
 	}
-	if (!opens_scripted(path))
-		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-	step = next(CALL_OPEN);
+	if (!opens_scripted(path)) {
+		fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+		forget(fd);
+		return fd;
+	}
+	step = next(CALL_OPEN, -1);
 	must(flags == (int)step->arg, "flags");
 	if (step->err)
 		return failure(step);
 	fd = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
 	must(fd >= 0 && script.nfds < FDS_MAX, "no descriptor");
-	if (!is_scripted(fd)) /* a number may come again after close() */
-		script.fds[script.nfds++] = fd;
+	forget(fd);
+	script.fds[script.nfds].fd = fd;
+	script.fds[script.nfds++].path = step->path;
 	return fd;
 }
 
@@ -196,7 +223,7 @@ void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offse
 
 	if (fd < 0 || !is_scripted(fd))
 		return (void *)syscall(SYS_mmap, at, len, prot, flags, fd, offset);
-	step = next(CALL_MMAP);
+	step = next(CALL_MMAP, fd);
 	must(len == step->arg, "length");
 	must(prot == step->prot, "protection");
 	must(flags == MAP_SHARED && offset == 0, "MAP_SHARED of offset 0");
@@ -219,7 +246,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len)
 
 	if (!is_scripted(fd))
 		return syscall(SYS_write, fd, buf, len);
-	step = next(CALL_WRITE);
+	step = next(CALL_WRITE, fd);
 	must(len == sizeof(struct sg_io_hdr), "count");
 	check_header(CALL_WRITE, &step->cmd, buf);
 	if (step->err)
@@ -235,7 +262,7 @@ ssize_t __wrap_read(int fd, void *buf, size_t len)
 
 	if (!is_scripted(fd))
 		return syscall(SYS_read, fd, buf, len);
-	step = next(CALL_READ);
+	step = next(CALL_READ, fd);
 	must(len == sizeof(struct sg_io_hdr), "count"); /* less loses the reply, sg.c sg_read() */
 	if (step->err)
 		return failure(step);
@@ -263,7 +290,7 @@ void script_end(void)
 	size_t at = script.at, n = script.n;
 
 	for (unsigned i = 0; i < script.nfds; i++)
-		if (fcntl(script.fds[i], F_GETFD) >= 0)
+		if (fcntl(script.fds[i].fd, F_GETFD) >= 0)
 			fail_msg("a descriptor was not closed");
 	for (unsigned i = 0; i < script.nmaps; i++)
 		if (still_mapped(script.maps[i].p, script.maps[i].len))

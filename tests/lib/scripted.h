@@ -27,13 +27,15 @@ enum script_call {
 	CALL_READ,  /* reply */
 };
 
+#define SCRIPT_ANYWHERE ((const void *)-1)
+
 /* A header as it must come in. */
 struct script_cmd {
 	uint8_t cdb[16];
 	unsigned cdb_len;
 	int direction; /* SG_DXFER_* */
 	unsigned flags, len, timeout_ms;
-	const void *dxferp;
+	const void *dxferp; /* or SCRIPT_ANYWHERE */
 };
 
 /* What the driver puts into the header. */
@@ -48,7 +50,7 @@ struct script_reply {
 
 struct script_step {
 	enum script_call call;
-	const char *path;
+	const char *path; /* of open(); of the others, unless NULL, whose descriptor it must be */
 	uint64_t arg;
 	int prot;
 	struct script_cmd cmd;

@@ -165,6 +165,9 @@ static void note_flight(struct sim_end *e)
 	uint64_t now = ++e->counts.in_flight;
 	uint64_t most = e->counts.most_in_flight;
 
+	if (e->spec->in_flight_too)
+		++*e->spec->in_flight_too;
+
 	while (now > most && !atomic_compare_exchange_weak(&e->counts.most_in_flight, &most, now))
 		continue;
 }
@@ -234,6 +237,8 @@ static void finish(struct sim_lane *l, struct sim_end *e)
 	fill_fault(l, e, x);
 	leave(e, &l->sent);
 	e->counts.in_flight--;
+	if (e->spec->in_flight_too)
+		--*e->spec->in_flight_too;
 }
 
 static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)

@@ -51,6 +51,7 @@ struct sim_spec {
 	void (*on_submit)(void *arg, uint64_t nth);
 	void (*on_flush)(void *arg);
 	void *arg;
+	_Atomic uint64_t *in_flight_too; /* a second place for that count; NULL: none */
 };
 
 struct sim_counts {

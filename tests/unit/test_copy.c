@@ -517,7 +517,7 @@ static void memory_beyond_all_bounds_is_refused(void **state)
 		.reads = true,
 		.writes = true,
 		.chunk_bytes = UINT32_MAX / BLOCK * BLOCK,
-		.depth = 1u << 20,
+		.depth = 1u << 15,
 		.workers = 1 };
 	capture_begin(&said);
 	assert_int_equal(copy_open(&s->plan, &s->span, s->end[0], s->end[1], &s->policy, &s->copy,
@@ -580,7 +580,7 @@ static void raise_at_20(void *arg, uint64_t nth)
 	if (nth == 20)
 		kill(getpid(), *(const int *)arg);
 	else if (nth > 20)
-		usleep(200); /* leaves the main thread time to hear it */
+		usleep(100); /* leaves the main thread time to hear it */
 }
 
 static void send_at_20(struct scene *s, const int *signal_number)
@@ -709,43 +709,24 @@ static void a_second_interrupt_kills(void **state)
 	assert_int_equal(WTERMSIG(status), SIGINT);
 }
 
-/* What the parent sees of a stopped child. */
+/* What the parent sees of its stopped child. */
 struct shared {
-	_Atomic uint64_t in_flight, paused_at, arrived;
+	_Atomic uint64_t in_flight, arrived;
 };
-
-struct stopping {
-	struct scene *scene;
-	struct shared *shared;
-};
-
-static void stop_at_20(void *arg, uint64_t nth)
-{
-	struct stopping *stop = arg;
-	struct shared *sh = stop->shared;
-
-	sh->in_flight = sim_counts(stop->scene->end[0])->in_flight +
-			sim_counts(stop->scene->end[1])->in_flight;
-	if (nth == 20)
-		kill(getpid(), SIGTSTP);
-	else if (nth > 20)
-		usleep(200);
-}
 
 static void copy_with_a_stop(struct scene *s, struct shared *sh)
 {
-	struct stopping stop = { s, sh };
+	static const int stop = SIGTSTP;
 
-	s->spec[0].on_submit = stop_at_20;
-	s->spec[0].arg = &stop;
-	s->request.bpt_blk = 1;
+	send_at_20(s, &stop);
+	s->spec[0].in_flight_too = s->spec[1].in_flight_too = &sh->in_flight;
 	run(s);
 	sh->arrived = out_bytes(s);
 	_exit(s->result.signal || s->result.failed_end ||
 		memcmp(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK));
 }
 
-static void a_stopped_run_goes_on_when_continued(void **state)
+static void a_stop_waits_for_what_flies_and_a_continue_goes_on(void **state)
 {
 	struct scene *s = *state;
 	struct shared *sh =
@@ -758,6 +739,7 @@ static void a_stopped_run_goes_on_when_continued(void **state)
 		copy_with_a_stop(s, sh);
 	assert_int_equal(waitpid(child, &status, WUNTRACED), child);
 	assert_true(WIFSTOPPED(status));
+	assert_int_equal(sh->in_flight, 0);
 	assert_int_equal(sh->arrived, 0);
 	kill(child, SIGCONT);
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -765,6 +747,15 @@ static void a_stopped_run_goes_on_when_continued(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_int_equal(sh->arrived, BLOCKS * BLOCK);
 	munmap(sh, sizeof(*sh));
+}
+
+/* A shell's background job starts with some of them ignored, and ignored they would stay. */
+static void heed_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGTSTP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		signal(signals[i], SIG_DFL);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -811,8 +802,9 @@ int main(void)
 		TEST(a_signal_that_was_ignored_stays_ignored),
 		TEST(an_interrupt_during_the_flush_is_told),
 		TEST(a_second_interrupt_kills),
-		TEST(a_stopped_run_goes_on_when_continued),
+		TEST(a_stop_waits_for_what_flies_and_a_continue_goes_on),
 	};
 
+	heed_signals();
 	return cmocka_run_group_tests_name("copy", tests, NULL, NULL);
 }

@@ -171,8 +171,11 @@ static void ranges_apart_on_one_disk_pass(void **state)
 	expect_pass(&e);
 	e.range[1].offset_bytes--;
 	expect_refusal(&e, OTHER_PATH);
-	e.range[0].offset_bytes = 2 << 20;
+	e.range[1].offset_bytes = 0;
+	e.range[0].offset_bytes = 1 << 20;
 	expect_pass(&e);
+	e.range[0].offset_bytes--;
+	expect_refusal(&e, OTHER_PATH);
 }
 
 static void range_without_bytes_or_without_end_is_understood(void **state)

@@ -159,6 +159,31 @@ static void naa_of_the_unit_is_preferred(void **state)
 	assert_int_equal(id.lu_id_len, 8);
 }
 
+static void each_kind_of_designator_gives_way_to_a_better_one(void **state)
+{
+	/* clang-format off */
+	static const uint8_t page[] = { 0, 0x83, 0, 40,
+		0x01, 0x00, 0, 4, 5, 5, 5, 5,		/* vendor specific: says nothing */
+		0x01, 0x03, 0, 4, 1, 1, 1, 1,
+		0x01, 0x02, 0, 4, 2, 2, 2, 2,
+		0x01, 0x0a, 0, 4, 3, 3, 3, 3,
+		0x02, 0x01, 0, 4, 4, 4, 4, 4 };
+	/* clang-format on */
+	static const char *const best[] = { "04040404", "03030303", "02020202", "01010101" };
+	uint8_t cut[sizeof(page)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(best); i++) {
+		struct identity id = fresh();
+
+		memcpy(cut, page, sizeof(cut));
+		for (size_t blank = 1; blank < 4 - i; blank++)
+			cut[4 + 8 * blank + 1] = 0x00;
+		assert_true(identify_vpd_device_id(&id, cut, sizeof(cut)));
+		assert_string_equal(id.lu_id_text, best[i]);
+	}
+}
+
 static void designator_that_is_cut_off_is_not_used(void **state)
 {
 	struct identity id = fresh();
@@ -221,6 +246,9 @@ static void capacity16_tells_physical_blocks_and_protection(void **state)
 	assert_true(id.blocks == UINT64_C(0x200000100));
 	assert_int_equal(id.phys_block_bytes, 4096);
 	assert_int_equal(id.protection_type, 3);
+	id = fresh();
+	assert_true(identify_capacity16(&id, data, 12)); /* as before SBC-3 */
+	assert_int_equal(id.phys_block_bytes, 0);
 	assert_false(identify_capacity16(&id, data, 11));
 }
 
@@ -333,6 +361,7 @@ int main(void)
 		cmocka_unit_test(list_of_pages_is_bounded_by_what_came),
 		cmocka_unit_test(page_tells_its_whole_length),
 		cmocka_unit_test(naa_of_the_unit_is_preferred),
+		cmocka_unit_test(each_kind_of_designator_gives_way_to_a_better_one),
 		cmocka_unit_test(designator_that_is_cut_off_is_not_used),
 		cmocka_unit_test(designator_of_zeros_is_none),
 		cmocka_unit_test(limits_and_zones_are_read_where_the_page_has_them),

@@ -403,6 +403,19 @@ static void information_descriptor_has_64_bits(void **state)
 	assert_true(f.info_lba == UINT64_C(0x100000005));
 }
 
+static void information_descriptor_too_short_or_not_valid_is_not_believed(void **state)
+{
+	uint8_t s[] = { 0x72, 3, 0x11, 0, 0, 0, 0, 12, 0x00, 0x0a, 0x80, 0, 0, 0, 0, 0, 0, 0, 3,
+		0xe8 };
+
+	(void)state;
+	s[10] = 0;
+	assert_false(judge_sense(s, sizeof(s)).fault.info_valid);
+	s[10] = 0x80;
+	s[9] = 9;
+	assert_false(judge_sense(s, sizeof(s)).fault.info_valid);
+}
+
 static void information_descriptor_that_is_cut_off_is_not_read(void **state)
 {
 	static const uint8_t s[] = { 0x72, 3, 0x11, 0, 0, 0, 0, 12, 0x00, 0x0a, 0x80, 0, 0, 0, 0, 0,
@@ -510,6 +523,7 @@ int main(void)
 		cmocka_unit_test(command_without_blocks_keeps_every_byte_that_came),
 		cmocka_unit_test(information_is_believed_inside_the_range_and_if_valid),
 		cmocka_unit_test(information_descriptor_has_64_bits),
+		cmocka_unit_test(information_descriptor_too_short_or_not_valid_is_not_believed),
 		cmocka_unit_test(information_descriptor_that_is_cut_off_is_not_read),
 		cmocka_unit_test(deferred_error_is_told_apart_and_names_no_block),
 		cmocka_unit_test(command_that_answers_with_a_deferred_recovery_was_not_done),

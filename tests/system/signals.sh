@@ -1,0 +1,157 @@
+# shellcheck shell=bash disable=SC2317
+# SPDX-License-Identifier: BSD-2-Clause
+# guest: uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=20000000"
+#
+# Signals in mid-copy: what is reported is what is on the destination, and whatever is stopped and
+# continued copies right in the end.
+#
+# A command takes 20 ms, a copy of 128 chunks of 64 KiB at depth 16 a third of a second and more.
+
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+readonly MIB=8 BLOCKS=16384
+readonly INT=2 TERM=15
+
+source_data=/tmp/source pattern=/tmp/pattern
+
+# start_copy WORD...: a copy of the whole disk, and waits until a few chunks are there.
+start_copy() {
+	fill "$disk_b" "$pattern"
+	start_counting "$b"
+	start "if=$a" "of=$b" "$@"
+	wait_midway "$b" 40
+}
+
+send() {
+	kill "-$1" "$pid" || fail "already gone before SIG$1"
+}
+
+# expect_prefix: what was reported as written has been, and nothing after it. Chunks are begun in
+# ascending order and each that was begun is completed, so it is the start of the disk.
+expect_prefix() {
+	number_before 'records out'
+	((REPLY > 0 && REPLY < BLOCKS)) || fail "$REPLY records out are no part of the disk"
+	blockdev --flushbufs "$disk_b"
+	equal_range "$source_data" "$disk_b" 0 0 "$REPLY" || fail 'what was reported is not all there'
+	equal_range "$pattern" "$disk_b" "$REPLY" "$REPLY" $((BLOCKS - REPLY)) ||
+		fail 'something was written beyond what was reported'
+}
+
+expect_all_copied() {
+	expect_status 0
+	expect_records_out "$BLOCKS"
+	expect_equal "$disk_b" "$source_data"
+}
+
+# interrupted NAME NUMBER WORD...
+interrupted() {
+	local name=$1 number=$2
+
+	shift 2
+	begin "SIG$name in mid-copy ends it by that signal, and what is reported is there ($*)"
+	start_copy "$@"
+	send "$name"
+	complete
+	expect_signal "$number"
+	expect_line '^Interrupted, remaining block count='
+	expect_prefix
+	expect_no_line '^sgmmcp: '
+}
+
+second_interrupt() {
+	begin 'a second SIGINT ends it at once, without waiting for the commands in flight'
+	must wait_for sd_set ndelay 900000000
+	fill_slowly_later
+	start_counting "$b"
+	start "if=$a" "of=$b" qd=16 bpt=128
+	wait_midway "$a" 0
+	sleep 0.3
+	send INT
+	sleep 0.1
+	send INT
+	complete
+	expect_signal "$INT"
+	expect_no_line 'records out'
+	wait_for is_idle
+	must wait_for sd_set ndelay 20000000
+}
+
+reported_midway() {
+	begin "SIGUSR1 reports and the copy goes on ($*)"
+	start_copy "$@"
+	send USR1
+	send USR1
+	complete
+	local line n=0
+	for line in "${err[@]}"; do
+		[[ $line == *'records out' ]] && n=$((n + 1))
+	done
+	((n >= 2)) || fail "$n reports, not 2 or more"
+	expect_all_copied
+}
+
+is_stopped() {
+	[[ $(</proc/"$pid"/stat) == *') T '* ]]
+}
+
+# stopped_and_continued SIGNAL WORD...: three times.
+stopped_and_continued() {
+	local name=$1 i before
+
+	shift
+	begin "SIG$name and SIGCONT in mid-copy copy right in the end ($*)"
+	start_copy "$@"
+	for i in 1 2 3; do
+		send "$name"
+		wait_for is_stopped || fail 'does not stop'
+		[[ $i != 2 ]] || sleep 0.1
+		send CONT
+		sleep 0.02
+	done
+	complete
+	expect_all_copied
+}
+
+# Ctrl-Z pauses with nothing in flight, so that no command is sent twice.
+pause_is_quiet() {
+	begin "SIGTSTP leaves no command in flight ($*)"
+	start_copy "$@"
+	send TSTP
+	wait_for is_stopped || fail 'does not stop'
+	units=("/sys/class/scsi_generic/${a#/dev/}/device" "/sys/class/scsi_generic/${b#/dev/}/device")
+	local before
+	sd_count_commands
+	before=$REPLY
+	read -ra counts <<<"$before"
+	((counts[0] == counts[1] && counts[2] == counts[3])) || fail "commands in flight: $before"
+	sleep 0.2
+	sd_count_commands
+	[[ $REPLY == "$before" ]] || fail 'commands are sent while it is stopped'
+	send CONT
+	complete
+	expect_all_copied
+	number_after 'retries'
+	((REPLY == 0)) || fail "$REPLY retries"
+}
+
+two_units
+must make_data "$source_data" "$MIB"
+must make_data "$pattern" "$MIB"
+must fill "$disk_a" "$source_data"
+echo 1 >"$allow_dio"
+for io in rw sg_io; do
+	for xfer in mmap dio; do
+		interrupted INT "$INT" qd=16 bpt=64 "io=$io" "xfer=$xfer"
+	done
+	interrupted TERM "$TERM" qd=16 bpt=64 "io=$io"
+	reported_midway qd=16 bpt=64 "io=$io"
+	for xfer in mmap dio indirect; do
+		stopped_and_continued TSTP qd=8 bpt=32 "io=$io" "xfer=$xfer"
+		stopped_and_continued STOP qd=8 bpt=32 "io=$io" "xfer=$xfer"
+	done
+	pause_is_quiet qd=8 bpt=32 "io=$io"
+done
+interrupted INT "$INT" qd=1 bpt=64
+second_interrupt
+finish

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../core/status.h"
+#include "../../engine/plan.h"
+#include "../lib/capture.h"
+
+#define KIB 1024u
+#define MIB (1024u * KIB)
+#define GIB (UINT64_C(1) << 30)
+
+/* What an end can do, a bit each. */
+enum can {
+	MM = 1 << 0,  /* mmap */
+	DIO = 1 << 1, /* direct IO */
+	PIN = 1 << 2,
+	BLK = 1 << 3, /* block node */
+	RW = 1 << 4,
+	SYNTH = 1 << 5, /* is no device */
+};
+
+struct scene {
+	struct endpoint in, out;
+	struct span span;
+	struct plan_request rq;
+	struct plan plan;
+	char why[PLAN_WHY_ROOM];
+};
+
+static struct endpoint end_that(unsigned can, const char *name)
+{
+	return (struct endpoint){ .name = name,
+		.identity = "ACME DISK 1.0",
+		.facts = { .kind = can & SYNTH ? "null" : "sg",
+			.size_bytes = can & SYNTH ? SIZE_UNKNOWN : 1024 * GIB,
+			.block_bytes = can & SYNTH ? 0 : 512,
+			.reserved_bytes = MIB,
+			.max_xfer_bytes = MIB,
+			.queue_depth = 32,
+			.can_mmap = can & MM,
+			.can_dio = can & DIO,
+			.can_indirect = !(can & SYNTH),
+			.can_rw = can & RW,
+			.can_block = can & BLK,
+			.pinnable = can & PIN } };
+}
+
+/* 1 GiB from one end to another. */
+static struct scene scene(unsigned in_can, unsigned out_can)
+{
+	return (struct scene){
+		.in = end_that(in_can, "/dev/sg0"),
+		.out = end_that(out_can, "/dev/sg1"),
+		.span = { .bs_bytes = 512, .block_bytes = 512, .len_bytes = GIB },
+		.rq = { .timeout_ms = 60000, .memory_bytes = UINT64_MAX },
+	};
+}
+
+static int try_plan(struct scene *s)
+{
+	s->why[0] = '\0';
+	return plan_make(&s->rq, &s->in, &s->out, &s->span, &s->plan, s->why);
+}
+
+static const struct plan *make(struct scene *s)
+{
+	if (try_plan(s) != 0)
+		fail_msg("refused: %s", s->why);
+	return &s->plan;
+}
+
+static void expect_refusal(struct scene *s, const char *words)
+{
+	assert_int_equal(try_plan(s), EXIT_CONTRADICT);
+	if (!strstr(s->why, words))
+		fail_msg("no \"%s\" in \"%s\"", words, s->why);
+}
+
+/* --- rows --- */
+
+#define DEVICE (MM | RW)
+
+/* clang-format off */
+static const struct row_case {
+	const char *name;
+	unsigned in_can, out_can;
+	enum xfer_method in_asked, out_asked;
+	enum io_kind io_asked;
+	/* wanted */
+	enum xfer_method in_method, out_method;
+	enum lane_via in_via, out_via;
+	enum plan_buffer buffer;
+	unsigned copies;
+	enum io_kind io;
+} row_cases[] = {
+	/* what is best for each ability */
+	{ "mmap + direct out of it", DEVICE | PIN, DEVICE | DIO, 0, 0, 0,
+	  METHOD_MMAP, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_IN, 0, IO_RW },
+	{ "direct IO beats the block node", DEVICE | PIN | DIO | BLK, DEVICE | DIO | BLK, 0, 0, 0,
+	  METHOD_MMAP, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_IN, 0, IO_RW },
+	{ "mmap + block node", DEVICE | PIN, DEVICE | BLK, 0, 0, 0,
+	  METHOD_MMAP, METHOD_DIO, VIA_SG, VIA_BLOCK, BUFFER_IN, 0, IO_SG_IO },
+	{ "direct on both", DEVICE | DIO, DEVICE | DIO, 0, 0, 0,
+	  METHOD_DIO, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 0, IO_RW },
+	{ "mmap on both", DEVICE, DEVICE, 0, 0, 0,
+	  METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1, IO_RW },
+	{ "a block node without a pinnable buffer is no use", DEVICE, DEVICE | BLK, 0, 0, 0,
+	  METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1, IO_RW },
+	{ "a pinnable buffer without direct IO is no use", DEVICE | PIN, DEVICE, 0, 0, 0,
+	  METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1, IO_RW },
+	{ "direct IO at the source alone is no use", DEVICE | DIO, DEVICE, 0, 0, 0,
+	  METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1, IO_RW },
+	{ "read only", DEVICE, SYNTH, 0, 0, 0,
+	  METHOD_MMAP, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_IN, 0, IO_RW },
+	{ "generated", SYNTH, DEVICE, 0, 0, 0,
+	  METHOD_INDIRECT, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 0, IO_RW },
+	{ "generated and discarded", SYNTH, SYNTH, 0, 0, 0,
+	  METHOD_INDIRECT, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 0, IO_RW },
+	/* io=rw keeps away from block nodes */
+	{ "io=rw, block node there", DEVICE | PIN, DEVICE | BLK, 0, 0, IO_RW,
+	  METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1, IO_RW },
+	{ "io=sg_io", DEVICE, DEVICE, 0, 0, IO_SG_IO,
+	  METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1, IO_SG_IO },
+	{ "no permission to write", MM, DEVICE, 0, 0, 0,
+	  METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1, IO_SG_IO },
+	/* methods that are asked for */
+	{ "mmap, mmap", DEVICE | PIN, DEVICE | DIO, METHOD_MMAP, METHOD_MMAP, 0,
+	  METHOD_MMAP, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_BOTH, 1, IO_RW },
+	{ "mmap, dio", DEVICE | PIN, DEVICE | DIO, METHOD_MMAP, METHOD_DIO, 0,
+	  METHOD_MMAP, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_IN, 0, IO_RW },
+	{ "mmap, dio by block node", DEVICE | PIN, DEVICE | BLK, METHOD_MMAP, METHOD_DIO, 0,
+	  METHOD_MMAP, METHOD_DIO, VIA_SG, VIA_BLOCK, BUFFER_IN, 0, IO_SG_IO },
+	{ "mmap, indirect", DEVICE | PIN | DIO, DEVICE | DIO, METHOD_MMAP, METHOD_INDIRECT, 0,
+	  METHOD_MMAP, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_IN, 1, IO_RW },
+	{ "dio, mmap", DEVICE | DIO, DEVICE | PIN, METHOD_DIO, METHOD_MMAP, 0,
+	  METHOD_DIO, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 0, IO_RW },
+	{ "dio, dio", DEVICE | DIO | PIN, DEVICE | DIO, METHOD_DIO, METHOD_DIO, 0,
+	  METHOD_DIO, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 0, IO_RW },
+	{ "dio, dio by block nodes", DEVICE | BLK, DEVICE | BLK, METHOD_DIO, METHOD_DIO, 0,
+	  METHOD_DIO, METHOD_DIO, VIA_BLOCK, VIA_BLOCK, BUFFER_USER, 0, IO_SG_IO },
+	{ "dio, indirect", DEVICE | DIO, DEVICE, METHOD_DIO, METHOD_INDIRECT, 0,
+	  METHOD_DIO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1, IO_RW },
+	{ "indirect, mmap", DEVICE, DEVICE, METHOD_INDIRECT, METHOD_MMAP, 0,
+	  METHOD_INDIRECT, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 1, IO_RW },
+	{ "indirect, dio", DEVICE, DEVICE | DIO, METHOD_INDIRECT, METHOD_DIO, 0,
+	  METHOD_INDIRECT, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 1, IO_RW },
+	{ "indirect, indirect", DEVICE, DEVICE, METHOD_INDIRECT, METHOD_INDIRECT, 0,
+	  METHOD_INDIRECT, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 2, IO_RW },
+	{ "dio, null", DEVICE | DIO, SYNTH, METHOD_DIO, 0, 0,
+	  METHOD_DIO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 0, IO_RW },
+	{ "indirect, null", DEVICE, SYNTH, METHOD_INDIRECT, 0, 0,
+	  METHOD_INDIRECT, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1, IO_RW },
+	{ "zeros, dio", SYNTH, DEVICE | DIO, 0, METHOD_DIO, 0,
+	  METHOD_INDIRECT, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 0, IO_RW },
+	{ "zeros, indirect", SYNTH, DEVICE, 0, METHOD_INDIRECT, 0,
+	  METHOD_INDIRECT, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1, IO_RW },
+	/* one side asked, the other is for the plan */
+	{ "in mmap", DEVICE | PIN, DEVICE | DIO, METHOD_MMAP, 0, 0,
+	  METHOD_MMAP, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_IN, 0, IO_RW },
+	{ "in indirect", DEVICE, DEVICE, METHOD_INDIRECT, 0, 0,
+	  METHOD_INDIRECT, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 1, IO_RW },
+	{ "in dio", DEVICE | DIO, DEVICE, METHOD_DIO, 0, 0,
+	  METHOD_DIO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1, IO_RW },
+	{ "out indirect", DEVICE, DEVICE, 0, METHOD_INDIRECT, 0,
+	  METHOD_MMAP, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_IN, 1, IO_RW },
+	{ "out dio", DEVICE, DEVICE | DIO, 0, METHOD_DIO, 0,
+	  METHOD_INDIRECT, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 1, IO_RW },
+};
+/* clang-format on */
+
+static void expect_row(const struct row_case *c)
+{
+	struct scene s = scene(c->in_can, c->out_can);
+	const struct plan *p;
+
+	s.rq.in_method = c->in_asked;
+	s.rq.out_method = c->out_asked;
+	s.rq.io = c->io_asked;
+	p = make(&s);
+	if (p->in.method != c->in_method || p->out.method != c->out_method ||
+		p->in.via != c->in_via || p->out.via != c->out_via)
+		fail_msg("%s: %s%s -> %s%s", c->name, method_name(p->in.method),
+			p->in.via == VIA_BLOCK ? " (block)" : "", method_name(p->out.method),
+			p->out.via == VIA_BLOCK ? " (block)" : "");
+	if (p->buffer != c->buffer || p->cpu_copies != c->copies)
+		fail_msg("%s: buffer %d, %u copies", c->name, (int)p->buffer, p->cpu_copies);
+	if (p->in.io != c->io || p->out.io != c->io)
+		fail_msg("%s: io %d and %d", c->name, (int)p->in.io, (int)p->out.io);
+	if (p->reads != true || p->writes != !(c->out_can & SYNTH))
+		fail_msg("%s: steps", c->name);
+	if (p->in.own_buffer != (p->in.method == METHOD_MMAP) ||
+		p->out.own_buffer != (p->out.method == METHOD_MMAP))
+		fail_msg("%s: own_buffer", c->name);
+}
+
+static void each_case_takes_the_cheapest_row_that_fits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row_cases); i++)
+		expect_row(&row_cases[i]);
+}
+
+static void only_direct_io_that_was_not_asked_falls_back(void **state)
+{
+	struct scene s = scene(DEVICE | PIN, DEVICE | DIO);
+
+	(void)state;
+	assert_true(make(&s)->out.may_fall_back);
+	assert_false(s.plan.in.may_fall_back);
+	s.rq.out_method = METHOD_DIO;
+	assert_false(make(&s)->out.may_fall_back);
+}
+
+static void only_a_buffer_of_direct_io_must_be_pinned(void **state)
+{
+	struct scene to_dio = scene(DEVICE | PIN, DEVICE | DIO),
+		     from_dio = scene(DEVICE | DIO, DEVICE | PIN),
+		     both = scene(DEVICE | PIN, DEVICE | PIN);
+
+	(void)state;
+	assert_true(make(&to_dio)->in.must_pin);
+	assert_false(to_dio.plan.out.must_pin);
+	from_dio.rq.in_method = METHOD_DIO;
+	from_dio.rq.out_method = METHOD_MMAP;
+	assert_true(make(&from_dio)->out.must_pin);
+	assert_false(make(&both)->in.must_pin || both.plan.out.must_pin);
+}
+
+static void a_method_that_cannot_be_had_is_refused_with_its_reason(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.rq.in_method = s.rq.out_method = METHOD_DIO;
+	expect_refusal(&s, "allow_dio");
+	s.rq.in_method = METHOD_MMAP;
+	s.out.facts.can_dio = true;
+	expect_refusal(&s, "no direct IO out of a mapped reserved buffer");
+	s.rq.out_method = METHOD_MMAP;
+	s.in.facts.can_mmap = false;
+	expect_refusal(&s, "no reserved buffer can be mapped");
+}
+
+static void io_rw_needs_permission_to_write(void **state)
+{
+	struct scene s = scene(MM, DEVICE);
+
+	(void)state;
+	s.rq.io = IO_RW;
+	expect_refusal(&s, "/dev/sg0: io=rw");
+	s = scene(DEVICE, MM);
+	s.rq.io = IO_RW;
+	expect_refusal(&s, "/dev/sg1: io=rw");
+	s = scene(DEVICE, SYNTH);
+	s.rq.io = IO_RW;
+	assert_int_equal(make(&s)->in.io, IO_RW);
+}
+
+/* --- chunk --- */
+
+static void expect_chunk(struct scene *s, uint32_t want)
+{
+	assert_int_equal(make(s)->chunk_bytes, want);
+	assert_int_equal(s->plan.in.max_bytes, want);
+	assert_int_equal(s->plan.out.max_bytes, want);
+}
+
+static void the_chunk_is_bpt_in_bs(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	expect_chunk(&s, CHUNK_DEFAULT_BYTES);
+	s.rq.bpt_blk = 128;
+	expect_chunk(&s, 64 * KIB);
+	s.span.bs_bytes = 4096;
+	expect_chunk(&s, 512 * KIB);
+	assert_null(s.plan.chunk_note);
+}
+
+static void the_chunk_is_no_more_than_either_end_takes(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.out.facts.max_xfer_bytes = 100 * KIB + 100; /* no whole block */
+	expect_chunk(&s, 100 * KIB);
+	assert_null(s.plan.chunk_note); /* nobody asked */
+	s.rq.bpt_blk = 1024;
+	expect_chunk(&s, 100 * KIB);
+	assert_non_null(s.plan.chunk_note);
+	s.in.facts.max_xfer_bytes = 512;
+	expect_chunk(&s, 512);
+}
+
+static void the_chunk_is_no_more_than_the_span(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.span.len_bytes = 7 * 512;
+	expect_chunk(&s, 7 * 512);
+	s.span.len_bytes = 0;
+	expect_chunk(&s, 512);
+	assert_int_equal(s.plan.depth, 1);
+}
+
+static void the_chunk_is_no_more_than_a_cdb_that_was_asked_counts(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.rq.bpt_blk = 1024;
+	s.rq.in_cdb_bytes = 6;
+	s.span.len_bytes = 512 * KIB;
+	expect_chunk(&s, 256 * 512);
+	assert_non_null(s.plan.chunk_note);
+	s.rq.in_cdb_bytes = 0;
+	s.rq.out_cdb_bytes = 6;
+	expect_chunk(&s, 256 * 512);
+	s = scene(DEVICE, DEVICE);
+	s.rq.out_cdb_bytes = 10;
+	s.rq.bpt_blk = 70000;
+	s.in.facts.max_xfer_bytes = s.out.facts.max_xfer_bytes = UINT32_MAX;
+	expect_chunk(&s, 65535 * 512);
+}
+
+static void the_wanted_chunk_is_of_whole_blocks_and_fits_an_int(void **state)
+{
+	struct plan_request rq = { .bpt_blk = UINT32_MAX };
+	struct span s = { .bs_bytes = UINT32_MAX / 520 * 520,
+		.block_bytes = 520,
+		.len_bytes = UINT64_MAX / 520 * 520 };
+
+	(void)state;
+	assert_int_equal(plan_wanted_chunk(&rq, &s), UINT32_MAX / 2 / 520 * 520);
+	rq.bpt_blk = 0;
+	assert_int_equal(plan_wanted_chunk(&rq, &s), UINT32_MAX / 2 / 520 * 520);
+	s.bs_bytes = 520;
+	assert_int_equal(plan_wanted_chunk(&rq, &s), CHUNK_DEFAULT_BYTES / 520 * 520);
+}
+
+/* --- depth and workers --- */
+
+static void expect_threads(struct scene *s, unsigned depth, unsigned workers)
+{
+	const struct plan *p = make(s);
+
+	if (p->depth != depth || p->workers != workers)
+		fail_msg("depth %u, workers %u; not %u, %u", p->depth, p->workers, depth, workers);
+}
+
+static void evented_lanes_share_a_worker(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	expect_threads(&s, QUEUE_DEPTH_DEFAULT, 1);
+	s.rq.queue_depth = 64;
+	expect_threads(&s, 64, 1);
+	s.rq.workers = 3;
+	expect_threads(&s, 64, 3);
+	s.rq.workers = 100;
+	expect_threads(&s, 64, 64);
+}
+
+static void inline_lanes_have_a_worker_each(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.rq.io = IO_SG_IO;
+	expect_threads(&s, QUEUE_DEPTH_DEFAULT, QUEUE_DEPTH_DEFAULT);
+	s.rq.workers = 2; /* would leave slots idle */
+	expect_threads(&s, QUEUE_DEPTH_DEFAULT, QUEUE_DEPTH_DEFAULT);
+}
+
+static void one_command_at_a_time_goes_by_sg_io(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.rq.queue_depth = 1;
+	expect_threads(&s, 1, 1);
+	assert_int_equal(s.plan.in.io, IO_SG_IO);
+	s.rq.io = IO_RW; /* asked is asked */
+	assert_int_equal(make(&s)->in.io, IO_RW);
+}
+
+static void there_are_no_more_slots_than_chunks(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.rq.bpt_blk = 8;
+	s.span.len_bytes = 5 * 4096 + 512;
+	expect_threads(&s, 6, 1);
+	assert_null(s.plan.depth_note);
+}
+
+static void memory_limits_the_depth(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.rq.bpt_blk = 128;
+	s.rq.memory_bytes = 10 * 64 * KIB;
+	expect_threads(&s, 5, 1); /* two buffers a slot */
+	assert_null(s.plan.depth_note);
+	s.rq.queue_depth = 6;
+	expect_threads(&s, 5, 1);
+	assert_non_null(s.plan.depth_note);
+	s.rq.out_method = METHOD_INDIRECT; /* one buffer a slot */
+	expect_threads(&s, 6, 1);
+	assert_null(s.plan.depth_note);
+	s.rq.memory_bytes = 0;
+	expect_threads(&s, 1, 1);
+}
+
+/* --- CDBs --- */
+
+static void expect_cdbs(struct scene *s, unsigned in, unsigned out)
+{
+	make(s);
+	assert_int_equal(s->plan.in.cdb_bytes, in);
+	assert_int_equal(s->plan.out.cdb_bytes, out);
+}
+
+static void each_side_has_the_cdb_that_reaches_its_last_block(void **state)
+{
+	const uint64_t two_tib = (UINT64_C(1) << 32) * 512;
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	expect_cdbs(&s, 10, 10);
+	s.span.in_bytes = two_tib - GIB; /* ends with LBA 2^32 - 1 */
+	expect_cdbs(&s, 10, 10);
+	s.span.in_bytes += 512;
+	expect_cdbs(&s, 16, 10);
+	s.span.out_bytes = two_tib;
+	expect_cdbs(&s, 16, 16);
+}
+
+static void more_than_65535_blocks_need_16_bytes(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.in.facts.max_xfer_bytes = s.out.facts.max_xfer_bytes = UINT32_MAX;
+	s.rq.bpt_blk = 65535;
+	expect_cdbs(&s, 10, 10);
+	s.rq.bpt_blk = 65536;
+	expect_cdbs(&s, 16, 16);
+}
+
+static void a_cdb_that_was_asked_is_used_where_it_reaches(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.rq.in_cdb_bytes = 12;
+	s.rq.out_cdb_bytes = 16;
+	expect_cdbs(&s, 12, 16);
+	s.span.len_bytes = 0x200000ull * 512;
+	s.rq.in_cdb_bytes = 6;
+	expect_cdbs(&s, 6, 16);
+	s.span.in_bytes = 512;
+	expect_refusal(&s, "cdbsz=6 cannot be used for the source: it does not reach LBA 2097152");
+	s.rq.in_cdb_bytes = 10;
+	s.rq.out_cdb_bytes = 12;
+	s.span.out_bytes = (UINT64_C(1) << 32) * 512;
+	expect_refusal(&s, "cdbsz=12 cannot be used for the destination");
+}
+
+static void six_byte_cdbs_have_no_dpo_and_fua(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.span.len_bytes = MIB;
+	s.rq.out_cdb_bytes = 6;
+	s.rq.out_flags = END_FUA;
+	expect_refusal(&s, "DPO and FUA");
+	s.rq.out_flags = END_EXCL | END_FORCE; /* nothing of a CDB */
+	expect_cdbs(&s, 10, 6);
+	s.rq.in_flags = END_DPO;
+	expect_cdbs(&s, 10, 6);
+}
+
+static void the_rest_of_the_request_goes_into_the_specs(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	s.rq.timeout_ms = 4711;
+	make(&s);
+	assert_int_equal(s.plan.in.timeout_ms, 4711);
+	assert_int_equal(s.plan.out.timeout_ms, 4711);
+}
+
+/* --- in words --- */
+
+static void a_plan_is_told_in_words(void **state)
+{
+	struct scene s = scene(DEVICE | PIN, DEVICE | DIO);
+	struct capture c;
+
+	(void)state;
+	make(&s);
+	capture_begin(&c);
+	plan_print(&s.plan, &s.in, &s.out, &s.span);
+	capture_end(&c);
+	assert_string_equal(c.text,
+		"in: /dev/sg0 ACME DISK 1.0, 2147483648 blocks of 512 bytes (1 TiB), "
+		"reserved buffer 1 MiB, queue depth 32\n"
+		"out: /dev/sg1 ACME DISK 1.0, 2147483648 blocks of 512 bytes (1 TiB), "
+		"reserved buffer 1 MiB, queue depth 32\n"
+		"plan: mmap -> dio: direct IO out of the source's mapped buffer; "
+		"CPU copies per byte 0\n"
+		"plan: 1 GiB in chunks of 1 MiB (2048 blocks), qd 16, 1 worker, "
+		"write() and read(), READ(10) and WRITE(10)\n");
+}
+
+static void an_end_without_an_end_is_told_by_its_kind(void **state)
+{
+	struct scene s = scene(DEVICE, SYNTH);
+	struct capture c;
+
+	(void)state;
+	s.rq.io = IO_SG_IO;
+	make(&s);
+	capture_begin(&c);
+	plan_print(&s.plan, &s.in, &s.out, &s.span);
+	capture_end(&c);
+	assert_non_null(strstr(c.text, "out: /dev/sg1 (null)\n"));
+	assert_non_null(strstr(c.text, "16 workers, ioctl(SG_IO)"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_case_takes_the_cheapest_row_that_fits),
+		cmocka_unit_test(only_direct_io_that_was_not_asked_falls_back),
+		cmocka_unit_test(only_a_buffer_of_direct_io_must_be_pinned),
+		cmocka_unit_test(a_method_that_cannot_be_had_is_refused_with_its_reason),
+		cmocka_unit_test(io_rw_needs_permission_to_write),
+		cmocka_unit_test(the_chunk_is_bpt_in_bs),
+		cmocka_unit_test(the_chunk_is_no_more_than_either_end_takes),
+		cmocka_unit_test(the_chunk_is_no_more_than_the_span),
+		cmocka_unit_test(the_chunk_is_no_more_than_a_cdb_that_was_asked_counts),
+		cmocka_unit_test(the_wanted_chunk_is_of_whole_blocks_and_fits_an_int),
+		cmocka_unit_test(evented_lanes_share_a_worker),
+		cmocka_unit_test(inline_lanes_have_a_worker_each),
+		cmocka_unit_test(one_command_at_a_time_goes_by_sg_io),
+		cmocka_unit_test(there_are_no_more_slots_than_chunks),
+		cmocka_unit_test(memory_limits_the_depth),
+		cmocka_unit_test(each_side_has_the_cdb_that_reaches_its_last_block),
+		cmocka_unit_test(more_than_65535_blocks_need_16_bytes),
+		cmocka_unit_test(a_cdb_that_was_asked_is_used_where_it_reaches),
+		cmocka_unit_test(six_byte_cdbs_have_no_dpo_and_fua),
+		cmocka_unit_test(the_rest_of_the_request_goes_into_the_specs),
+		cmocka_unit_test(a_plan_is_told_in_words),
+		cmocka_unit_test(an_end_without_an_end_is_told_by_its_kind),
+	};
+
+	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../engine/policy.h"
+
+#define MSEC NSEC_PER_MSEC
+
+static struct policy_verdict decide(enum fault_kind kind, unsigned tries, unsigned retries)
+{
+	const struct policy p = { .retries = retries };
+	const struct fault f = { .kind = kind };
+
+	return policy_decide(&p, &f, tries);
+}
+
+/* How often a transfer with that fault is sent before the run stops. */
+static unsigned sent(enum fault_kind kind, unsigned retries)
+{
+	unsigned tries = 1;
+
+	while (tries < 1000 && decide(kind, tries, retries).action == POLICY_RETRY)
+		tries++;
+	assert_int_equal(decide(kind, tries, retries).action, POLICY_STOP);
+	return tries;
+}
+
+static nsec_t waited_ns(enum fault_kind kind)
+{
+	nsec_t sum = 0;
+
+	for (unsigned tries = 1; decide(kind, tries, 0).action == POLICY_RETRY; tries++)
+		sum += decide(kind, tries, 0).delay_ns;
+	return sum;
+}
+
+static void good_transfers_go_on(void **state)
+{
+	(void)state;
+	assert_int_equal(decide(FAULT_NONE, 1, 0).action, POLICY_GOOD);
+	assert_int_equal(decide(FAULT_RECOVERED, 1, 0).action, POLICY_GOOD);
+	assert_int_equal(decide(FAULT_RECOVERED, 100, 0).action, POLICY_GOOD);
+}
+
+static void each_fault_is_sent_so_many_times(void **state)
+{
+	static const struct {
+		enum fault_kind kind;
+		unsigned without, with_3; /* retries=0, retries=3 */
+	} cases[] = {
+		{ FAULT_UNIT_ATTENTION, 11, 11 },
+		{ FAULT_BUSY, 67, 67 },
+		{ FAULT_TASK_SET_FULL, 67, 67 },
+		{ FAULT_LANE_BUSY, 67, 67 },
+		{ FAULT_NO_MEMORY, 6, 6 },
+		{ FAULT_ABORTED, 3, 6 },
+		{ FAULT_MEDIUM, 1, 4 },
+		{ FAULT_HARDWARE, 1, 4 },
+		{ FAULT_TRANSPORT, 1, 4 },
+		{ FAULT_TIMEOUT, 1, 4 },
+		{ FAULT_NOT_READY, 1, 1 },
+		{ FAULT_IN_PROGRESS, 1, 1 },
+		{ FAULT_ILLEGAL_REQUEST, 1, 1 },
+		{ FAULT_INVALID_OPCODE, 1, 1 },
+		{ FAULT_LBA_RANGE, 1, 1 },
+		{ FAULT_CAPACITY_CHANGED, 1, 1 },
+		{ FAULT_DATA_PROTECT, 1, 1 },
+		{ FAULT_MISCOMPARE, 1, 1 },
+		{ FAULT_PROTECTION, 1, 1 },
+		{ FAULT_RESERVATION, 1, 1 },
+		{ FAULT_GONE, 1, 1 },
+		{ FAULT_SHORT, 1, 1 },
+		{ FAULT_UNMAPPABLE, 1, 1 },
+		{ FAULT_OS, 1, 1 },
+		{ FAULT_SENSE, 1, 1 },
+		{ FAULT_OTHER, 1, 1 },
+	};
+
+	(void)state;
+	assert_int_equal(ARRAY_SIZE(cases), FAULT_KINDS - 2);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (sent(cases[i].kind, 0) != cases[i].without ||
+			sent(cases[i].kind, 3) != cases[i].with_3)
+			fail_msg("%s", fault_kind_name(cases[i].kind));
+	}
+}
+
+static void the_wait_doubles_up_to_a_second(void **state)
+{
+	(void)state;
+	assert_int_equal(decide(FAULT_BUSY, 1, 0).delay_ns, 10 * MSEC);
+	assert_int_equal(decide(FAULT_BUSY, 2, 0).delay_ns, 20 * MSEC);
+	assert_int_equal(decide(FAULT_BUSY, 7, 0).delay_ns, 640 * MSEC);
+	assert_int_equal(decide(FAULT_BUSY, 8, 0).delay_ns, 1000 * MSEC);
+	assert_int_equal(decide(FAULT_BUSY, 66, 0).delay_ns, 1000 * MSEC);
+	assert_int_equal(decide(FAULT_LANE_BUSY, 1, 0).delay_ns, 1 * MSEC);
+}
+
+static void a_busy_unit_is_given_a_minute(void **state)
+{
+	(void)state;
+	assert_in_range(waited_ns(FAULT_BUSY), 60 * NSEC_PER_SEC, 65 * NSEC_PER_SEC);
+}
+
+static void what_is_cured_by_its_report_is_not_waited_for(void **state)
+{
+	(void)state;
+	assert_int_equal(waited_ns(FAULT_UNIT_ATTENTION), 0);
+	assert_int_equal(waited_ns(FAULT_ABORTED), 0);
+}
+
+static void a_deferred_error_stops_whatever_it_is(void **state)
+{
+	const struct policy p = { .retries = 10 };
+
+	(void)state;
+	for (unsigned k = FAULT_RECOVERED + 1; k < FAULT_KINDS; k++) {
+		const struct fault f = { .kind = (enum fault_kind)k, .deferred = true };
+
+		assert_int_equal(policy_decide(&p, &f, 1).action, POLICY_STOP);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_transfers_go_on),
+		cmocka_unit_test(each_fault_is_sent_so_many_times),
+		cmocka_unit_test(the_wait_doubles_up_to_a_second),
+		cmocka_unit_test(a_busy_unit_is_given_a_minute),
+		cmocka_unit_test(what_is_cured_by_its_report_is_not_waited_for),
+		cmocka_unit_test(a_deferred_error_stops_whatever_it_is),
+	};
+
+	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The report at the end, the one in mid-run and the live line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../progress.h"
+#include "../../report.h"
+#include "../lib/capture.h"
+
+struct scene {
+	struct report_style style;
+	struct endpoint in, out;
+	struct span span;
+	struct plan plan;
+	struct copy_result result;
+	struct capture said;
+};
+
+/* 1000 blocks of 512 bytes in two seconds. */
+static struct scene scene(void)
+{
+	return (struct scene){
+		.style = { .time_line = true, .details = true },
+		.in = { .name = "/dev/sg0", .identity = "ACME A", .facts.block_bytes = 512 },
+		.out = { .name = "/dev/sg1", .identity = "ACME B", .facts.block_bytes = 512 },
+		.span = { .bs_bytes = 512, .block_bytes = 512, .len_bytes = 512000 },
+		.plan = { .in = { .method = METHOD_MMAP, .io = IO_RW },
+			.out = { .method = METHOD_DIO, .io = IO_RW },
+			.chunk_bytes = 65536,
+			.depth = 16,
+			.reads = true,
+			.writes = true },
+		.result = { .in.bytes = 512000,
+			.out.bytes = 512000,
+			.in.commands = 8,
+			.out.commands = 8,
+			.elapsed_ns = 2 * NSEC_PER_SEC,
+			.user_ns = 1500 * NSEC_PER_MSEC,
+			.system_ns = 250 * NSEC_PER_MSEC },
+	};
+}
+
+static const char *report(struct scene *s)
+{
+	capture_begin(&s->said);
+	report_end(&s->style, &s->plan, &s->span, &s->in, &s->out, &s->result);
+	return capture_end(&s->said);
+}
+
+static void expect(struct scene *s, const char *line)
+{
+	if (!strstr(report(s), line))
+		fail_msg("no \"%s\" in\n%s", line, s->said.text);
+}
+
+static void expect_not(struct scene *s, const char *words)
+{
+	if (strstr(report(s), words))
+		fail_msg("\"%s\" in\n%s", words, s->said.text);
+}
+
+static void records_are_whole_ones_plus_a_part(void **state)
+{
+	(void)state;
+	assert_int_equal(report_records(5120, 512).full, 10);
+	assert_int_equal(report_records(5120, 512).partial, 0);
+	assert_int_equal(report_records(5632, 1024).full, 5);
+	assert_int_equal(report_records(5632, 1024).partial, 1);
+	assert_int_equal(report_records(0, 512).full, 0);
+	assert_int_equal(report_records(0, 512).partial, 0);
+}
+
+static void the_first_lines_are_those_of_sgm_dd(void **state)
+{
+	struct scene s = scene();
+	const char *lines = "time to transfer data: 2.000000 secs at 0.26 MB/sec\n"
+			    "1000+0 records in\n"
+			    "1000+0 records out\n";
+
+	(void)state;
+	assert_memory_equal(report(&s), lines, strlen(lines));
+}
+
+static void each_side_tells_its_method(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	expect(&s, "read  /dev/sg0 ACME A: 8 commands of 64 KiB, qd 16, mmap by write/read\n");
+	expect(&s, "write /dev/sg1 ACME B: 8 commands of 64 KiB, qd 16, dio by write/read\n");
+	s.plan.out.via = VIA_BLOCK;
+	s.plan.out.io = IO_SG_IO;
+	expect(&s, "dio (block node) by SG_IO\n");
+}
+
+static void direct_io_that_did_not_happen_is_told_and_counted_as_copied(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	expect(&s, "copied by CPU 0 B;");
+	s.result.out.not_direct_bytes = 65536;
+	expect(&s, "dio by write/read; direct IO not done for 64 KiB\n");
+	expect(&s, "copied by CPU 64 KiB;");
+	s.plan.cpu_copies = 2;
+	expect(&s, "copied by CPU 1.0 MiB;"); /* 2 times 500 KiB, and 64 */
+	s.result.out.fell_back = 1;
+	expect(&s, "; fell back to indirect\n");
+}
+
+static void costs_and_mishaps_of_both_sides_are_summed(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.result.in.retries = 1;
+	s.result.out.retries = 2;
+	s.result.in.recovered = 3;
+	s.result.out.recovered = 4;
+	s.result.out.unrecovered = 5;
+	expect(&s, "CPU   1.750 s (user 1.500, system 0.250)");
+	expect(&s, "retries 3, recovered 7, unrecovered 5\n");
+}
+
+static void a_flush_has_its_time(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	expect_not(&s, "synchronize");
+	s.result.flushed = true;
+	s.result.flush_ns = 1234 * NSEC_PER_MSEC;
+	expect(&s, "; synchronize cache 1.234 s");
+}
+
+static void a_short_run_is_marked(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	expect_not(&s, "shorter");
+	s.result.elapsed_ns = NSEC_PER_SEC - 1;
+	expect(&s, "; shorter than 1 s: the rate says little\n");
+}
+
+static void what_is_missing_is_told(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	expect_not(&s, "remaining");
+	s.result.out.bytes = 256000;
+	s.result.signal = 2;
+	expect(&s, "Interrupted, remaining block count=500\n");
+	s.result.failed_end = &s.out;
+	expect(&s, "Some error occurred,  remaining block count=500\n");
+	expect(&s, "1000+0 records in\n500+0 records out\n");
+}
+
+static void the_null_sink_got_what_was_read(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.plan.writes = false;
+	s.result.out.bytes = 0;
+	expect(&s, "1000+0 records in\n1000+0 records out\n");
+	expect_not(&s, "write /dev/sg1");
+	expect_not(&s, "remaining");
+}
+
+static void a_generated_source_has_no_line(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.in.facts.block_bytes = 0;
+	expect_not(&s, "read  ");
+	expect(&s, "write /dev/sg1");
+}
+
+static void lines_can_be_left_out(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.style.time_line = s.style.details = false;
+	assert_string_equal(report(&s), "1000+0 records in\n1000+0 records out\n");
+}
+
+static void the_midway_report_tells_the_records_so_far(void **state)
+{
+	const struct copy_progress now = { 1024, 512, 512000, NSEC_PER_SEC / 2 };
+	struct scene s = scene();
+
+	(void)state;
+	capture_begin(&s.said);
+	report_midway(&s.span, true, &now);
+	assert_string_equal(capture_end(&s.said),
+		"time to transfer data: 0.500000 secs at 0.00 MB/sec\n"
+		"2+0 records in\n"
+		"1+0 records out\n");
+	capture_begin(&s.said);
+	report_midway(&s.span, false, &now);
+	assert_non_null(strstr(capture_end(&s.said), "2+0 records out\n"));
+}
+
+/* --- progress --- */
+
+static const char *tick(struct progress *p, const struct copy_progress *now, struct capture *c)
+{
+	capture_begin(c);
+	progress_tick(p, now);
+	return capture_end(c);
+}
+
+static void progress_tells_percent_rate_and_time_left(void **state)
+{
+	const struct copy_progress now = { 1024 * 1024, 512 * 1024, 2048 * 1024, NSEC_PER_SEC };
+	struct progress p;
+	struct capture c;
+
+	(void)state;
+	progress_init(&p, false);
+	assert_string_equal(
+		tick(&p, &now, &c), "512 KiB (25.0%) copied, 0:01, 0.5 MB/s, 0:03 left\n");
+}
+
+static void progress_of_a_read_is_what_was_read(void **state)
+{
+	const struct copy_progress now = { 1024 * 1024, 0, 2048 * 1024, NSEC_PER_SEC };
+	struct progress p;
+	struct capture c;
+
+	(void)state;
+	progress_init(&p, false);
+	assert_non_null(strstr(tick(&p, &now, &c), "1 MiB (50.0%)"));
+}
+
+static void progress_of_nothing_knows_no_time_left(void **state)
+{
+	const struct copy_progress none = { 0, 0, 1024, NSEC_PER_SEC }, empty = { 0, 0, 0, 1 };
+	struct progress p;
+	struct capture c;
+
+	(void)state;
+	progress_init(&p, false);
+	assert_non_null(strstr(tick(&p, &none, &c), "(0.0%) copied, 0:01, 0.0 MB/s, -:-- left"));
+	progress_init(&p, false);
+	assert_non_null(strstr(tick(&p, &empty, &c), "(100.0%)"));
+}
+
+static void a_terminal_has_one_line_that_is_ended(void **state)
+{
+	const struct copy_progress now = { 512, 512, 1024, NSEC_PER_SEC };
+	struct progress p;
+	struct capture c;
+
+	(void)state;
+	progress_init(&p, true);
+	tick(&p, &now, &c);
+	assert_int_equal(c.text[0], '\r');
+	assert_null(strchr(c.text, '\n'));
+	assert_true(strlen(c.text) >= 79); /* covers the line before */
+	capture_begin(&c);
+	progress_end(&p);
+	progress_end(&p);
+	assert_string_equal(capture_end(&c), "\n");
+}
+
+static void without_a_tick_there_is_no_line_to_end(void **state)
+{
+	struct progress p;
+	struct capture c;
+
+	(void)state;
+	progress_init(&p, true);
+	capture_begin(&c);
+	progress_end(&p);
+	assert_string_equal(capture_end(&c), "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_are_whole_ones_plus_a_part),
+		cmocka_unit_test(the_first_lines_are_those_of_sgm_dd),
+		cmocka_unit_test(each_side_tells_its_method),
+		cmocka_unit_test(direct_io_that_did_not_happen_is_told_and_counted_as_copied),
+		cmocka_unit_test(costs_and_mishaps_of_both_sides_are_summed),
+		cmocka_unit_test(a_flush_has_its_time),
+		cmocka_unit_test(a_short_run_is_marked),
+		cmocka_unit_test(what_is_missing_is_told),
+		cmocka_unit_test(the_null_sink_got_what_was_read),
+		cmocka_unit_test(a_generated_source_has_no_line),
+		cmocka_unit_test(lines_can_be_left_out),
+		cmocka_unit_test(the_midway_report_tells_the_records_so_far),
+		cmocka_unit_test(progress_tells_percent_rate_and_time_left),
+		cmocka_unit_test(progress_of_a_read_is_what_was_read),
+		cmocka_unit_test(progress_of_nothing_knows_no_time_left),
+		cmocka_unit_test(a_terminal_has_one_line_that_is_ended),
+		cmocka_unit_test(without_a_tick_there_is_no_line_to_end),
+	};
+
+	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}

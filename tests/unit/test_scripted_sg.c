@@ -1,0 +1,1242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sg end against a scripted driver: which calls it makes, with which headers, and what it makes
+ * of every kind of answer.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <scsi/sg.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../core/status.h"
+#include "../../endpoints/sg_end.h"
+#include "../lib/capture.h"
+#include "../lib/scripted.h"
+
+#define SG_NAME	   "/dev/sg7"
+#define BLOCK_NAME "/dev/sdh"
+#define ROOM	   65536u
+#define TIMEOUT_MS 60000
+
+#define TAIL   0x10u
+#define MMAPED (0x04u | TAIL)
+#define DIRECT (0x01u | TAIL)
+
+/* --- words for scripts --- */
+
+#define OPENS(name, access) \
+	{ \
+		.call = CALL_OPEN, .path = name, .arg = (access) | O_NONBLOCK | O_CLOEXEC \
+	}
+#define SETS(n) \
+	{ \
+		.call = CALL_SET, .arg = n \
+	}
+#define GETS(n) \
+	{ \
+		.call = CALL_GET, .value = n \
+	}
+#define MAPS(n, protection) \
+	{ \
+		.call = CALL_MMAP, .arg = n, .prot = protection \
+	}
+#define DATA_FD(access, n) OPENS(SG_NAME, access), SETS(n), GETS(n)
+
+/* READ(10) or WRITE(10) of 8 blocks of 512 bytes at LBA 1000. */
+#define COMMAND(opcode, way, flag_bits, memory_at) \
+	{ \
+		.cdb = { opcode, 0, 0, 0, 0x03, 0xe8, 0, 0, 8, 0 }, .cdb_len = 10, \
+		.direction = way, .flags = flag_bits, .len = 4096, .timeout_ms = TIMEOUT_MS, \
+		.dxferp = memory_at \
+	}
+#define READ_10(flag_bits, at)	COMMAND(0x28, SG_DXFER_FROM_DEV, flag_bits, at)
+#define WRITE_10(flag_bits, at) COMMAND(0x2a, SG_DXFER_TO_DEV, flag_bits, at)
+
+static uint8_t memory[ROOM];
+
+/* Shared libraries' ioctl() too: libsgutils2 sends the housekeeping commands. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	return script_ioctl(fd, request, arg);
+}
+
+/* --- a lane --- */
+
+struct rig {
+	struct sg_end end;
+	struct lane_spec spec;
+	struct lane *lane;
+	struct xfer x;
+	struct capture said;
+};
+
+static void rig_role(struct rig *r, enum end_role role)
+{
+	r->end.ep.role = role;
+}
+
+static int setup(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	r->end.ep.name = SG_NAME;
+	r->end.ep.facts.block_bytes = 512;
+	r->end.id.block_bytes = 512;
+	r->end.id.blocks = UINT64_C(1) << 40;
+	r->end.control_fd = r->end.block_fd = -1;
+	strcpy(r->end.node.block_path, BLOCK_NAME);
+	r->spec = (struct lane_spec){ .method = METHOD_MMAP,
+		.io = IO_SG_IO,
+		.max_bytes = ROOM,
+		.cdb_bytes = 10,
+		.timeout_ms = TIMEOUT_MS,
+		.own_buffer = true };
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void as(struct rig *r, enum xfer_method method, enum io_kind io)
+{
+	r->spec.method = method;
+	r->spec.io = io;
+	r->spec.own_buffer = method == METHOD_MMAP;
+}
+
+#define BEGIN(steps) script_begin(steps, ARRAY_SIZE(steps))
+
+static void open_lane(struct rig *r)
+{
+	r->lane = sg_lane_open(&r->end.ep, &r->spec);
+	assert_non_null(r->lane);
+}
+
+static void end_lane(struct rig *r)
+{
+	sg_lane_close(r->lane);
+	if (r->end.block_fd >= 0)
+		close(r->end.block_fd);
+	script_end();
+}
+
+/* 8 blocks at LBA 1000. The outcome is nonsense until the lane fills it in. */
+static enum xfer_state submit(struct rig *r)
+{
+	r->x.op = r->end.ep.role == END_DEST ? XFER_WRITE : XFER_READ;
+	r->x.offset_bytes = 1000 * 512;
+	r->x.len_bytes = 4096;
+	r->x.buf = r->lane->buf ? r->lane->buf : memory;
+	r->x.done_bytes = 4711;
+	r->x.notes = 4711;
+	r->x.fault.kind = FAULT_OTHER;
+	return sg_submit(r->lane, &r->x);
+}
+
+static void carry(struct rig *r)
+{
+	enum xfer_state state = submit(r);
+
+	assert_int_equal(state, r->spec.io == IO_RW ? XFER_WAIT : XFER_DONE);
+	if (state == XFER_WAIT)
+		sg_reap(r->lane, &r->x);
+}
+
+static void assert_outcome(const struct rig *r, enum fault_kind kind, uint32_t done, unsigned notes)
+{
+	assert_string_equal(fault_kind_name(r->x.fault.kind), fault_kind_name(kind));
+	assert_int_equal(r->x.done_bytes, done);
+	assert_int_equal(r->x.notes, notes);
+}
+
+/* One transfer of a source's indirect SG_IO lane with that answer. */
+static void read_answered(struct rig *r, const struct script_step *answer)
+{
+	struct script_step steps[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		*answer,
+	};
+
+	steps[3].call = CALL_SG_IO;
+	steps[3].cmd = (struct script_cmd)READ_10(TAIL, memory);
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	end_lane(r);
+}
+
+/* --- headers --- */
+
+static void a_mapped_read_has_no_data_pointer(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		MAPS(ROOM, PROT_READ),
+		{ .call = CALL_SG_IO, .cmd = READ_10(MMAPED, NULL) },
+	};
+	struct rig *r = *state;
+
+	BEGIN(steps);
+	open_lane(r);
+	assert_non_null(r->lane->buf);
+	assert_int_equal(r->lane->buf_bytes, ROOM);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+static void a_mapped_write_has_no_data_pointer(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, ROOM),
+		MAPS(ROOM, PROT_READ | PROT_WRITE),
+		{ .call = CALL_WRITE, .cmd = WRITE_10(MMAPED, NULL) },
+		{ .call = CALL_READ },
+	};
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_MMAP, IO_RW);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+static void the_buffer_is_asked_for_in_whole_pages(void **state)
+{
+	static const struct script_step steps[] = {
+		OPENS(SG_NAME, O_RDONLY),
+		SETS(8192),
+		GETS(8192),
+		MAPS(8192, PROT_READ),
+	};
+	struct rig *r = *state;
+
+	r->spec.max_bytes = 520 * 9;
+	BEGIN(steps);
+	open_lane(r);
+	end_lane(r);
+}
+
+static void direct_io_gives_the_memory_to_the_driver(void **state)
+{
+	static const struct script_step steps[] = {
+		OPENS(SG_NAME, O_RDONLY),
+		SETS(0),
+		GETS(4096),
+		{ .call = CALL_SG_IO,
+			.cmd = READ_10(DIRECT, memory),
+			.reply = { .info = SG_INFO_DIRECT_IO } },
+	};
+	struct rig *r = *state;
+
+	as(r, METHOD_DIO, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	assert_null(r->lane->buf);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+static void direct_io_that_did_not_happen_is_noted(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, 0),
+		{ .call = CALL_WRITE, .cmd = WRITE_10(DIRECT, memory) },
+		{ .call = CALL_READ, .reply = { .info = SG_INFO_INDIRECT_IO } },
+	};
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_RW);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, XFER_NOT_DIRECT);
+	end_lane(r);
+}
+
+static void indirect_io_queues_at_the_tail_and_has_no_other_flag(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, ROOM),
+		{ .call = CALL_SG_IO, .cmd = WRITE_10(TAIL, memory) },
+	};
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+static void the_block_node_gets_no_flags_and_is_opened_once(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, 0),
+		OPENS(BLOCK_NAME, O_RDWR),
+		{ .call = CALL_SG_IO, .path = BLOCK_NAME, .cmd = WRITE_10(0, memory) },
+		DATA_FD(O_RDWR, 0),
+		{ .call = CALL_SG_IO, .path = BLOCK_NAME, .cmd = WRITE_10(0, memory) },
+	};
+	struct rig *r = *state;
+	struct lane *first;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_SG_IO);
+	r->spec.via = VIA_BLOCK;
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0); /* direct by nature: nothing to note */
+	first = r->lane;
+	open_lane(r);
+	carry(r);
+	sg_lane_close(first);
+	end_lane(r);
+}
+
+static void a_source_opens_its_block_node_for_reading_only(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDONLY, 0),
+		OPENS(BLOCK_NAME, O_RDONLY),
+	};
+	struct rig *r = *state;
+
+	as(r, METHOD_DIO, IO_SG_IO);
+	r->spec.via = VIA_BLOCK;
+	BEGIN(steps);
+	open_lane(r);
+	end_lane(r);
+}
+
+static void a_source_is_opened_for_writing_only_where_commands_go_by_write(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, ROOM),
+		MAPS(ROOM, PROT_READ),
+		{ .call = CALL_WRITE, .cmd = READ_10(MMAPED, NULL) },
+		{ .call = CALL_READ },
+	};
+	struct rig *r = *state;
+
+	as(r, METHOD_MMAP, IO_RW);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+static void dpo_and_fua_are_in_byte_one(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		{ .call = CALL_SG_IO,
+			.cmd = { .cdb = { 0x28, 0x18, 0, 0, 0x03, 0xe8, 0, 0, 8 },
+				.cdb_len = 10,
+				.direction = SG_DXFER_FROM_DEV,
+				.flags = TAIL,
+				.len = 4096,
+				.dxferp = memory } },
+	};
+	struct rig *r = *state;
+
+	r->end.flags = END_DPO | END_FUA | END_EXCL;
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	end_lane(r);
+}
+
+static void sixteen_byte_commands_reach_past_2_to_the_32(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		{ .call = CALL_SG_IO,
+			.cmd = { .cdb = { 0x88, 0, 0, 0, 0, 0x01, 0, 0, 0, 0x02, 0, 0, 0, 1 },
+				.cdb_len = 16,
+				.direction = SG_DXFER_FROM_DEV,
+				.flags = TAIL,
+				.len = 4096,
+				.dxferp = memory } },
+	};
+	struct rig *r = *state;
+
+	r->spec.cdb_bytes = 16;
+	r->end.ep.facts.block_bytes = 4096;
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	r->x = (struct xfer){ .op = XFER_READ,
+		.offset_bytes = (UINT64_C(0x100000002)) * 4096,
+		.len_bytes = 4096,
+		.buf = memory };
+	assert_int_equal(sg_submit(r->lane, &r->x), XFER_DONE);
+	end_lane(r);
+}
+
+static void a_lane_forgets_the_transfer_before(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		{ .call = CALL_SG_IO,
+			.cmd = READ_10(TAIL, memory),
+			.reply = { .status = 2,
+				.driver = 8,
+				.sense_len = 18,
+				.resid = 512,
+				.sense = { 0x70, 0, 3, [7] = 10, [12] = 0x11 } } },
+		{ .call = CALL_SG_IO, .cmd = READ_10(TAIL, memory) },
+	};
+	struct rig *r = *state;
+
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_MEDIUM, 0, 0);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+/* --- errno --- */
+
+static void an_errno_of_sg_io_is_a_fault_of_its_kind(void **state)
+{
+	static const struct {
+		int err;
+		enum fault_kind kind;
+	} cases[] = {
+		{ ENOMEM, FAULT_NO_MEMORY },
+		{ EDOM, FAULT_LANE_BUSY },
+		{ EBUSY, FAULT_LANE_BUSY },
+		{ ENODEV, FAULT_GONE },
+		{ ENXIO, FAULT_GONE },
+		{ EFAULT, FAULT_UNMAPPABLE },
+		{ EINTR, FAULT_OS },
+		{ EPERM, FAULT_OS },
+		{ EINVAL, FAULT_OS },
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		read_answered(r, &(struct script_step){ .err = cases[i].err });
+		assert_outcome(r, cases[i].kind, 0, 0);
+		assert_int_equal(r->x.fault.err, cases[i].err);
+	}
+}
+
+static void write_and_read(struct rig *r, const struct script_step *w, const struct script_step *rd)
+{
+	struct script_step steps[] = { DATA_FD(O_RDWR, ROOM), *w, *(rd ? rd : w), *(rd ? rd : w) };
+	size_t n = !rd ? 4 : rd->err == EINTR ? 6 : 5;
+
+	steps[3].call = CALL_WRITE;
+	steps[3].cmd = (struct script_cmd)READ_10(TAIL, memory);
+	steps[4].call = steps[5].call = CALL_READ;
+	if (n == 6)
+		steps[5].err = 0; /* after the EINTR */
+	as(r, METHOD_INDIRECT, IO_RW);
+	script_begin(steps, n);
+	open_lane(r);
+	if (rd)
+		carry(r);
+	else
+		assert_int_equal(submit(r), XFER_DONE);
+	end_lane(r);
+}
+
+static void an_interrupted_read_is_repeated(void **state)
+{
+	struct rig *r = *state;
+
+	write_and_read(r, &(struct script_step){ 0 }, &(struct script_step){ .err = EINTR });
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+}
+
+static void a_command_that_write_refuses_is_not_in_flight(void **state)
+{
+	static const struct {
+		int err;
+		enum fault_kind kind;
+	} cases[] = { { EDOM, FAULT_LANE_BUSY }, { EBUSY, FAULT_LANE_BUSY },
+		{ ENOMEM, FAULT_NO_MEMORY }, { ENODEV, FAULT_GONE }, { EFAULT, FAULT_UNMAPPABLE },
+		{ EPERM, FAULT_OS } };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		write_and_read(r, &(struct script_step){ .err = cases[i].err }, NULL);
+		assert_outcome(r, cases[i].kind, 0, 0);
+	}
+}
+
+static void a_device_gone_before_its_reply_is_gone(void **state)
+{
+	struct rig *r = *state;
+
+	write_and_read(r, &(struct script_step){ 0 }, &(struct script_step){ .err = ENODEV });
+	assert_outcome(r, FAULT_GONE, 0, 0);
+}
+
+static void a_short_count_of_write_is_an_error(void **state)
+{
+	struct rig *r = *state;
+
+	write_and_read(r, &(struct script_step){ .count = 36 }, NULL);
+	assert_outcome(r, FAULT_OS, 0, 0);
+	assert_int_equal(r->x.fault.err, EIO);
+}
+
+static void a_short_count_of_read_is_an_error(void **state)
+{
+	struct rig *r = *state;
+
+	write_and_read(r, &(struct script_step){ 0 }, &(struct script_step){ .count = 36 });
+	assert_outcome(r, FAULT_OS, 0, 0);
+	assert_int_equal(r->x.fault.err, EIO);
+}
+
+/* --- falling back --- */
+
+static void memory_that_cannot_be_pinned_is_copied_from_then_on(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, 0),
+		{ .call = CALL_SG_IO, .cmd = WRITE_10(DIRECT, memory), .err = EFAULT },
+		{ .call = CALL_SG_IO, .cmd = WRITE_10(TAIL, memory) },
+		{ .call = CALL_SG_IO, .cmd = WRITE_10(TAIL, memory) },
+	};
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_SG_IO);
+	r->spec.may_fall_back = true;
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, XFER_FELL_BACK);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+static void a_lane_of_write_and_read_falls_back_too(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, 0),
+		{ .call = CALL_WRITE, .cmd = WRITE_10(DIRECT, memory), .err = EFAULT },
+		{ .call = CALL_WRITE, .cmd = WRITE_10(TAIL, memory) },
+		{ .call = CALL_READ },
+	};
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_RW);
+	r->spec.may_fall_back = true;
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, XFER_FELL_BACK);
+	end_lane(r);
+}
+
+static void the_block_node_falls_back_to_the_sg_node(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, 0),
+		OPENS(BLOCK_NAME, O_RDWR),
+		{ .call = CALL_SG_IO,
+			.path = BLOCK_NAME,
+			.cmd = WRITE_10(0, memory),
+			.err = EFAULT },
+		{ .call = CALL_SG_IO, .path = SG_NAME, .cmd = WRITE_10(TAIL, memory) },
+		{ .call = CALL_SG_IO, .path = SG_NAME, .cmd = WRITE_10(TAIL, memory) },
+	};
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_SG_IO);
+	r->spec.via = VIA_BLOCK;
+	r->spec.may_fall_back = true;
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, XFER_FELL_BACK);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+static void a_lane_falls_back_once(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, 0),
+		{ .call = CALL_SG_IO, .cmd = WRITE_10(DIRECT, memory), .err = EFAULT },
+		{ .call = CALL_SG_IO, .cmd = WRITE_10(TAIL, memory), .err = EFAULT },
+	};
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_SG_IO);
+	r->spec.may_fall_back = true;
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_UNMAPPABLE, 0, XFER_FELL_BACK);
+	end_lane(r);
+}
+
+static void direct_io_that_must_be_does_not_fall_back(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, 0),
+		{ .call = CALL_SG_IO, .cmd = WRITE_10(DIRECT, memory), .err = EFAULT },
+	};
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_UNMAPPABLE, 0, 0);
+	end_lane(r);
+}
+
+/* --- replies --- */
+
+static void a_short_transfer_is_not_success(void **state)
+{
+	struct rig *r = *state;
+
+	read_answered(r, &(struct script_step){ .reply = { .resid = 1024 } });
+	assert_outcome(r, FAULT_SHORT, 3072, 0);
+	assert_int_equal(r->x.fault.resid_bytes, 1024);
+}
+
+static void the_residual_of_a_failure_means_nothing(void **state)
+{
+	struct rig *r = *state;
+
+	read_answered(r,
+		&(struct script_step){ .reply = { .status = 2,
+					       .driver = 8,
+					       .sense_len = 18,
+					       .sense = { 0x70, 0, 4, [7] = 10, [12] = 0x44 } } });
+	assert_outcome(r, FAULT_HARDWARE, 0, 0);
+}
+
+static void host_errors_are_faults(void **state)
+{
+	static const struct {
+		uint16_t host;
+		enum fault_kind kind;
+	} cases[] = { { 1, FAULT_TRANSPORT }, { 3, FAULT_TIMEOUT }, { 7, FAULT_TRANSPORT },
+		{ 8, FAULT_ABORTED } };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		read_answered(r, &(struct script_step){ .reply = { .host = cases[i].host } });
+		assert_outcome(r, cases[i].kind, 0, 0);
+		assert_int_equal(r->x.fault.host_status, cases[i].host);
+	}
+}
+
+static void busy_and_task_set_full_are_told_by_the_status(void **state)
+{
+	struct rig *r = *state;
+
+	read_answered(r, &(struct script_step){ .reply = { .status = 0x08 } });
+	assert_outcome(r, FAULT_BUSY, 0, 0);
+	read_answered(r, &(struct script_step){ .reply = { .status = 0x28 } });
+	assert_outcome(r, FAULT_TASK_SET_FULL, 0, 0);
+}
+
+static void fixed_sense_names_the_bad_block(void **state)
+{
+	struct rig *r = *state;
+
+	read_answered(r, &(struct script_step){ .reply = { .status = 2,
+							.driver = 8,
+							.sense_len = 18,
+							.sense = { 0xf0, 0, 3, 0, 0, 0x03, 0xeb,
+								10, [12] = 0x11 } } });
+	assert_outcome(r, FAULT_MEDIUM, 0, 0);
+	assert_true(r->x.fault.info_valid);
+	assert_int_equal(r->x.fault.info_lba, 1003);
+}
+
+static void descriptor_sense_names_the_bad_block(void **state)
+{
+	struct rig *r = *state;
+
+	read_answered(r,
+		&(struct script_step){ .reply = { .status = 2,
+					       .driver = 8,
+					       .sense_len = 20,
+					       .sense = { 0x72, 3, 0x11, 0, 0, 0, 0, 12, 0, 0x0a,
+						       0x80, 0, 0, 0, 0, 0, 0, 0, 0x03, 0xec } } });
+	assert_outcome(r, FAULT_MEDIUM, 0, 0);
+	assert_true(r->x.fault.info_valid);
+	assert_int_equal(r->x.fault.info_lba, 1004);
+}
+
+static void a_recovered_error_is_success_with_all_bytes(void **state)
+{
+	struct rig *r = *state;
+
+	read_answered(r,
+		&(struct script_step){ .reply = { .status = 2,
+					       .driver = 8,
+					       .sense_len = 18,
+					       .sense = { 0x70, 0, 1, [7] = 10, [12] = 0x17 } } });
+	assert_outcome(r, FAULT_RECOVERED, 4096, 0);
+}
+
+static void driver_sense_alone_is_no_error(void **state)
+{
+	struct rig *r = *state;
+
+	read_answered(r, &(struct script_step){ .reply = { .driver = 8 } });
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+}
+
+/* --- opening lanes --- */
+
+static void assert_refused(struct rig *r, int exit_status, const char *words)
+{
+	capture_begin(&r->said);
+	r->lane = sg_lane_open(&r->end.ep, &r->spec);
+	capture_end(&r->said);
+	assert_null(r->lane);
+	assert_int_equal(r->end.ep.exit_status, exit_status);
+	assert_non_null(strstr(r->said.text, words));
+	assert_non_null(strstr(r->said.text, SG_NAME));
+	script_end();
+}
+
+static void a_smaller_buffer_than_asked_is_refused(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY), SETS(ROOM),
+		GETS(ROOM / 2) };
+
+	BEGIN(steps);
+	assert_refused(*state, EXIT_OS + ENOMEM, "reserved buffer");
+}
+
+static void a_part_of_a_page_is_not_granted(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY), SETS(ROOM),
+		GETS(ROOM - 1) };
+
+	BEGIN(steps);
+	assert_refused(*state, EXIT_OS + ENOMEM, "reserved buffer");
+}
+
+static void a_node_that_cannot_be_opened_is_told(void **state)
+{
+	static const struct script_step steps[] = { { .call = CALL_OPEN,
+		.path = SG_NAME,
+		.arg = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
+		.err = EBUSY } };
+
+	BEGIN(steps);
+	assert_refused(*state, EXIT_OS + EBUSY, "descriptor");
+}
+
+static void a_block_node_that_cannot_be_opened_is_told(void **state)
+{
+	static const struct script_step steps[] = { DATA_FD(O_RDONLY, 0),
+		{ .call = CALL_OPEN,
+			.path = BLOCK_NAME,
+			.arg = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
+			.err = EACCES } };
+	struct rig *r = *state;
+
+	as(r, METHOD_DIO, IO_SG_IO);
+	r->spec.via = VIA_BLOCK;
+	BEGIN(steps);
+	assert_refused(r, EXIT_OS + EACCES, "block node");
+}
+
+static void a_buffer_that_cannot_be_sized_or_mapped_is_told(void **state)
+{
+	static const struct script_step sized[] = { OPENS(SG_NAME, O_RDONLY),
+		{ .call = CALL_SET, .err = EBUSY } };
+	static const struct script_step mapped[] = { DATA_FD(O_RDONLY, ROOM),
+		{ .call = CALL_MMAP, .arg = ROOM, .prot = PROT_READ, .err = ENOMEM } };
+
+	BEGIN(sized);
+	assert_refused(*state, EXIT_OS + EBUSY, "descriptor");
+	BEGIN(mapped);
+	assert_refused(*state, EXIT_OS + ENOMEM, "map");
+}
+
+/* --- a source is never written --- */
+
+static void write_to_a_source(struct rig *r)
+{
+	int null_fd = open("/dev/null", O_WRONLY);
+
+	dup2(null_fd, STDERR_FILENO); /* assert()'s words */
+	r->x = (struct xfer){ .op = XFER_WRITE, .len_bytes = 4096, .buf = memory };
+	sg_submit(r->lane, &r->x);
+	_exit(0);
+}
+
+static void a_write_to_a_source_ends_the_program(void **state)
+{
+	static const struct script_step steps[] = { DATA_FD(O_RDONLY, ROOM) };
+	struct rig *r = *state;
+	int status;
+	pid_t child;
+
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		write_to_a_source(r);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+	end_lane(r);
+}
+
+/* --- the end as a whole --- */
+
+/* An SPC disk: no VPD pages, READ CAPACITY(10) does. */
+static const uint8_t inquiry_data[36] = { [2] = 3,
+	[4] = 31,
+	[8] = 'A',
+	'C',
+	'M',
+	'E',
+	' ',
+	' ',
+	' ',
+	' ',
+	'D',
+	'I',
+	'S',
+	'K',
+	' ',
+	' ',
+	' ',
+	' ',
+	' ',
+	' ',
+	' ',
+	' ',
+	' ',
+	' ',
+	' ',
+	' ',
+	'1',
+	'.',
+	'0',
+	' ' };
+static const uint8_t tape_data[36] = { 1, [2] = 3, [4] = 31 };
+static const uint8_t capacity_data[8] = { 0, 0, 0x0f, 0xff, 0, 0, 2, 0 }; /* 4096 of 512 */
+static const uint8_t mode_data[4] = { 3 };
+static const uint8_t mode_protected[4] = { 3, 0, 0x80 };
+
+/* clang-format off */
+#define HOUSEKEEPING(...)                                                      \
+	{                                                                      \
+		.call = CALL_SG_IO, .path = SG_NAME, .cmd = { __VA_ARGS__,     \
+			.dxferp = SCRIPT_ANYWHERE }
+#define REPLY(bytes) .reply = { .data = bytes, .data_len = sizeof(bytes) } }
+#define INQUIRES(bytes)                                                              \
+	HOUSEKEEPING(.cdb = { 0x12, 0, 0, 0, 36 }, .cdb_len = 6, .len = 36,          \
+		.direction = SG_DXFER_FROM_DEV), REPLY(bytes)
+#define ASKS_CAPACITY                                                                \
+	HOUSEKEEPING(.cdb = { 0x25 }, .cdb_len = 10, .len = 8,                       \
+		.direction = SG_DXFER_FROM_DEV), REPLY(capacity_data)
+#define ASKS_MODE(bytes)                                                             \
+	HOUSEKEEPING(.cdb = { 0x1a, 0, 0x3f, 0, 4 }, .cdb_len = 6, .len = 4,         \
+		.direction = SG_DXFER_FROM_DEV), REPLY(bytes)
+#define ASKS_READY(...)                                                              \
+	HOUSEKEEPING(.cdb = { 0 }, .cdb_len = 6, .direction = SG_DXFER_NONE),        \
+		.reply = { __VA_ARGS__ } }
+#define CHECK_CONDITION(key, asc, ascq)                                              \
+	.status = 2, .driver = 8, .sense_len = 18,                                   \
+	.sense = { 0x70, 0, key, [7] = 10, [12] = asc, [13] = ascq }
+#define IDENTIFIED INQUIRES(inquiry_data), ASKS_CAPACITY, ASKS_MODE(mode_data)
+#define OPENED	   OPENS(SG_NAME, O_RDONLY), IDENTIFIED, ASKS_READY(.status = 0)
+
+/* clang-format on */
+
+static struct endpoint *open_end(
+	struct capture *said, enum end_role role, unsigned flags, int *status)
+{
+	static const struct node node = { .kind = NODE_SG, .queue_depth = 32 };
+	const struct sg_params p = { .name = SG_NAME,
+		.node = &node,
+		.role = role,
+		.flags = flags,
+		.timeout_ms = TIMEOUT_MS };
+	struct endpoint *ep;
+
+	*status = 0;
+	capture_begin(said);
+	ep = sg_open(&p, status);
+	capture_end(said);
+	return ep;
+}
+
+static void a_disk_tells_who_it_is_over_a_descriptor_of_its_own(void **state)
+{
+	static const struct script_step steps[] = { OPENED };
+	struct capture said;
+	struct endpoint *ep;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	ep = open_end(&said, END_SOURCE, 0, &status);
+	assert_non_null(ep);
+	assert_int_equal(ep->facts.size_bytes, 4096 * 512);
+	assert_int_equal(ep->facts.block_bytes, 512);
+	assert_int_equal(ep->facts.queue_depth, 32);
+	assert_false(ep->facts.needs_flush);
+	assert_non_null(strstr(ep->identity, "ACME DISK"));
+	assert_string_equal(said.text, "");
+	ep->ops->close(ep);
+	script_end();
+}
+
+static void a_unit_attention_at_the_start_is_not_the_answer(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY), IDENTIFIED,
+		ASKS_READY(CHECK_CONDITION(6, 0x29, 0)), ASKS_READY(CHECK_CONDITION(6, 0x2a, 1)),
+		ASKS_READY(.status = 0) };
+	struct capture said;
+	struct endpoint *ep;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	ep = open_end(&said, END_SOURCE, 0, &status);
+	assert_non_null(ep);
+	ep->ops->close(ep);
+	script_end();
+}
+
+static void refuses(
+	const struct script_step *steps, size_t n, enum end_role role, int want, const char *words)
+{
+	struct capture said;
+	int status;
+
+	script_begin(steps, n);
+	assert_null(open_end(&said, role, 0, &status));
+	assert_int_equal(status, want);
+	if (!strstr(said.text, words))
+		fail_msg("no \"%s\" in \"%s\"", words, said.text);
+	script_end();
+}
+
+static void a_disk_that_is_not_ready_is_refused_with_a_remedy(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY), IDENTIFIED,
+		ASKS_READY(CHECK_CONDITION(2, 0x04, 0x02)) };
+
+	(void)state;
+	refuses(steps, ARRAY_SIZE(steps), END_SOURCE, EXIT_NOT_READY, "sg_start --start");
+}
+
+static void a_write_protected_destination_is_refused(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDWR), INQUIRES(inquiry_data),
+		ASKS_CAPACITY, ASKS_MODE(mode_protected), ASKS_READY(.status = 0) };
+
+	(void)state;
+	refuses(steps, ARRAY_SIZE(steps), END_DEST, EXIT_DATA_PROTECT, "write-protected");
+}
+
+static void a_tape_is_no_disk(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY), INQUIRES(tape_data) };
+
+	(void)state;
+	refuses(steps, ARRAY_SIZE(steps), END_SOURCE, EXIT_FILE, "no disk");
+}
+
+static void a_node_of_nobody_is_told(void **state)
+{
+	static const struct script_step steps[] = { { .call = CALL_OPEN,
+		.path = SG_NAME,
+		.arg = O_RDONLY | O_NONBLOCK | O_CLOEXEC,
+		.err = ENXIO } };
+
+	(void)state;
+	refuses(steps, ARRAY_SIZE(steps), END_SOURCE, EXIT_FILE, "cannot open");
+}
+
+static void excl_is_asked_of_the_node_once(void **state)
+{
+	static const struct script_step steps[] = { { .call = CALL_OPEN,
+		.path = SG_NAME,
+		.arg = O_RDWR | O_EXCL | O_NONBLOCK | O_CLOEXEC,
+		.err = EBUSY } };
+	struct capture said;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	assert_null(open_end(&said, END_SOURCE, END_EXCL, &status));
+	assert_int_equal(status, EXIT_FILE);
+	assert_non_null(strstr(said.text, "excl"));
+	script_end();
+}
+
+static void the_flush_synchronizes_the_whole_cache(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDWR), IDENTIFIED,
+		ASKS_READY(.status = 0),
+		HOUSEKEEPING(.cdb = { 0x35 }, .cdb_len = 10, .direction = SG_DXFER_NONE,
+			.timeout_ms = 900000) },
+					HOUSEKEEPING(.cdb = { 0x35 }, .cdb_len = 10,
+						.direction = SG_DXFER_NONE),
+					.reply = {
+						CHECK_CONDITION(3, 0x0c, 0)
+					}
+}
+}
+;
+struct capture said;
+struct endpoint *ep;
+struct fault f;
+int status;
+
+(void)state;
+BEGIN(steps);
+ep = open_end(&said, END_DEST, 0, &status);
+assert_non_null(ep);
+assert_true(ep->facts.needs_flush);
+assert_true(ep->ops->flush(ep, &f));
+assert_false(ep->ops->flush(ep, &f));
+assert_int_equal(f.kind, FAULT_MEDIUM);
+ep->ops->close(ep);
+script_end();
+}
+
+static void a_fault_is_described_in_the_fields_words(void **state)
+{
+	struct rig *r = *state;
+	static const struct script_step steps[] = { OPENED };
+	const struct xfer x = { .op = XFER_READ,
+		.offset_bytes = 1000 * 512,
+		.len_bytes = 512,
+		.fault = { .kind = FAULT_GONE, .err = ENODEV } };
+	struct endpoint *ep;
+	char text[200];
+	int status;
+
+	BEGIN(steps);
+	ep = open_end(&r->said, END_SOURCE, 0, &status);
+	assert_non_null(ep);
+	((struct sg_end *)ep)->cdb_bytes = 16;
+	ep->ops->describe(ep, &x, text, sizeof(text));
+	assert_string_equal(text, "READ(16) at LBA 1000, 1 block: device gone (No such device)");
+	ep->ops->close(ep);
+	script_end();
+}
+
+/* --- probe --- */
+
+#define LIMITS(bytes, segments) \
+	{ .call = CALL_LIMIT, .value = bytes }, \
+	{ \
+		.call = CALL_TABLE, .value = segments \
+	}
+#define TRIES(blocks, error) \
+	{ \
+		.call = CALL_SG_IO, .path = SG_NAME, .err = error, \
+		.cmd = {.cdb = { 0x88, [10] = 0, 0, (blocks) >> 8, (blocks)&0xff }, \
+			.cdb_len = 16, \
+			.direction = SG_DXFER_FROM_DEV, \
+			.flags = MMAPED, \
+			.len = (blocks)*512, \
+			.dxferp = NULL } \
+	}
+
+static void probe(const struct script_step *steps, size_t n, uint32_t want, struct end_facts *f)
+{
+	struct capture said;
+	struct endpoint *ep;
+	int status;
+
+	script_begin(steps, n);
+	ep = open_end(&said, END_SOURCE, 0, &status);
+	assert_non_null(ep);
+	assert_int_equal(ep->ops->probe(ep, want, 0), 0);
+	*f = ep->facts;
+	ep->ops->close(ep);
+	script_end();
+}
+
+static void the_probe_believes_limits_that_are_enough(void **state)
+{
+	static const struct script_step steps[] = { OPENED, DATA_FD(O_RDONLY, 65536),
+		LIMITS(524288, 128), MAPS(65536, PROT_READ) };
+	struct end_facts f;
+
+	(void)state;
+	probe(steps, ARRAY_SIZE(steps), 65536, &f);
+	assert_int_equal(f.reserved_bytes, 65536);
+	assert_int_equal(f.max_xfer_bytes, 65536);
+	assert_true(f.can_mmap);
+}
+
+static void a_smaller_grant_lowers_the_largest_transfer(void **state)
+{
+	static const struct script_step steps[] = { OPENED, OPENS(SG_NAME, O_RDONLY), SETS(65536),
+		GETS(33280), LIMITS(524288, 128), MAPS(32768, PROT_READ) };
+	struct end_facts f;
+
+	(void)state;
+	probe(steps, ARRAY_SIZE(steps), 65536, &f);
+	assert_int_equal(f.reserved_bytes, 32768);
+	assert_int_equal(f.max_xfer_bytes, 32768);
+}
+
+static void more_than_the_limits_promise_is_tried(void **state)
+{
+	static const struct script_step steps[] = { OPENED, DATA_FD(O_RDONLY, 65536),
+		LIMITS(16384, 128), TRIES(128, EINVAL), TRIES(64, 0), MAPS(65536, PROT_READ) };
+	struct end_facts f;
+
+	(void)state;
+	probe(steps, ARRAY_SIZE(steps), 65536, &f);
+	assert_int_equal(f.max_xfer_bytes, 32768);
+}
+
+static void what_the_limits_promise_is_the_least(void **state)
+{
+	static const struct script_step steps[] = { OPENED, DATA_FD(O_RDONLY, 65536),
+		LIMITS(524288, 4), TRIES(128, EINVAL), TRIES(64, ENOMEM), MAPS(65536, PROT_READ) };
+	struct end_facts f;
+
+	(void)state;
+	probe(steps, ARRAY_SIZE(steps), 65536, &f);
+	assert_int_equal(f.max_xfer_bytes, 16384);
+}
+
+static void a_grant_that_holds_no_block_is_refused(void **state)
+{
+	static const struct script_step steps[] = { OPENED, OPENS(SG_NAME, O_RDONLY), SETS(4096),
+		GETS(0), LIMITS(524288, 128),
+		{ .call = CALL_MMAP, .prot = PROT_READ, .err = EINVAL } };
+	struct capture said;
+	struct endpoint *ep;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	ep = open_end(&said, END_SOURCE, 0, &status);
+	assert_non_null(ep);
+	capture_begin(&said);
+	assert_int_equal(ep->ops->probe(ep, 512, 0), -1);
+	capture_end(&said);
+	assert_int_equal(ep->exit_status, EXIT_OS + ENOMEM);
+	assert_non_null(strstr(said.text, "reserved buffer"));
+	ep->ops->close(ep);
+	script_end();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_mapped_read_has_no_data_pointer),
+		TEST(a_mapped_write_has_no_data_pointer),
+		TEST(the_buffer_is_asked_for_in_whole_pages),
+		TEST(direct_io_gives_the_memory_to_the_driver),
+		TEST(direct_io_that_did_not_happen_is_noted),
+		TEST(indirect_io_queues_at_the_tail_and_has_no_other_flag),
+		TEST(the_block_node_gets_no_flags_and_is_opened_once),
+		TEST(a_source_opens_its_block_node_for_reading_only),
+		TEST(a_source_is_opened_for_writing_only_where_commands_go_by_write),
+		TEST(dpo_and_fua_are_in_byte_one),
+		TEST(sixteen_byte_commands_reach_past_2_to_the_32),
+		TEST(a_lane_forgets_the_transfer_before),
+		TEST(an_errno_of_sg_io_is_a_fault_of_its_kind),
+		TEST(an_interrupted_read_is_repeated),
+		TEST(a_command_that_write_refuses_is_not_in_flight),
+		TEST(a_device_gone_before_its_reply_is_gone),
+		TEST(a_short_count_of_write_is_an_error),
+		TEST(a_short_count_of_read_is_an_error),
+		TEST(memory_that_cannot_be_pinned_is_copied_from_then_on),
+		TEST(a_lane_of_write_and_read_falls_back_too),
+		TEST(the_block_node_falls_back_to_the_sg_node),
+		TEST(a_lane_falls_back_once),
+		TEST(direct_io_that_must_be_does_not_fall_back),
+		TEST(a_short_transfer_is_not_success),
+		TEST(the_residual_of_a_failure_means_nothing),
+		TEST(host_errors_are_faults),
+		TEST(busy_and_task_set_full_are_told_by_the_status),
+		TEST(fixed_sense_names_the_bad_block),
+		TEST(descriptor_sense_names_the_bad_block),
+		TEST(a_recovered_error_is_success_with_all_bytes),
+		TEST(driver_sense_alone_is_no_error),
+		TEST(a_smaller_buffer_than_asked_is_refused),
+		TEST(a_part_of_a_page_is_not_granted),
+		TEST(a_node_that_cannot_be_opened_is_told),
+		TEST(a_block_node_that_cannot_be_opened_is_told),
+		TEST(a_buffer_that_cannot_be_sized_or_mapped_is_told),
+		TEST(a_write_to_a_source_ends_the_program),
+		TEST(a_disk_tells_who_it_is_over_a_descriptor_of_its_own),
+		TEST(a_unit_attention_at_the_start_is_not_the_answer),
+		TEST(a_disk_that_is_not_ready_is_refused_with_a_remedy),
+		TEST(a_write_protected_destination_is_refused),
+		TEST(a_tape_is_no_disk),
+		TEST(a_node_of_nobody_is_told),
+		TEST(excl_is_asked_of_the_node_once),
+		TEST(the_flush_synchronizes_the_whole_cache),
+		TEST(a_fault_is_described_in_the_fields_words),
+		TEST(the_probe_believes_limits_that_are_enough),
+		TEST(a_smaller_grant_lowers_the_largest_transfer),
+		TEST(more_than_the_limits_promise_is_tried),
+		TEST(what_the_limits_promise_is_the_least),
+		TEST(a_grant_that_holds_no_block_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("scripted sg", tests, NULL, NULL);
+}

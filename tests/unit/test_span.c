@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../core/status.h"
+#include "../../engine/span.h"
+
+#define ALL SPAN_ALL
+
+/* Two disks, or ends without an end where blocks is 0. */
+struct pair {
+	struct endpoint in, out;
+};
+
+static struct endpoint disk(const char *name, enum end_role role, uint64_t blocks, uint32_t block)
+{
+	return (struct endpoint){ .name = name,
+		.role = role,
+		.facts = { .size_bytes = blocks ? blocks * block : SIZE_UNKNOWN,
+			.block_bytes = blocks ? block : 0 } };
+}
+
+static struct pair ends(
+	uint64_t in_blocks, uint32_t in_block, uint64_t out_blocks, uint32_t out_block)
+{
+	return (struct pair){ disk("IN", END_SOURCE, in_blocks, in_block),
+		disk("OUT", END_DEST, out_blocks, out_block) };
+}
+
+static struct span resolve(
+	const struct pair *p, uint32_t bs, uint64_t count, uint64_t skip, uint64_t seek)
+{
+	const struct span_request rq = { bs, count, skip, seek };
+	const struct endpoint *who = NULL;
+	char why[SPAN_WHY_ROOM] = "";
+	struct span s;
+
+	memset(&s, 0, sizeof(s));
+	if (span_resolve(&rq, &p->in, &p->out, &s, &who, why) != 0)
+		fail_msg("refused: %s", why);
+	return s;
+}
+
+static void expect_refusal(const struct pair *p, const struct span_request *rq, int exit_status,
+	const struct endpoint *who_wanted, const char *words)
+{
+	const struct endpoint *who = (const struct endpoint *)p; /* must be set */
+	char why[SPAN_WHY_ROOM] = "";
+	struct span s;
+
+	if (span_resolve(rq, &p->in, &p->out, &s, &who, why) != exit_status)
+		fail_msg("not %d: %s", exit_status, why);
+	assert_ptr_equal(who, who_wanted);
+	if (!strstr(why, words))
+		fail_msg("no \"%s\" in \"%s\"", words, why);
+}
+
+static void without_operands_it_is_the_whole_source(void **state)
+{
+	const struct pair p = ends(1000, 512, 2000, 512);
+	struct span s = resolve(&p, 0, ALL, 0, 0);
+
+	(void)state;
+	assert_int_equal(s.bs_bytes, 512);
+	assert_int_equal(s.block_bytes, 512);
+	assert_int_equal(s.len_bytes, 1000 * 512);
+	assert_int_equal(s.in_bytes, 0);
+	assert_int_equal(s.out_bytes, 0);
+}
+
+static void count_skip_and_seek_are_in_bs(void **state)
+{
+	const struct pair p = ends(1000, 512, 1000, 512);
+	struct span s = resolve(&p, 4096, 3, 5, 7);
+
+	(void)state;
+	assert_int_equal(s.bs_bytes, 4096);
+	assert_int_equal(s.block_bytes, 512);
+	assert_int_equal(s.in_bytes, 5 * 4096);
+	assert_int_equal(s.out_bytes, 7 * 4096);
+	assert_int_equal(s.len_bytes, 3 * 4096);
+}
+
+static void bs_is_the_blocks_of_whichever_end_has_them(void **state)
+{
+	const struct pair to_null = ends(1000, 520, 0, 0), from_zeros = ends(0, 0, 1000, 4096),
+			  neither = ends(0, 0, 0, 0);
+
+	(void)state;
+	assert_int_equal(resolve(&to_null, 0, ALL, 0, 0).bs_bytes, 520);
+	assert_int_equal(resolve(&from_zeros, 0, ALL, 0, 0).bs_bytes, 4096);
+	assert_int_equal(resolve(&neither, 0, 1, 0, 0).bs_bytes, 512);
+	assert_int_equal(resolve(&neither, 0, 1, 0, 0).block_bytes, 512);
+	assert_int_equal(resolve(&neither, 1000, 1, 0, 0).block_bytes, 1000);
+}
+
+static void without_a_source_end_the_destination_is_filled(void **state)
+{
+	const struct pair p = ends(0, 0, 1000, 512);
+
+	(void)state;
+	assert_int_equal(resolve(&p, 0, ALL, 0, 0).len_bytes, 1000 * 512);
+	assert_int_equal(resolve(&p, 0, ALL, 0, 999).len_bytes, 512);
+	assert_int_equal(resolve(&p, 0, ALL, 12345, 0).len_bytes, 1000 * 512);
+}
+
+static void a_tail_of_whole_blocks_shorter_than_bs_is_copied(void **state)
+{
+	const struct pair p = ends(1001, 512, 2000, 512);
+
+	(void)state;
+	assert_int_equal(resolve(&p, 4096, ALL, 0, 0).len_bytes, 1001 * 512);
+}
+
+static void the_very_ends_can_be_reached(void **state)
+{
+	const struct pair p = ends(1000, 512, 1000, 512);
+
+	(void)state;
+	assert_int_equal(resolve(&p, 0, 1, 999, 999).len_bytes, 512);
+	assert_int_equal(resolve(&p, 0, ALL, 1000, 0).len_bytes, 0);
+	assert_int_equal(resolve(&p, 0, 0, 1000, 1000).len_bytes, 0);
+}
+
+static void blocks_of_different_lengths_are_refused(void **state)
+{
+	const struct pair p = ends(1000, 512, 1000, 4096);
+
+	(void)state;
+	expect_refusal(&p, &(struct span_request){ 4096, 1, 0, 0 }, EXIT_CONTRADICT, NULL,
+		"IN has blocks of 512 bytes, OUT of 4096");
+}
+
+static void bs_that_is_no_multiple_is_refused(void **state)
+{
+	const struct pair p = ends(1000, 520, 1000, 520), to_null = ends(1000, 520, 0, 0),
+			  from_zeros = ends(0, 0, 1000, 520);
+	const struct span_request rq = { 512, 1, 0, 0 };
+
+	(void)state;
+	expect_refusal(&p, &rq, EXIT_CONTRADICT, &p.in, "520");
+	expect_refusal(&to_null, &rq, EXIT_CONTRADICT, &to_null.in, "give bs=520");
+	expect_refusal(&from_zeros, &rq, EXIT_CONTRADICT, &from_zeros.out, "bs=512");
+}
+
+static void past_the_end_of_either_end_is_refused(void **state)
+{
+	const struct pair p = ends(1000, 512, 900, 512);
+
+	(void)state;
+	expect_refusal(&p, &(struct span_request){ 0, 1, 1001, 0 }, EXIT_LBA_RANGE, &p.in,
+		"skip= is past its end (1000 blocks of 512 bytes)");
+	expect_refusal(&p, &(struct span_request){ 0, 1, 0, 901 }, EXIT_LBA_RANGE, &p.out,
+		"seek= is past its end (900 blocks of 512 bytes)");
+	expect_refusal(&p, &(struct span_request){ 0, 1001, 0, 0 }, EXIT_LBA_RANGE, &p.in,
+		"512512 bytes asked, 512000");
+	expect_refusal(&p, &(struct span_request){ 0, 901, 0, 0 }, EXIT_LBA_RANGE, &p.out,
+		"smaller count=");
+	expect_refusal(&p, &(struct span_request){ 0, 1, 1000, 0 }, EXIT_LBA_RANGE, &p.in,
+		"0 bytes from there");
+}
+
+static void a_destination_that_is_too_small_is_not_filled(void **state)
+{
+	const struct pair p = ends(1000, 512, 999, 512);
+
+	(void)state;
+	expect_refusal(
+		&p, &(struct span_request){ 0, ALL, 0, 0 }, EXIT_LBA_RANGE, &p.out, "too small");
+	assert_int_equal(resolve(&p, 0, ALL, 1, 0).len_bytes, 999 * 512);
+	expect_refusal(
+		&p, &(struct span_request){ 0, ALL, 1, 1 }, EXIT_LBA_RANGE, &p.out, "too small");
+}
+
+static void no_end_on_either_side_needs_a_count(void **state)
+{
+	const struct pair p = ends(0, 0, 0, 0);
+
+	(void)state;
+	expect_refusal(
+		&p, &(struct span_request){ 512, ALL, 0, 0 }, EXIT_CONTRADICT, NULL, "give count=");
+}
+
+static void products_that_wrap_around_are_refused(void **state)
+{
+	const struct pair p = ends(1000, 512, 1000, 512), none = ends(0, 0, 0, 0);
+	const uint64_t wraps = (UINT64_C(1) << 55) + 1; /* times 512 it is 512 */
+
+	(void)state;
+	expect_refusal(&p, &(struct span_request){ 512, 1, wraps, 0 }, EXIT_LBA_RANGE, &p.in,
+		"skip= times bs= is past 2^64");
+	expect_refusal(&p, &(struct span_request){ 512, 1, 0, wraps }, EXIT_LBA_RANGE, &p.out,
+		"seek= times bs= is past 2^64");
+	expect_refusal(&p, &(struct span_request){ 512, wraps, 0, 0 }, EXIT_LBA_RANGE, NULL,
+		"count= times bs= is past 2^64");
+	expect_refusal(&none, &(struct span_request){ 512, wraps, 0, 0 }, EXIT_LBA_RANGE, NULL,
+		"count= times bs=");
+}
+
+static void sums_that_wrap_around_are_refused(void **state)
+{
+	const struct pair p = ends(1000, 512, 1000, 512);
+	const uint64_t most = UINT64_MAX / 512;
+
+	(void)state;
+	expect_refusal(&p, &(struct span_request){ 512, most, 999, 0 }, EXIT_LBA_RANGE, &p.in,
+		"bytes asked");
+	expect_refusal(
+		&p, &(struct span_request){ 512, 1, most, 0 }, EXIT_LBA_RANGE, &p.in, "skip=");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_operands_it_is_the_whole_source),
+		cmocka_unit_test(count_skip_and_seek_are_in_bs),
+		cmocka_unit_test(bs_is_the_blocks_of_whichever_end_has_them),
+		cmocka_unit_test(without_a_source_end_the_destination_is_filled),
+		cmocka_unit_test(a_tail_of_whole_blocks_shorter_than_bs_is_copied),
+		cmocka_unit_test(the_very_ends_can_be_reached),
+		cmocka_unit_test(blocks_of_different_lengths_are_refused),
+		cmocka_unit_test(bs_that_is_no_multiple_is_refused),
+		cmocka_unit_test(past_the_end_of_either_end_is_refused),
+		cmocka_unit_test(a_destination_that_is_too_small_is_not_filled),
+		cmocka_unit_test(no_end_on_either_side_needs_a_count),
+		cmocka_unit_test(products_that_wrap_around_are_refused),
+		cmocka_unit_test(sums_that_wrap_around_are_refused),
+	};
+
+	return cmocka_run_group_tests_name("span", tests, NULL, NULL);
+}
