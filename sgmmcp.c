@@ -235,6 +235,19 @@ static int say_flush_fault(const struct run *r)
 	return fault_exit_status(&result->flush_fault);
 }
 
+/* Commands were repeated, but what an earlier one left in a volatile cache may be gone. */
+static void say_resets(const struct run *r)
+{
+	unsigned long long resets = counter_get(&r->result.out.resets);
+
+	if (resets)
+		diag(r->ends.out->name,
+			"was reset in mid-run, %llu unit attention%s: what was in its write cache "
+			"may be "
+			"lost (compare, or copy again)",
+			resets, resets == 1 ? "" : "s");
+}
+
 static int conclude(const struct run *r)
 {
 	const struct options *o = r->o;
@@ -245,6 +258,7 @@ static int conclude(const struct run *r)
 	int exit_status = say_fault(&r->result);
 	int flush_status = say_flush_fault(r);
 
+	say_resets(r);
 	if (o->status != STATUS_NONE)
 		report_end(&style, &r->plan, &r->span, r->ends.in, r->ends.out, &r->result);
 	return exit_status ? exit_status : flush_status;

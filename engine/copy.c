@@ -225,6 +225,7 @@ static void sum_up(const struct copy *c, unsigned side, struct counters *sum)
 		counter_add(&sum->retries, counter_get(&k->retries));
 		counter_add(&sum->recovered, counter_get(&k->recovered));
 		counter_add(&sum->unrecovered, counter_get(&k->unrecovered));
+		counter_add(&sum->resets, counter_get(&k->resets));
 		counter_add(&sum->not_direct_bytes, counter_get(&k->not_direct_bytes));
 		counter_add(&sum->fell_back, counter_get(&k->fell_back));
 	}

@@ -19,6 +19,7 @@ struct counters {
 	counter_t retries;
 	counter_t recovered;	    /* good after a recovered error */
 	counter_t unrecovered;	    /* transfers given up */
+	counter_t resets;	    /* unit attentions 29/xx: power on or reset in mid-run */
 	counter_t not_direct_bytes; /* direct IO asked, copied by the driver */
 	counter_t fell_back;	    /* lanes that changed their method */
 };

@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "../scsi/reply.h"
+
 void slot_begin(struct slot *s, const struct chunk *c)
 {
 	s->chunk = *c;
@@ -27,10 +29,20 @@ static enum slot_next step_done(struct slot *s)
 	return SLOT_AGAIN;
 }
 
+/* ASC 29h: power on, reset, or bus device reset occurred, SPC-5 annex F. */
+static bool is_reset(const struct fault *f)
+{
+	struct scsi_sense sense;
+
+	return f->kind == FAULT_UNIT_ATTENTION && fault_sense(f, &sense) && sense.asc == 0x29;
+}
+
 static COLD enum slot_next trouble(struct slot *s, struct counters *c)
 {
 	struct policy_verdict v = policy_decide(&s->recipe->policy, &s->x.fault, s->tries);
 
+	if (is_reset(&s->x.fault))
+		counter_add(&c->resets, 1);
 	switch (v.action) {
 	case POLICY_GOOD:
 		counter_add(&c->recovered, 1);

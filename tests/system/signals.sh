@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=20000000"
+# guest: uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=100000000"
 #
 # Signals in mid-copy: what is reported is what is on the destination, and whatever is stopped and
 # continued copies right in the end.
 #
-# A command takes 20 ms, a copy of 128 chunks of 64 KiB at depth 16 a third of a second and more.
+# A command takes 100 ms, so a copy of 256 chunks of 32 KiB at depth 16 takes 3 seconds and more.
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -21,6 +21,11 @@ start_copy() {
 	start_counting "$b"
 	start "if=$a" "of=$b" "$@"
 	wait_midway "$b" 40
+}
+
+# set_delay NANOSECONDS: not before the last command is home.
+set_delay() {
+	wait_for sd_set ndelay "$1" 2>/dev/null
 }
 
 send() {
@@ -61,29 +66,27 @@ interrupted() {
 
 second_interrupt() {
 	begin 'a second SIGINT ends it at once, without waiting for the commands in flight'
-	must wait_for sd_set ndelay 900000000
-	fill_slowly_later
-	start_counting "$b"
+	must set_delay 900000000
+	start_counting "$a"
 	start "if=$a" "of=$b" qd=16 bpt=128
-	wait_midway "$a" 0
-	sleep 0.3
+	wait_midway "$a" 20
 	send INT
 	sleep 0.1
 	send INT
 	complete
 	expect_signal "$INT"
 	expect_no_line 'records out'
-	wait_for is_idle
-	must wait_for sd_set ndelay 20000000
+	must set_delay 100000000
 }
 
 reported_midway() {
+	local line n=0
+
 	begin "SIGUSR1 reports and the copy goes on ($*)"
 	start_copy "$@"
 	send USR1
 	send USR1
 	complete
-	local line n=0
 	for line in "${err[@]}"; do
 		[[ $line == *'records out' ]] && n=$((n + 1))
 	done
@@ -97,7 +100,7 @@ is_stopped() {
 
 # stopped_and_continued SIGNAL WORD...: three times.
 stopped_and_continued() {
-	local name=$1 i before
+	local name=$1 i
 
 	shift
 	begin "SIG$name and SIGCONT in mid-copy copy right in the end ($*)"
@@ -115,12 +118,13 @@ stopped_and_continued() {
 
 # Ctrl-Z pauses with nothing in flight, so that no command is sent twice.
 pause_is_quiet() {
+	local before counts units
+
 	begin "SIGTSTP leaves no command in flight ($*)"
 	start_copy "$@"
 	send TSTP
 	wait_for is_stopped || fail 'does not stop'
 	units=("/sys/class/scsi_generic/${a#/dev/}/device" "/sys/class/scsi_generic/${b#/dev/}/device")
-	local before
 	sd_count_commands
 	before=$REPLY
 	read -ra counts <<<"$before"
@@ -147,10 +151,10 @@ for io in rw sg_io; do
 	interrupted TERM "$TERM" qd=16 bpt=64 "io=$io"
 	reported_midway qd=16 bpt=64 "io=$io"
 	for xfer in mmap dio indirect; do
-		stopped_and_continued TSTP qd=8 bpt=32 "io=$io" "xfer=$xfer"
-		stopped_and_continued STOP qd=8 bpt=32 "io=$io" "xfer=$xfer"
+		stopped_and_continued TSTP qd=16 bpt=64 "io=$io" "xfer=$xfer"
+		stopped_and_continued STOP qd=16 bpt=64 "io=$io" "xfer=$xfer"
 	done
-	pause_is_quiet qd=8 bpt=32 "io=$io"
+	pause_is_quiet qd=16 bpt=64 "io=$io"
 done
 interrupted INT "$INT" qd=1 bpt=64
 second_interrupt
