@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One anonymous mapping, aligned by hand to a huge page when it is large enough to hold one. */
+/* One anonymous mapping, aligned by hand to a huge page: direct IO then has one segment to map. */
 #include "buffer.h"
 
 #include <errno.h>
@@ -24,27 +24,27 @@ int buffers_alloc(struct buffers *b, unsigned n, uint32_t len_bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t stride = (len_bytes + page - 1) / page * page;
-	uint64_t total;
-	size_t slack;
+	uint64_t total, room;
 
 	memset(b, 0, sizeof(*b));
-	if (!checked_mul(stride, n, &total) || !checked_add(total, HUGE_PAGE_BYTES, &total)) {
+	if (!checked_mul(stride, n, &total) || !checked_add(total, 2 * HUGE_PAGE_BYTES, &room)) {
 		errno = ENOMEM;
 		return -1;
 	}
-	total -= HUGE_PAGE_BYTES;
-	slack = total >= HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : 0;
-	b->map_bytes = total + slack;
+	b->map_bytes = room;
 	b->map = mmap(
 		NULL, b->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (b->map == MAP_FAILED) {
 		b->map = NULL;
 		return -1;
 	}
-	b->first = slack ? align_up(b->map, HUGE_PAGE_BYTES) : b->map;
+	b->first = align_up(b->map, HUGE_PAGE_BYTES);
 	b->stride_bytes = stride;
-	if (slack)
-		(void)madvise(b->first, total, MADV_HUGEPAGE); /* a wish; ordinary pages do */
+	/* A wish; ordinary pages do. A buffer of one page gains nothing. */
+	if (len_bytes > page)
+		(void)madvise(b->first,
+			(total + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES,
+			MADV_HUGEPAGE);
 	make_present(b->first, total, page);
 	return 0;
 }

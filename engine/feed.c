@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One short mutex. The pause costs the hot path nothing but a flag read under it. */
+/*
+ * A claim is one atomic addition; the lock is for those who wait. A worker that has claimed before
+ * it could see the pause is waited for like any other.
+ */
 #include "feed.h"
 
 #include <assert.h>
@@ -7,7 +10,7 @@
 
 void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigned workers)
 {
-	assert(chunk_bytes > 0);
+	assert(chunk_bytes > 0 && len_bytes <= INT64_MAX);
 	memset(f, 0, sizeof(*f));
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);
@@ -23,30 +26,34 @@ void feed_destroy(struct feed *f)
 	pthread_mutex_destroy(&f->lock);
 }
 
+static COLD enum feed_answer claim_halted(const struct feed *f, enum feed_state state)
+{
+	if (state == FEED_STOPPED)
+		return FEED_END;
+	return atomic_load_explicit(&f->next_bytes, memory_order_relaxed) < f->end_bytes
+		       ? FEED_PAUSE
+		       : FEED_END;
+}
+
 enum feed_answer feed_claim(struct feed *f, struct chunk *c)
 {
-	enum feed_answer answer = FEED_END;
+	enum feed_state state = atomic_load_explicit(&f->state, memory_order_relaxed);
+	uint64_t at;
 
-	pthread_mutex_lock(&f->lock);
-	if (f->stopped || f->next_bytes == f->end_bytes) {
-		answer = FEED_END;
-	} else if (f->paused) {
-		answer = FEED_PAUSE;
-	} else {
-		c->at_bytes = f->next_bytes;
-		c->len_bytes = (uint32_t)min_u64(f->chunk_bytes, f->end_bytes - f->next_bytes);
-		f->next_bytes += c->len_bytes;
-		answer = FEED_CHUNK;
-	}
-	pthread_mutex_unlock(&f->lock);
-	return answer;
+	if (state != FEED_RUNS)
+		return claim_halted(f, state);
+	at = atomic_fetch_add_explicit(&f->next_bytes, f->chunk_bytes, memory_order_relaxed);
+	if (at >= f->end_bytes)
+		return FEED_END;
+	c->at_bytes = at;
+	c->len_bytes = (uint32_t)min_u64(f->chunk_bytes, f->end_bytes - at);
+	return FEED_CHUNK;
 }
 
 void feed_stop(struct feed *f)
 {
 	pthread_mutex_lock(&f->lock);
-	f->stopped = true;
-	f->paused = false;
+	f->state = FEED_STOPPED;
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -54,8 +61,9 @@ void feed_stop(struct feed *f)
 void feed_pause(struct feed *f)
 {
 	pthread_mutex_lock(&f->lock);
-	f->paused = !f->stopped;
-	while (f->paused && f->waiting < f->workers)
+	if (f->state == FEED_RUNS)
+		f->state = FEED_PAUSED;
+	while (f->state == FEED_PAUSED && f->waiting < f->workers)
 		pthread_cond_wait(&f->changed, &f->lock);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -63,7 +71,8 @@ void feed_pause(struct feed *f)
 void feed_resume(struct feed *f)
 {
 	pthread_mutex_lock(&f->lock);
-	f->paused = false;
+	if (f->state == FEED_PAUSED)
+		f->state = FEED_RUNS;
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -73,7 +82,7 @@ void feed_wait(struct feed *f)
 	pthread_mutex_lock(&f->lock);
 	f->waiting++;
 	pthread_cond_broadcast(&f->changed);
-	while (f->paused)
+	while (f->state == FEED_PAUSED)
 		pthread_cond_wait(&f->changed, &f->lock);
 	f->waiting--;
 	pthread_mutex_unlock(&f->lock);

@@ -7,6 +7,7 @@
 #define ENGINE_FEED_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "../core/base.h"
 
@@ -21,12 +22,15 @@ enum feed_answer {
 	FEED_END,   /* no more, ever */
 };
 
+enum feed_state { FEED_RUNS, FEED_PAUSED, FEED_STOPPED };
+
 struct feed {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	uint64_t next_bytes, end_bytes;
+	uint64_t end_bytes;
 	uint32_t chunk_bytes;
-	bool stopped, paused;
+	_Atomic enum feed_state state;
+	_Atomic uint64_t next_bytes; /* may run past the end, by a chunk for each claim after it */
+	pthread_mutex_t lock;	     /* the rest */
+	pthread_cond_t changed;
 	unsigned waiting, workers; /* threads in feed_wait(); threads that have not left */
 };
 

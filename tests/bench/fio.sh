@@ -47,7 +47,7 @@ fio_run() {
 			$((kib * 1024)) '' "$rss_kib"
 		fio_keep "${job%:*}" "${job#*:}" $((kib * 1000 / time_ms))
 	done <<<"$report"
-	((status == 0)) || inside_say "fio: exit status $status: ${report%%3;fio*}"
+	((status == 0)) || inside_say "fio: exit status $status: ${report:0:200}"
 }
 
 # fio_keep GROUP DEPTH RATE: remembers the best.
@@ -85,6 +85,7 @@ fio_screen() {
 fio_round() {
 	local group screening=0
 
+	((${#fio_best[@]})) || return
 	{
 		fio_common "$fio_ms"
 		for group in "${!fio_best[@]}"; do

@@ -109,5 +109,6 @@ part_trace() {
 part=$1 guest=$2
 mkdir -p "$scratch"
 record meta "$part" "$guest" "$(uname -r)" "$SGMMCP_COMMIT" "$SGMMCP_ROUNDS" "$SGMMCP_STARTED"
+warm "$SGMMCP" "$SGMMCP_BENCH/measure" sgm_dd sgp_dd sg_dd ddpt dd
 "part_$part" || exit
 ((failures == 0))

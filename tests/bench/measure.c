@@ -2,8 +2,9 @@
  *
  * Runs a command and tells what it took: measure FILE SECONDS COMMAND [ARG...]
  *
- * What the command writes goes to FILE; after SECONDS it is killed. Prints on one line its exit
- * status (128 and more: the signal), CPU time in microseconds and peak resident memory in KiB.
+ * What the command writes goes to FILE; after SECONDS (0: never) it is killed. Prints on one line
+ * its exit status (128 and more: the signal), CPU time in microseconds and peak resident memory in
+ * KiB.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -280,9 +280,13 @@ void script_begin(const struct script_step *steps, size_t n)
 	script.n = n;
 }
 
-static bool still_mapped(void *p, size_t len)
+/* Any page of it. */
+static bool still_mapped(uint8_t *p, size_t len)
 {
-	return msync(p, len, MS_ASYNC) == 0;
+	for (size_t at = 0; at < len; at += 4096)
+		if (msync(p + at, 1, MS_ASYNC) == 0)
+			return true;
+	return false;
 }
 
 void script_end(void)

@@ -39,6 +39,7 @@ struct sim_lane {
 	struct xfer *x, sent;
 	enum fault_kind kind;
 	bool deferred;
+	uint8_t asc;
 	unsigned notes;
 };
 
@@ -87,6 +88,7 @@ static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigne
 {
 	l->kind = FAULT_NONE;
 	l->deferred = false;
+	l->asc = 0;
 	for (unsigned i = 0; i < e->spec->nrules && l->kind == FAULT_NONE; i++) {
 		const struct sim_rule *r = &e->spec->rules[i];
 
@@ -94,6 +96,7 @@ static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigne
 			continue;
 		l->kind = r->kind;
 		l->deferred = r->deferred;
+		l->asc = r->asc;
 	}
 	if (l->kind != FAULT_UNMAPPABLE || !l->spec.may_fall_back)
 		return;
@@ -196,8 +199,17 @@ static void leave(struct sim_end *e, const struct xfer *x)
 		e->busy[b] = 0;
 }
 
+static uint32_t done_bytes(const struct sim_lane *l, const struct sim_end *e)
+{
+	if (is_good(l))
+		return l->sent.len_bytes;
+	return l->kind == FAULT_SHORT ? half_of(e, l->sent.len_bytes) : 0;
+}
+
 static void count_outcome(struct sim_lane *l, struct sim_end *e)
 {
+	if (l->notes & XFER_NOT_DIRECT)
+		e->counts.not_direct_bytes += done_bytes(l, e);
 	if (!is_good(l)) {
 		e->counts.bad++;
 		return;
@@ -205,8 +217,6 @@ static void count_outcome(struct sim_lane *l, struct sim_end *e)
 	e->counts.good_bytes += l->sent.len_bytes;
 	if (l->kind == FAULT_RECOVERED)
 		e->counts.recovered++;
-	if (l->notes & XFER_NOT_DIRECT)
-		e->counts.not_direct_bytes += l->sent.len_bytes;
 	if (l->sent.op == XFER_WRITE)
 		acknowledge(e, &l->sent);
 }
@@ -217,11 +227,13 @@ static void fill_fault(const struct sim_lane *l, const struct sim_end *e, struct
 	x->fault.kind = l->kind;
 	x->fault.deferred = l->deferred;
 	x->notes = l->notes;
-	x->done_bytes = is_good(l) ? x->len_bytes : 0;
-	if (l->kind != FAULT_SHORT)
-		return;
-	x->done_bytes = half_of(e, x->len_bytes);
-	x->fault.resid_bytes = x->len_bytes - x->done_bytes;
+	x->done_bytes = done_bytes(l, e);
+	if (l->asc) {
+		x->fault.sense_len = 18;
+		memcpy(x->fault.sense, (uint8_t[14]){ 0x70, 0, 6, [7] = 10, [12] = l->asc }, 14);
+	}
+	if (l->kind == FAULT_SHORT)
+		x->fault.resid_bytes = x->len_bytes - x->done_bytes;
 }
 
 static void finish(struct sim_lane *l, struct sim_end *e)
@@ -265,7 +277,7 @@ static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
 	if (!e->spec->evented || rng_once_in(&l->rng, 2))
 		take_effect(l, e);
 	/* An end that flies may also answer at once, as sg does when a command cannot be sent. */
-	if (!e->spec->evented || rng_once_in(&l->rng, 8)) {
+	if (!e->spec->evented || (!e->spec->always_flies && rng_once_in(&l->rng, 8))) {
 		finish(l, e);
 		return XFER_DONE;
 	}

@@ -26,6 +26,7 @@
 struct sim_rule {
 	enum fault_kind kind;
 	bool deferred;
+	uint8_t asc;		     /* of a unit attention's sense; 0: no sense */
 	uint64_t first_blk, end_blk; /* hits transfers that touch these; both 0: any */
 	unsigned after;		     /* spares the end's first so many transfers */
 	unsigned every_nth;	     /* then hits each nth of the end's transfers; 0: each */
@@ -39,6 +40,7 @@ struct sim_spec {
 	uint64_t blocks;
 	uint64_t seed; /* of the contents and of all choices */
 	bool evented;
+	bool always_flies; /* evented, and no transfer is answered at once */
 	bool can_mmap, can_dio, can_block, pinnable, no_rw;
 	uint32_t max_xfer_bytes; /* 0: no limit */
 	unsigned pinnable_lanes; /* lanes from this one on are not; 0: all as .pinnable says */

@@ -59,7 +59,7 @@ interrupted() {
 	send "$name"
 	complete
 	expect_signal "$number"
-	expect_line '^Interrupted, remaining block count='
+	expect_line '^Interrupted, +remaining block count='
 	expect_prefix
 	expect_no_line '^sgmmcp: '
 }

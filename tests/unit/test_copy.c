@@ -244,10 +244,10 @@ static void all_slots_of_the_plan_fly_at_once(void **state)
 	struct scene *s = *state;
 
 	s->request.queue_depth = 32;
+	s->spec[0].always_flies = true;
 	run(s);
 	assert_int_equal(s->plan.depth, 32);
-	/* An evented end answers some at once: those are not in flight. */
-	assert_in_range(sim_counts(s->end[0])->most_in_flight, 24, 32);
+	assert_int_equal(sim_counts(s->end[0])->most_in_flight, 32);
 	assert_int_equal(sim_counts(s->end[0])->lanes_ever, 32);
 	assert_int_equal(sim_counts(s->end[1])->lanes_ever, 32);
 }
@@ -335,6 +335,22 @@ static void no_chunk_is_begun_after_a_fatal_fault(void **state)
 	assert_int_equal(in_bytes(s), out_bytes(s));
 }
 
+static void the_first_of_several_faults_is_told(void **state)
+{
+	static const struct sim_rule rules[] = {
+		{ .kind = FAULT_MEDIUM, .first_blk = 0, .end_blk = 1 },
+		{ .kind = FAULT_HARDWARE },
+	};
+	struct scene *s = *state;
+
+	s->spec[0].rules = rules;
+	s->spec[0].nrules = ARRAY_SIZE(rules);
+	s->spec[0].always_flies = true;
+	run(s);
+	assert_failed(s, 0, FAULT_MEDIUM, XFER_READ);
+	assert_int_equal(counter_get(&s->result.in.unrecovered), 8);
+}
+
 static void a_recovered_error_is_counted_and_its_data_are_good(void **state)
 {
 	struct scene *s = *state;
@@ -358,6 +374,20 @@ static void a_unit_attention_is_retried_and_counted(void **state)
 	assert_int_equal(counter_get(&s->result.in.commands), 4 * BLOCKS / 4);
 	assert_int_equal(counter_get(&s->result.out.retries), BLOCKS / 4);
 	assert_int_equal(counter_get(&s->result.out.unrecovered), 0);
+}
+
+static void a_reset_in_mid_run_is_counted_apart(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_UNIT_ATTENTION, .asc = 0x2a, .tries = 1 };
+	s->rule[1] = (struct sim_rule){
+		.kind = FAULT_UNIT_ATTENTION, .asc = 0x29, .first_blk = 8, .end_blk = 9, .tries = 2
+	};
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.in.resets), 0);
+	assert_int_equal(counter_get(&s->result.out.resets), 2);
 }
 
 static void a_write_is_retried_without_a_second_read(void **state)
@@ -777,8 +807,10 @@ int main(void)
 		TEST(a_short_write_is_not_success),
 		TEST(a_failed_read_is_never_written),
 		TEST(no_chunk_is_begun_after_a_fatal_fault),
+		TEST(the_first_of_several_faults_is_told),
 		TEST(a_recovered_error_is_counted_and_its_data_are_good),
 		TEST(a_unit_attention_is_retried_and_counted),
+		TEST(a_reset_in_mid_run_is_counted_apart),
 		TEST(a_write_is_retried_without_a_second_read),
 		TEST(tries_of_the_read_do_not_count_for_the_write),
 		TEST(a_busy_unit_is_asked_again_later),

@@ -876,29 +876,25 @@ static const uint8_t mode_data[4] = { 3 };
 static const uint8_t mode_protected[4] = { 3, 0, 0x80 };
 
 /* clang-format off */
-#define HOUSEKEEPING(...)                                                      \
-	{                                                                      \
-		.call = CALL_SG_IO, .path = SG_NAME, .cmd = { __VA_ARGS__,     \
-			.dxferp = SCRIPT_ANYWHERE }
-#define REPLY(bytes) .reply = { .data = bytes, .data_len = sizeof(bytes) } }
-#define INQUIRES(bytes)                                                              \
-	HOUSEKEEPING(.cdb = { 0x12, 0, 0, 0, 36 }, .cdb_len = 6, .len = 36,          \
-		.direction = SG_DXFER_FROM_DEV), REPLY(bytes)
-#define ASKS_CAPACITY                                                                \
-	HOUSEKEEPING(.cdb = { 0x25 }, .cdb_len = 10, .len = 8,                       \
-		.direction = SG_DXFER_FROM_DEV), REPLY(capacity_data)
-#define ASKS_MODE(bytes)                                                             \
-	HOUSEKEEPING(.cdb = { 0x1a, 0, 0x3f, 0, 4 }, .cdb_len = 6, .len = 4,         \
-		.direction = SG_DXFER_FROM_DEV), REPLY(bytes)
-#define ASKS_READY(...)                                                              \
-	HOUSEKEEPING(.cdb = { 0 }, .cdb_len = 6, .direction = SG_DXFER_NONE),        \
-		.reply = { __VA_ARGS__ } }
-#define CHECK_CONDITION(key, asc, ascq)                                              \
-	.status = 2, .driver = 8, .sense_len = 18,                                   \
-	.sense = { 0x70, 0, key, [7] = 10, [12] = asc, [13] = ascq }
-#define IDENTIFIED INQUIRES(inquiry_data), ASKS_CAPACITY, ASKS_MODE(mode_data)
-#define OPENED	   OPENS(SG_NAME, O_RDONLY), IDENTIFIED, ASKS_READY(.status = 0)
-
+#define SENDS(...)	{ .call = CALL_SG_IO, .path = SG_NAME, __VA_ARGS__ }
+#define IN(len_bytes)	.len = len_bytes, .direction = SG_DXFER_FROM_DEV
+#define CMD(cdb_bytes, ...) \
+	.cmd = { .cdb_len = cdb_bytes, .dxferp = SCRIPT_ANYWHERE, __VA_ARGS__ }
+#define DATA(bytes)	.reply = { .data = bytes, .data_len = sizeof(bytes) }
+#define CHECK_CONDITION(key, asc, ascq) \
+	.reply = { .status = 2, .driver = 8, .sense_len = 18, \
+		   .sense = { 0x70, 0, key, [7] = 10, [12] = asc, [13] = ascq } }
+#define INQUIRES(bytes)	SENDS(CMD(6, .cdb = { 0x12, 0, 0, 0, 36 }, IN(36)), DATA(bytes))
+#define ASKS_CAPACITY(...)   SENDS(CMD(10, .cdb = { 0x25 }, IN(8)), __VA_ARGS__)
+#define ASKS_CAPACITY16(...) SENDS(CMD(16, .cdb = { 0x9e, 0x10, [13] = 32 }, IN(32)), __VA_ARGS__)
+#define ASKS_MODE(bytes)     SENDS(CMD(6, .cdb = { 0x1a, 0, 0x3f, 0, 4 }, IN(4)), DATA(bytes))
+#define ASKS_READY(...)	     SENDS(CMD(6, .direction = SG_DXFER_NONE), __VA_ARGS__)
+#define FLUSHES(...)	     SENDS(CMD(10, .cdb = { 0x35 }, .direction = SG_DXFER_NONE, \
+					.timeout_ms = 900000), __VA_ARGS__)
+#define IS_READY	     ASKS_READY(.value = 0)
+#define IDENTIFIED \
+	INQUIRES(inquiry_data), ASKS_CAPACITY(DATA(capacity_data)), ASKS_MODE(mode_data)
+#define OPENED		     OPENS(SG_NAME, O_RDONLY), IDENTIFIED, IS_READY
 /* clang-format on */
 
 static struct endpoint *open_end(
@@ -944,7 +940,7 @@ static void a_unit_attention_at_the_start_is_not_the_answer(void **state)
 {
 	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY), IDENTIFIED,
 		ASKS_READY(CHECK_CONDITION(6, 0x29, 0)), ASKS_READY(CHECK_CONDITION(6, 0x2a, 1)),
-		ASKS_READY(.status = 0) };
+		IS_READY };
 	struct capture said;
 	struct endpoint *ep;
 	int status;
@@ -953,6 +949,25 @@ static void a_unit_attention_at_the_start_is_not_the_answer(void **state)
 	BEGIN(steps);
 	ep = open_end(&said, END_SOURCE, 0, &status);
 	assert_non_null(ep);
+	ep->ops->close(ep);
+	script_end();
+}
+
+static void a_unit_that_becomes_ready_is_identified_once_more(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY),
+		INQUIRES(inquiry_data), ASKS_CAPACITY(CHECK_CONDITION(2, 0x04, 0x01)),
+		ASKS_CAPACITY16(CHECK_CONDITION(2, 0x04, 0x01)),
+		ASKS_READY(CHECK_CONDITION(2, 0x04, 0x01)), IS_READY, IDENTIFIED, IS_READY };
+	struct capture said;
+	struct endpoint *ep;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	ep = open_end(&said, END_SOURCE, 0, &status);
+	assert_non_null(ep);
+	assert_int_equal(ep->facts.size_bytes, 4096 * 512);
 	ep->ops->close(ep);
 	script_end();
 }
@@ -983,7 +998,7 @@ static void a_disk_that_is_not_ready_is_refused_with_a_remedy(void **state)
 static void a_write_protected_destination_is_refused(void **state)
 {
 	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDWR), INQUIRES(inquiry_data),
-		ASKS_CAPACITY, ASKS_MODE(mode_protected), ASKS_READY(.status = 0) };
+		ASKS_CAPACITY(DATA(capacity_data)), ASKS_MODE(mode_protected), IS_READY };
 
 	(void)state;
 	refuses(steps, ARRAY_SIZE(steps), END_DEST, EXIT_DATA_PROTECT, "write-protected");
@@ -1027,33 +1042,23 @@ static void excl_is_asked_of_the_node_once(void **state)
 
 static void the_flush_synchronizes_the_whole_cache(void **state)
 {
-	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDWR), IDENTIFIED,
-		ASKS_READY(.status = 0),
-		HOUSEKEEPING(.cdb = { 0x35 }, .cdb_len = 10, .direction = SG_DXFER_NONE,
-			.timeout_ms = 900000) },
-					HOUSEKEEPING(.cdb = { 0x35 }, .cdb_len = 10,
-						.direction = SG_DXFER_NONE),
-					.reply = {
-						CHECK_CONDITION(3, 0x0c, 0)
-					}
-}
-}
-;
-struct capture said;
-struct endpoint *ep;
-struct fault f;
-int status;
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDWR), IDENTIFIED, IS_READY,
+		FLUSHES(.value = 0), FLUSHES(CHECK_CONDITION(3, 0x0c, 0)) };
+	struct capture said;
+	struct endpoint *ep;
+	struct fault f;
+	int status;
 
-(void)state;
-BEGIN(steps);
-ep = open_end(&said, END_DEST, 0, &status);
-assert_non_null(ep);
-assert_true(ep->facts.needs_flush);
-assert_true(ep->ops->flush(ep, &f));
-assert_false(ep->ops->flush(ep, &f));
-assert_int_equal(f.kind, FAULT_MEDIUM);
-ep->ops->close(ep);
-script_end();
+	(void)state;
+	BEGIN(steps);
+	ep = open_end(&said, END_DEST, 0, &status);
+	assert_non_null(ep);
+	assert_true(ep->facts.needs_flush);
+	assert_true(ep->ops->flush(ep, &f));
+	assert_false(ep->ops->flush(ep, &f));
+	assert_int_equal(f.kind, FAULT_MEDIUM);
+	ep->ops->close(ep);
+	script_end();
 }
 
 static void a_fault_is_described_in_the_fields_words(void **state)
@@ -1224,6 +1229,7 @@ int main(void)
 		TEST(a_write_to_a_source_ends_the_program),
 		TEST(a_disk_tells_who_it_is_over_a_descriptor_of_its_own),
 		TEST(a_unit_attention_at_the_start_is_not_the_answer),
+		TEST(a_unit_that_becomes_ready_is_identified_once_more),
 		TEST(a_disk_that_is_not_ready_is_refused_with_a_remedy),
 		TEST(a_write_protected_destination_is_refused),
 		TEST(a_tape_is_no_disk),

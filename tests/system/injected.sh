@@ -1,0 +1,127 @@
+# shellcheck shell=bash disable=SC2317
+# SPDX-License-Identifier: BSD-2-Clause
+# guest: asan qemu -k 6.12 -s 2 -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=20000"
+#
+# One fault of each kind, put into single commands by the fault injection that scsi_debug has since
+# 6.7: what the program makes of it.
+
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+readonly MIB=8 READ=0x28 WRITE=0x2a FLUSH=0x35
+
+source_data=/tmp/source pattern=/tmp/pattern
+
+# errors_of SG: sets REPLY to the file that takes the rules of the unit.
+errors_of() {
+	REPLY=$(realpath "/sys/class/scsi_generic/${1#/dev/}/device")
+	REPLY=/sys/kernel/debug/scsi_debug/${REPLY##*/}/error
+}
+
+# inject SG TIMES OPCODE HOST STATUS KEY ASC ASCQ: the next TIMES commands with that opcode fail so.
+inject() {
+	errors_of "$1"
+	echo "2 -$2 $3 $4 0 $5 $6 $7 $8" >"$REPLY"
+	rule="$REPLY" opcode=$3
+}
+
+heal() {
+	echo "- 2 $opcode" >"$rule"
+}
+
+expect_all_copied() {
+	expect_status 0
+	expect_equal "$disk_b" "$source_data"
+}
+
+# ends WHAT STATUS OPCODE REGEX HOST STATUS KEY ASC ASCQ: a fault that never goes away, at either end.
+ends() {
+	local what=$1 want=$2 opcode=$3 text=$4 node=$a
+
+	shift 4
+	begin "$what ends the copy with status $want"
+	[[ $opcode == "$READ" ]] || node=$b
+	inject "$node" 1000 "$opcode" "$@"
+	run_guarded "if=$a" "of=$b" bpt=64 qd=4 retries=1 timeout=5
+	heal
+	expect_status "$want"
+	expect_one_complaint "$node: (READ|WRITE)\\(10\\) at LBA [0-9]+, 64 blocks: $text"
+}
+
+# passes WHAT OPCODE HOST STATUS KEY ASC ASCQ: a fault that goes away when the command is repeated.
+passes() {
+	local what=$1 opcode=$2 node=$a
+
+	shift 2
+	begin "$what that goes away is survived, and the copy is right"
+	[[ $opcode == "$READ" ]] || node=$b
+	fill "$disk_b" "$pattern"
+	inject "$node" 2 "$opcode" "$@"
+	run_guarded "if=$a" "of=$b" bpt=64 qd=4 retries=2
+	heal
+	expect_all_copied
+	number_after retries
+	((REPLY == 2)) || fail "$REPLY retries, not 2"
+}
+
+both_fates() {
+	passes 'a medium error' $READ 0 2 0x3 0x11 0x0
+	ends 'a medium error' 3 $READ 'medium error .*3/11/00' 0 2 0x3 0x11 0x0
+	passes 'a hardware error' $WRITE 0 2 0x4 0x44 0x0
+	ends 'a hardware error' 3 $WRITE 'hardware error .*4/44/00' 0 2 0x4 0x44 0x0
+	passes 'a unit attention' $READ 0 2 0x6 0x29 0x0
+	passes 'a unit attention' $WRITE 0 2 0x6 0x3f 0x0e
+	ends 'a unit attention' 6 $READ 'unit attention .*6/29/00' 0 2 0x6 0x29 0x0
+	passes 'an aborted command' $WRITE 0 2 0xb 0x0 0x0
+	ends 'an aborted command' 11 $READ 'aborted command .*b/00/00' 0 2 0xb 0x0 0x0
+	passes 'a host error' $READ 7 0 0 0 0
+	ends 'a host error' 35 $WRITE 'transport error' 7 0 0 0 0
+	ends 'write protection' 7 $WRITE 'write protected .*7/27/00' 0 2 0x7 0x27 0x0
+	ends 'a unit that is not ready' 2 $READ 'not ready .*2/04/02' 0 2 0x2 0x4 0x2
+	ends 'an illegal request' 5 $READ 'illegal request .*5/24/00' 0 2 0x5 0x24 0x0
+	ends 'a command not supported' 9 $WRITE 'command not supported .*5/20/00' 0 2 0x5 0x20 0x0
+	ends 'an LBA out of range' 22 $READ 'LBA out of range .*5/21/00' 0 2 0x5 0x21 0x0
+	ends 'a reservation conflict' 24 $WRITE 'reservation conflict' 0 0x18 0 0 0
+	ends 'a miscompare' 14 $READ 'miscompare .*e/1d/00' 0 2 0xe 0x1d 0x0
+	ends 'a capacity that has changed' 6 $READ 'capacity changed .*6/2a/09' 0 2 0x6 0x2a 0x9
+	ends 'a protection error' 40 $READ 'protection information error .*b/10/01' 0 2 0xb 0x10 0x1
+}
+
+# The data are not looked at: such a command moves none here. faults.sh has those that do.
+recovered() {
+	begin 'a recovered error is success and counted'
+	inject "$a" 2 $READ 0 2 0x1 0x17 0x1
+	run_guarded "if=$a" "of=$b" bpt=64 qd=4
+	heal
+	expect_status 0
+	number_after recovered
+	((REPLY == 2)) || fail "$REPLY recovered, not 2"
+}
+
+flush_fails() {
+	begin 'a flush that fails is no success, though all was written'
+	fill "$disk_b" "$pattern"
+	inject "$b" 1000 $FLUSH 0 2 0x3 0xc 0x0
+	run_guarded "if=$a" "of=$b" bpt=64
+	heal
+	expect_status 3
+	expect_line "^sgmmcp: $b: SYNCHRONIZE CACHE: medium error"
+	expect_records_out 16384
+	expect_equal "$disk_b" "$source_data"
+
+	begin 'a unit that has no such command needs no flush'
+	inject "$b" 1000 $FLUSH 0 2 0x5 0x20 0x0
+	run_guarded "if=$a" "of=$b" count=100
+	heal
+	expect_status 0
+	expect_no_line '^sgmmcp: '
+}
+
+two_units
+must make_data "$source_data" "$MIB"
+must make_data "$pattern" "$MIB"
+must fill "$disk_a" "$source_data"
+both_fates
+recovered
+flush_fails
+finish
