@@ -30,6 +30,7 @@ TEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
 .PHONY: all check check-unit check-guest check-sanitize check-cli check-fuzz coverage demo bench \
 	install uninstall lint format dist clean help deps-build test-programs
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 all: deps-build $(BIN)
 

@@ -23,8 +23,8 @@
  *
  * Outcome: done_bytes of len_bytes have moved, counted from the start; fault.kind says why not all.
  * fault_is_good() implies done_bytes == len_bytes, except that a source of unknown length may end
- * early with FAULT_NONE. After a fault nothing may be assumed about the buffer's contents (sg
- * leaves the previous command's data there on a failed read).
+ * early with FAULT_NONE. After a failed read nothing may be assumed about the buffer's contents (sg
+ * leaves the previous command's data there); a write, failed or not, leaves the buffer as it was.
  *
  * Endpoints neither print nor retry, with one exception each: what goes wrong in open() is said
  * by open(), which knows the name; and a lane that may fall back (struct lane_spec) changes its

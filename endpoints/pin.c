@@ -32,10 +32,10 @@ static bool drain(int from, int to, size_t len)
 	return true;
 }
 
-static bool pass_through(const int pipe_fds[2], int null_fd, const uint8_t *mem, size_t len)
+static bool pass_through(const int pipe_fds[2], int null_fd, uint8_t *mem, size_t len)
 {
 	while (len > 0) {
-		struct iovec iov = { (void *)(uintptr_t)mem, len < PIPE_FILL ? len : PIPE_FILL };
+		struct iovec iov = { mem, len < PIPE_FILL ? len : PIPE_FILL };
 		ssize_t ntaken = vmsplice(pipe_fds[1], &iov, 1, 0);
 
 		if (ntaken < 0 && errno == EINTR)
@@ -48,7 +48,7 @@ static bool pass_through(const int pipe_fds[2], int null_fd, const uint8_t *mem,
 	return true;
 }
 
-bool pin_test(const void *mem, size_t len_bytes)
+bool pin_test(void *mem, size_t len_bytes)
 {
 	int pipe_fds[2], null_fd;
 	bool ok = false;

@@ -37,6 +37,7 @@ struct sg_lane {
 	enum xfer_method method;
 	bool is_write;
 	bool may_fall_back;
+	bool fell_back; /* direct IO was meant, the driver copies from now on */
 	unsigned cdb_bytes;
 	uint32_t block_bytes;
 	struct sg_io_hdr hdr;
@@ -253,7 +254,8 @@ static void outcome(struct sg_lane *l, struct xfer *x)
 		outcome_bad(l, x);
 	}
 	/* allow_dio=0 and unaligned memory make the driver ignore the flag in silence. */
-	if (l->method == METHOD_DIO && l->cmd_fd == l->fd && !(h->info & SG_INFO_DIRECT_IO))
+	if (l->fell_back ||
+		(l->method == METHOD_DIO && l->cmd_fd == l->fd && !(h->info & SG_INFO_DIRECT_IO)))
 		x->notes |= XFER_NOT_DIRECT;
 }
 
@@ -283,6 +285,7 @@ static enum xfer_state send(struct sg_lane *l, struct xfer *x)
 static COLD enum xfer_state fall_back(struct sg_lane *l, struct xfer *x)
 {
 	l->may_fall_back = false;
+	l->fell_back = true;
 	l->cmd_fd = l->fd;
 	method_set(l, METHOD_INDIRECT, VIA_SG);
 	header_set(l, x);

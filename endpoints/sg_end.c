@@ -295,8 +295,10 @@ static int sg_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
 	int fd = sg_data_open(e, ep->role == END_DEST, want_bytes, &granted);
 
 	if (fd < 0) {
-		diag_errno(ep->name, errno, "cannot open a data descriptor");
-		return fail(e, exit_status_from_errno(errno));
+		int err = errno;
+
+		diag_errno(ep->name, err, "cannot open a data descriptor");
+		return fail(e, exit_status_from_errno(err));
 	}
 	f->reserved_bytes = granted;
 	f->max_xfer_bytes = find_max_xfer(e, fd, want_bytes, granted, at_bytes);

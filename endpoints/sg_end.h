@@ -24,7 +24,8 @@ struct sg_end {
 
 /*
  * A data descriptor with a reserved buffer of at least len_bytes rounded up to a page, or what the
- * driver grants: *granted_bytes, whole pages. for_write: opened O_RDWR. -1 with errno; says nothing.
+ * driver grants: *granted_bytes, whole pages. for_write: opened O_RDWR. -1 with errno; says
+ * nothing.
  */
 int sg_data_open(const struct sg_end *end, bool for_write, uint32_t len_bytes,
 	uint32_t *granted_bytes) MUST_CHECK;

@@ -250,7 +250,8 @@ static void stop_and_go(struct copy *c)
 {
 	nsec_t since = clock_now_ns();
 
-	feed_pause(&c->feed);
+	if (!feed_pause(&c->feed))
+		return;
 	raise(SIGSTOP);
 	c->stopped_ns += clock_now_ns() - since;
 	feed_resume(&c->feed);
@@ -342,20 +343,30 @@ static void *flush_run(void *arg)
 	return NULL;
 }
 
-/* In a thread of its own: it may take minutes, and signals are to be heard meanwhile. */
-static int flush(struct copy *c, const struct signals *sigs, const struct copy_watch *watch,
+/* In a thread of its own, if one can be had: it may take minutes, and signals are to be heard. */
+static void flush(struct copy *c, const struct signals *sigs, const struct copy_watch *watch,
 	struct copy_result *r)
 {
 	struct flush_job job = { c, r };
 	pthread_t thread;
-	int err = pthread_create(&thread, NULL, flush_run, &job);
 
-	if (err)
-		return err;
+	if (pthread_create(&thread, NULL, flush_run, &job) != 0) {
+		flush_run(&job);
+		return;
+	}
 	attend(c, sigs, watch, 1);
 	pthread_join(thread, NULL);
-	r->signal = c->ended_by;
-	return 0;
+}
+
+/* What came in after the last wait must not kill before the report. */
+static void take_late_signals(
+	struct copy *c, const struct signals *sigs, const struct copy_watch *watch)
+{
+	int signal_number;
+
+	while ((signal_number = signals_next(sigs)) != 0)
+		if (signal_number != SIGTSTP)
+			take_signal(c, watch, signal_number);
 }
 
 static int run_workers(struct copy *c, const struct signals *sigs, const struct copy_watch *watch)
@@ -390,7 +401,6 @@ static void result_fill(struct copy *c, struct copy_result *r)
 	getrusage(RUSAGE_SELF, &after);
 	r->user_ns = timeval_diff_ns(&c->before.ru_utime, &after.ru_utime);
 	r->system_ns = timeval_diff_ns(&c->before.ru_stime, &after.ru_stime);
-	r->signal = c->ended_by;
 	r->failed_end = c->first.ep;
 	r->failed = c->first.x;
 }
@@ -408,9 +418,11 @@ int copy_run(
 	share_out(c);
 	err = run_workers(c, &sigs, watch);
 	result_fill(c, r);
-	feed_destroy(&c->feed);
 	if (err == 0 && flush_at_end && c->plan->writes && counter_get(&r->out.commands) > 0)
-		err = flush(c, &sigs, watch, r);
+		flush(c, &sigs, watch, r);
+	take_late_signals(c, &sigs, watch);
+	r->signal = c->ended_by;
+	feed_destroy(&c->feed); /* signals reach it during the flush too */
 	signals_give_back(&sigs);
 	return err;
 }

@@ -58,14 +58,23 @@ void feed_stop(struct feed *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-void feed_pause(struct feed *f)
+bool feed_is_stopped(const struct feed *f)
 {
+	return f->state == FEED_STOPPED;
+}
+
+bool feed_pause(struct feed *f)
+{
+	bool paused;
+
 	pthread_mutex_lock(&f->lock);
 	if (f->state == FEED_RUNS)
 		f->state = FEED_PAUSED;
 	while (f->state == FEED_PAUSED && f->waiting < f->workers)
 		pthread_cond_wait(&f->changed, &f->lock);
+	paused = f->state == FEED_PAUSED;
 	pthread_mutex_unlock(&f->lock);
+	return paused;
 }
 
 void feed_resume(struct feed *f)

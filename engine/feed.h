@@ -43,9 +43,13 @@ enum feed_answer feed_claim(struct feed *f, struct chunk *c) MUST_CHECK;
 
 /* No further chunk is handed out; what has been claimed is still to be finished. Any thread. */
 void feed_stop(struct feed *f);
+bool feed_is_stopped(const struct feed *f);
 
-/* Main thread: no chunk is handed out until feed_resume(); returns when nothing is in flight. */
-void feed_pause(struct feed *f);
+/*
+ * Main thread: no chunk is handed out until feed_resume(); returns when nothing is in flight. False:
+ * the feed was stopped, there is nothing to pause.
+ */
+bool feed_pause(struct feed *f) MUST_CHECK;
 void feed_resume(struct feed *f);
 
 /* A worker with nothing in flight, after FEED_PAUSE: returns when the pause is over. */

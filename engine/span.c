@@ -114,6 +114,17 @@ static int resolve_len(const struct refusal *r, const struct span_request *rq,
 	return bad ? bad : check_room(r, out, out_room, s);
 }
 
+/* Also where an end has no end: offsets are added up without further checks. */
+static int check_reach(const struct refusal *r, const struct span *s)
+{
+	uint64_t in_end, out_end;
+
+	if (checked_add(s->in_bytes, s->len_bytes, &in_end) && in_end <= INT64_MAX &&
+		checked_add(s->out_bytes, s->len_bytes, &out_end) && out_end <= INT64_MAX)
+		return 0;
+	return refuse(r, EXIT_LBA_RANGE, NULL, "the copy would end past 2^63 bytes");
+}
+
 int span_resolve(const struct span_request *rq, const struct endpoint *in,
 	const struct endpoint *out, struct span *s, const struct endpoint **who,
 	char why[SPAN_WHY_ROOM])
@@ -127,5 +138,6 @@ int span_resolve(const struct span_request *rq, const struct endpoint *in,
 		return refuse(&r, EXIT_LBA_RANGE, in, "skip= times bs= is past 2^64 bytes");
 	if (!checked_mul(rq->seek, s->bs_bytes, &s->out_bytes))
 		return refuse(&r, EXIT_LBA_RANGE, out, "seek= times bs= is past 2^64 bytes");
-	return resolve_len(&r, rq, in, out, s);
+	bad = resolve_len(&r, rq, in, out, s);
+	return bad ? bad : check_reach(&r, s);
 }

@@ -79,8 +79,12 @@ static void drive(struct worker *w, struct slot *s, enum slot_next next)
 				return;
 			break;
 		case SLOT_AGAIN:
-			if (s->delay_ns > 0)
-				sleep_ns(s->delay_ns);
+			if (s->delay_ns == 0)
+				break;
+			/* A unit that stays busy must not hold up the end of the run. */
+			if (feed_is_stopped(w->feed))
+				return;
+			sleep_ns(s->delay_ns);
 			break;
 		}
 		next = slot_step(s);

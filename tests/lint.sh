@@ -45,7 +45,7 @@ layout() {
 
 tidy() {
 	printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet \
-		--warnings-as-errors='*' --
+		--warnings-as-errors='*'
 }
 
 man_page() {
@@ -56,7 +56,7 @@ man_page() {
 }
 
 no_stray_words() {
-	! grep -nE 'TO''DO|FIX''ME|XX''X|HA''CK' "${all_c[@]}" "${shell[@]}"
+	! grep -nE '\b(TO''DO|FIX''ME|XX''X|HA''CK)\b' "${all_c[@]}" "${shell[@]}"
 }
 
 check gcc make BUILD=build/gcc CC=gcc BIN=build/gcc/sgmmcp test-programs
@@ -66,7 +66,7 @@ check clang-tidy tidy
 check cppcheck cppcheck --quiet --std=c11 --enable=warning,performance,portability \
 	--inline-suppr --error-exitcode=1 -D_GNU_SOURCE --suppress=missingIncludeSystem \
 	"${sources[@]}"
-check shellcheck shellcheck -x "${shell[@]}"
+check shellcheck shellcheck -x -P SCRIPTDIR "${shell[@]}"
 check mandoc man_page
 check layers tests/layers.sh
 check unfinished no_stray_words

@@ -171,10 +171,10 @@ note() {
 
 # screen: runs every candidate once, for half as long, and finds the best of each group.
 screen() {
-	local i group time_us chunks=$((count / bpt)) count
+	local i group time_us half=$((count / bpt / 2)) count
 	local -A least_us=()
 
-	count=$((chunks / 2 * bpt))
+	count=$((half * bpt))
 	for i in "${!groups[@]}"; do
 		run "$i" || continue
 		note "$i" 0
@@ -224,6 +224,7 @@ measure_cell() {
 	local round i
 
 	screen
+	"${@:-:}" 0
 	best_in_order
 	measure_starts
 	for ((round = 1; round <= SGMMCP_ROUNDS; round++)); do

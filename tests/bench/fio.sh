@@ -81,11 +81,16 @@ fio_screen() {
 	done
 }
 
-# fio_round ROUND: the best of each engine.
+# fio_round ROUND: the best of each engine, which round 0 finds.
 fio_round() {
 	local group screening=0
 
-	((${#fio_best[@]})) || return
+	if (($1 == 0)); then
+		fio_screen
+	fi
+	if (($1 == 0 || ${#fio_best[@]} == 0)); then
+		return
+	fi
 	{
 		fio_common "$fio_ms"
 		for group in "${!fio_best[@]}"; do

@@ -48,7 +48,6 @@ copy_cell() {
 
 read_cell() {
 	candidates_of_read
-	fio_screen
 	measure_cell fio_round
 }
 

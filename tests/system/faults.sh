@@ -201,7 +201,7 @@ changes_midway() {
 	expect_status 6
 	expect_one_complaint 'capacity'
 
-	begin 'a unit attention in mid-copy is repeated and the copy is right'
+	begin 'a reset in mid-copy is survived, said, and the copy is right'
 	midway
 	must sg_reset -d "$b"
 	must sg_reset -d "$a"
@@ -209,6 +209,7 @@ changes_midway() {
 	expect_all_copied
 	number_after retries
 	((REPLY > 0)) || fail 'no retries: the reset came too late'
+	expect_one_complaint "$b: was reset in mid-run"
 }
 
 # --- devices that go away ---

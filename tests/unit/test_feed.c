@@ -88,7 +88,7 @@ static void a_stopped_feed_does_not_pause(void **state)
 	(void)state;
 	feed_init(&f, 1000, 400, 1);
 	feed_stop(&f);
-	feed_pause(&f); /* returns, though its worker never waits */
+	assert_false(feed_pause(&f)); /* returns, though its worker never waits */
 	expect_answer(&f, FEED_END);
 	feed_resume(&f);
 	expect_answer(&f, FEED_END);
@@ -102,7 +102,7 @@ static void a_pause_without_workers_is_over_at_once(void **state)
 	(void)state;
 	feed_init(&f, 1000, 400, 1);
 	feed_leave(&f);
-	feed_pause(&f);
+	assert_true(feed_pause(&f));
 	expect_answer(&f, FEED_PAUSE);
 	feed_resume(&f);
 	expect_chunk(&f, 0, 400);
@@ -190,7 +190,7 @@ static void a_pause_begins_when_nobody_is_at_work(void **state)
 	(void)state;
 	start(w, threads);
 	for (unsigned i = 0; i < 50; i++) {
-		feed_pause(&w->feed);
+		assert_true(feed_pause(&w->feed));
 		before = w->claims;
 		assert_int_equal(w->busy, 0);
 		sched_yield();
@@ -219,7 +219,7 @@ static void a_stop_ends_a_pause_that_is_waited_for(void **state)
 	(void)state;
 	feed_init(&w->feed, CHUNKS, 1, 1); /* a worker that never waits */
 	assert_int_equal(pthread_create(&thread, NULL, stopper, w), 0);
-	feed_pause(&w->feed);
+	assert_false(feed_pause(&w->feed));
 	pthread_join(thread, NULL);
 	expect_answer(&w->feed, FEED_END);
 	finish(&w->feed);

@@ -214,6 +214,23 @@ static void sums_that_wrap_around_are_refused(void **state)
 		&p, &(struct span_request){ 512, 1, most, 0 }, EXIT_LBA_RANGE, &p.in, "skip=");
 }
 
+static void past_2_to_the_63_bytes_is_refused_where_there_is_no_end(void **state)
+{
+	const struct pair none = ends(0, 0, 0, 0);
+	const uint64_t most = INT64_MAX / 512;
+
+	(void)state;
+	assert_int_equal(resolve(&none, 512, most, 0, 0).len_bytes, most * 512);
+	expect_refusal(
+		&none, &(struct span_request){ 512, most + 1, 0, 0 }, EXIT_LBA_RANGE, NULL, "2^63");
+	expect_refusal(
+		&none, &(struct span_request){ 512, most, 1, 0 }, EXIT_LBA_RANGE, NULL, "2^63");
+	expect_refusal(
+		&none, &(struct span_request){ 512, most, 0, 1 }, EXIT_LBA_RANGE, NULL, "2^63");
+	expect_refusal(
+		&none, &(struct span_request){ 512, most * 2, 2, 2 }, EXIT_LBA_RANGE, NULL, "2^63");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +247,7 @@ int main(void)
 		cmocka_unit_test(no_end_on_either_side_needs_a_count),
 		cmocka_unit_test(products_that_wrap_around_are_refused),
 		cmocka_unit_test(sums_that_wrap_around_are_refused),
+		cmocka_unit_test(past_2_to_the_63_bytes_is_refused_where_there_is_no_end),
 	};
 
 	return cmocka_run_group_tests_name("span", tests, NULL, NULL);
