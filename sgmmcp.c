@@ -21,6 +21,7 @@
 #include "options.h"
 #include "progress.h"
 #include "report.h"
+#include "scsi/reply.h"
 
 struct run {
 	const struct options *o;
@@ -227,11 +228,12 @@ static int say_fault(const struct copy_result *result)
 static int say_flush_fault(const struct run *r)
 {
 	const struct copy_result *result = &r->result;
+	char text[256];
 
 	if (!result->flushed || fault_is_good(&result->flush_fault))
 		return 0;
 	diag(r->ends.out->name, "SYNCHRONIZE CACHE: %s: what was written may not last",
-		fault_kind_name(result->flush_fault.kind));
+		fault_describe(&result->flush_fault, text, sizeof(text)));
 	return fault_exit_status(&result->flush_fault);
 }
 

@@ -349,7 +349,9 @@ bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f)
 	const struct command c = { .cdb = { 0x35 }, .cdb_len = 10, .timeout_s = timeout_s };
 	uint32_t got;
 
-	return send_command(fd, &c, f, &got) || f->kind == FAULT_INVALID_OPCODE;
+	if (!send_command(fd, &c, f, &got) && f->kind == FAULT_INVALID_OPCODE)
+		memset(f, 0, sizeof(*f));
+	return fault_is_good(f);
 }
 
 static const char *remedy_04(uint8_t ascq)
