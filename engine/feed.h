@@ -46,8 +46,8 @@ void feed_stop(struct feed *f);
 bool feed_is_stopped(const struct feed *f);
 
 /*
- * Main thread: no chunk is handed out until feed_resume(); returns when nothing is in flight. False:
- * the feed was stopped, there is nothing to pause.
+ * Main thread: no chunk is handed out until feed_resume(); returns when nothing is in flight.
+ * False: the feed was stopped, there is nothing to pause.
  */
 bool feed_pause(struct feed *f) MUST_CHECK;
 void feed_resume(struct feed *f);

@@ -38,13 +38,16 @@ check_file() {
 	done < <(sed -n 's/^#include "\(.*\)".*/\1/p' "$file")
 }
 
-# only_in HEADER FILE...: no other file may include it.
+# only_in HEADER PATTERN...: no other file may include it.
 only_in() {
-	local header=$1 file allowed
+	local header=$1 file allowed pattern
 	shift
 	while read -r file; do
 		allowed=no
-		for a in "$@"; do [[ $file == $a ]] && allowed=yes; done
+		for pattern; do
+			# shellcheck disable=SC2053 # a pattern is meant
+			[[ $file == $pattern ]] && allowed=yes
+		done
 		[[ $allowed == yes ]] || complain "$file: includes <$header>, which belongs to $*"
 	done < <(grep -lF "#include <$header" "${sources[@]}")
 }

@@ -15,6 +15,8 @@ bench_dir=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$bench_dir/fio.sh"
 # shellcheck source=cost.sh
 . "$bench_dir/cost.sh"
+# shellcheck source=probes.sh
+. "$bench_dir/probes.sh"
 # shellcheck source=trace.sh
 . "$bench_dir/trace.sh"
 

@@ -200,6 +200,21 @@ function print_cell(c,    cell, i, key, sgm_dd, peer) {
 	}
 }
 
+# The sweep's groups are "sgmmcp IO qd=N" and the same with ", dio".
+function print_sweep(c,    io, i, q, suffix, depths) {
+	printf "\n%s\n  %-24s", cell_title(c), "MB/s at a depth of"
+	depths = split("1 2 4 8 16 32 64", q, " ")
+	for (i = 1; i <= depths; i++)
+		printf "%9d", q[i]
+	for (suffix = 0; suffix <= 1; suffix++)
+		for (io = 0; io <= 1; io++) {
+			printf "\n  allow_dio=%d %-12s", suffix, io ? "io=rw" : "io=sg_io"
+			for (i = 1; i <= depths; i++)
+				printf "%9.1f", mid[c_key[c], "sgmmcp " (io ? "rw" : "sg_io") " qd=" q[i] (suffix ? ", dio" : "")]
+		}
+	print ""
+}
+
 function verdict(ok) {
 	return ok ? "reached" : "MISSED"
 }
@@ -338,6 +353,9 @@ END {
 		print_figures()
 	}
 	for (c = 1; c <= cells; c++)
-		print_cell(c)
+		if (c_part[c] == "sweep")
+			print_sweep(c)
+		else
+			print_cell(c)
 	write_json()
 }

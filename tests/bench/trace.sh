@@ -1,93 +1,84 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Whether no CPU copies the data: what the plan says, what the kernel was seen to do, and whether
-# the data are right. Sourced by guest.sh.
-#
-# The kernel copies data between a process and a request with copy_page_from_iter() (WRITE) and
-# copy_page_to_iter() (READ); bio_map_user_iov() instead makes the process' pages those of the
-# request. kprobes count them in guests that have tracefs (user-mode-linux has none).
+# Whether no CPU copies the data: what the plan says, what the kernel was seen to do (see probes.sh;
+# not in user-mode-linux), and whether the data are right. Sourced by guest.sh.
 #
 # shellcheck disable=SC2154 # variables of engine.sh and guest.sh
 
-tracing=/sys/kernel/debug/tracing
-readonly COPYING='copy_page_from_iter copy_page_to_iter' MAPPING=bio_map_user_iov
 readonly TRACE_CHUNKS=256
 
-trace_start() {
-	local name
-
-	[[ -e $tracing/kprobe_events ]] || return 0
-	echo 0 >"$tracing/events/enable"
-	for name in $COPYING $MAPPING; do
-		[[ -d $tracing/events/bench/$name ]] || echo "p:bench/$name $name" >>"$tracing/kprobe_events"
-		echo "comm == \"sgmmcp\"" >"$tracing/events/bench/$name/filter"
-	done
-	echo >"$tracing/trace"
-	echo 1 >"$tracing/events/bench/enable"
+# traced CHUNKS SETTING...: a copy, what it says in report.
+traced() {
+	copy_of "$1" 64 -v "${@:2}"
+	[[ -z $probes ]] || probes_start
+	"${command[@]}" >"$scratch/report" 2>&1
+	status=$?
+	[[ -z $probes ]] || probes_stop
+	report=$(<"$scratch/report")
 }
 
-# trace_count NAME...: sets REPLY to how often the kernel called these functions for the copier, or
-# to nothing where that cannot be seen.
-trace_count() {
-	local name
+# trace_kernel WHAT TARGET SETTING...: what the probes counted, less what a copy of one chunk needs.
+trace_kernel() {
+	local copies mapped
 
-	REPLY=
-	[[ -e $tracing/kprobe_events ]] || return 0
-	echo 0 >"$tracing/events/bench/enable"
-	REPLY=0
-	for name; do
-		REPLY=$((REPLY + $(grep -c " $name: " "$tracing/trace")))
-	done
+	probes_count copy
+	copies=$REPLY
+	probes_count map
+	mapped=$REPLY
+	traced 1 "${@:3}"
+	probes_count copy
+	figure trace "$1: copies by the kernel" $((copies - REPLY)) calls "$2" \
+		"in $((TRACE_CHUNKS * 2 - 2)) commands"
+	probes_count map
+	figure trace "$1: memory mapped" $((mapped - REPLY)) calls
 }
 
-# trace_plan WHAT TARGET SETTING...: TARGET of the copies by CPU.
+# trace_plan WHAT PLANNED COPIED SETTING...: a copy, with targets of its copies by CPU: those that
+# the plan tells of, and those that the kernel makes.
 trace_plan() {
-	local plan='plan: ([^;]*); CPU copies per byte ([0-9]+)' what="$guest, $1" note blocks=$((TRACE_CHUNKS * 128))
+	local what="$guest, $1" blocks=$((TRACE_CHUNKS * 128))
+	local told='plan: ([^;]*); CPU copies per byte ([0-9]+)'
 
 	wipe "$blocks"
-	copy_of "$TRACE_CHUNKS" 64 -v "${@:3}"
-	trace_start
-	if ! "${command[@]}" >"$scratch/report" 2>&1 || ! [[ $(<"$scratch/report") =~ $plan ]]; then
-		fail "$what: ${command[*]}: $(<"$scratch/report")"
+	traced "$TRACE_CHUNKS" "${@:4}"
+	if ((status != 0)) || ! [[ $report =~ $told ]]; then
+		fail "$what: ${command[*]}: $report"
 		return
 	fi
-	note=${BASH_REMATCH[1]}
-	figure trace "$what: plan" "${BASH_REMATCH[2]}" 'CPU copies' "$2" "$note"
-	# shellcheck disable=SC2086 # names
-	trace_count $COPYING
-	if [[ -n $REPLY ]]; then
-		figure trace "$what: page copies by the kernel" "$REPLY" calls "$(kernel_target "$2" "$note")" \
-			"in $((TRACE_CHUNKS * 2)) commands"
-		trace_count "$MAPPING"
-		figure trace "$what: user pages mapped by the kernel" "$REPLY" calls
+	figure trace "$what: plan" "${BASH_REMATCH[2]}" copies "$2" "${BASH_REMATCH[1]}"
+	if same "$blocks"; then
+		figure trace "$what: compared equal" $((blocks / 2)) KiB
+	else
+		fail "$what: ${command[*]}: the copy differs"
 	fi
-	same "$blocks" || fail "$what: ${command[*]}: the copy differs"
-	figure trace "$what: data compared equal" "$((blocks / 2))" KiB
+	[[ -z $probes ]] || trace_kernel "$what" "$3" "${@:4}"
 }
 
-# kernel_target TARGET PLAN: prints it; the kernel copies nothing for mapped buffers either.
-kernel_target() {
-	if [[ $2 == mmap* && $2 != *indirect* ]]; then
-		echo '<= 0'
-	else
-		echo "$1"
-	fi
+# trace_single_pages ALLOW_DIO: buffers of single pages, which newer kernels do not let a process
+# pass on.
+trace_single_pages() {
+	local elements=/sys/module/sg/parameters/scatter_elem_sz usual
+
+	read -r usual <"$elements"
+	echo 4096 >"$elements"
+	trace_plan "allow_dio=$1, scatter_elem_sz=4096" '' '<= 0'
+	echo "$usual" >"$elements"
 }
 
 trace_plans() {
-	local allowed elements=/sys/module/sg/parameters/scatter_elem_sz usual zero_copy='<= 0'
+	local allowed probes='' zero='<= 0'
 
+	if probes_set; then
+		probes=y
+	fi
 	if [[ $guest == uml ]]; then
-		zero_copy=
+		zero=
 	fi
 	for allowed in 0 1; do
 		allow "$allowed"
-		trace_plan "allow_dio=$allowed" "$zero_copy"
-		read -r usual <"$elements"
-		echo 4096 >"$elements"
-		trace_plan "allow_dio=$allowed, scatter_elem_sz=4096" ''
-		echo "$usual" >"$elements"
+		trace_plan "allow_dio=$allowed" "$zero" "$zero"
+		trace_single_pages "$allowed"
 	done
-	trace_plan 'for comparison: xfer=indirect' '> 0' xfer=indirect
+	trace_plan 'for comparison, xfer=indirect' '> 0' '> 0' xfer=indirect
 }

@@ -203,13 +203,13 @@ kept_away() {
 readonly PIVOT='
 	cd /mnt/root && pivot_root . old || exit 99
 	cd /
-	mount --move old/proc proc && mount --move old/sys sys && mount --move old/dev dev || exit 98
+	mount -n --move old/proc proc && mount -n --move old/sys sys && mount -n --move old/dev dev || exit 98
 	exec "$@"'
 
 make_root() {
 	local dir
 
-	make_ext4 "$disk_b" && mount -o noatime "$disk_b" /mnt/root && mkdir /mnt/root/{old,proc,sys,dev,run,tmp} || return
+	make_ext4 "$disk_b" && mount -o noatime "$disk_b" /mnt/root && mkdir /mnt/root/{old,proc,sys,dev,tmp} || return
 	for dir in bin sbin lib lib64 usr etc; do
 		ln -s "old/$dir" "/mnt/root/$dir"
 	done

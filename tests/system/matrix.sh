@@ -120,7 +120,6 @@ for io in sg_io rw; do
 	batch "$io" dio 1
 	batch "$io" indirect 0
 	batch "$io" auto 0
-	batch "$io" auto 1
 done
 begin 'the source is as it was'
 expect_equal "$disk_a" "$source_data"
