@@ -13,6 +13,12 @@ inside_say() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
 
+# nap SECONDS: a sleep that needs no process.
+nap() {
+	[[ -n ${nap_fd:-} ]] || exec {nap_fd}<> <(:)
+	read -rt "$1" -u "$nap_fd" || :
+}
+
 # wait_for COMMAND...: until COMMAND succeeds, at most $WAIT_S (10) seconds.
 wait_for() {
 	local end=$((SECONDS + ${WAIT_S:-10}))
@@ -22,7 +28,7 @@ wait_for() {
 			inside_say "$*: still not true after ${WAIT_S:-10} s"
 			return 1
 		fi
-		sleep 0.05
+		nap 0.03
 	done
 }
 
@@ -116,7 +122,7 @@ sd_is_quiet() {
 
 	sd_count_commands
 	before=$REPLY
-	sleep 0.05
+	nap 0.05
 	sd_count_commands
 	[[ $REPLY == "$before" ]]
 }

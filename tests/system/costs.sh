@@ -9,7 +9,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-readonly MIB=16 SHORT=1024 LONG=8192 CHUNK=8 # blocks
+readonly MIB=16 SHORT=1024 LONG=4096 CHUNK=8 # blocks
 
 # calls REGEX: sets REPLY to how many of the system calls strace saw.
 calls() {
@@ -62,7 +62,7 @@ lean() {
 	local limit=$((16 * 512 * 2 + 8 * 1024))
 
 	begin "peak memory is within twice the chunks in flight and 8 MiB ($*)"
-	wait_for sd_set ndelay 100000000
+	wait_for sd_set ndelay 900000000
 	start_counting "$b"
 	start "if=$a" "of=$b" qd=16 bpt=1024 "$@"
 	wait_midway "$b" 18

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: asan qemu -k 6.1 -s 2 -d 16 -d 16
-# guest: asan qemu -k 6.12 -s 2 -d 16 -d 16
+# guest: asan qemu -k 6.1 -s 2 -d 8 -d 8
+# guest: asan qemu -k 6.12 -s 2 -d 8 -d 8
 # guest: uml
 #
 # Zero-copy is real where the kernel can do it: the plan says so, the kernel is seen not to copy,
@@ -10,9 +10,9 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-readonly MIB=16
+readonly MIB=8
 readonly TRACE=/sys/kernel/tracing
-readonly COUNT=30001 SKIP=500 SEEK=77
+readonly COUNT=15001 SKIP=500 SEEK=77
 
 source_data=/tmp/source pattern=/tmp/pattern expected=/tmp/expected
 
