@@ -13,10 +13,12 @@ inside_say() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 }
 
-# nap SECONDS: a sleep that needs no process.
+# A pipe nobody writes to. Opened here, for a process substitution sets $!, which a nap must not.
+exec {nap_fd}<> <(:)
+
+# nap SECONDS: a sleep that needs no process and leaves all variables alone.
 nap() {
-	[[ -n ${nap_fd:-} ]] || exec {nap_fd}<> <(:)
-	read -rt "$1" -u "$nap_fd" || :
+	read -rt "$1" -u "$nap_fd" _ || :
 }
 
 # wait_for COMMAND...: until COMMAND succeeds, at most $WAIT_S (10) seconds.
