@@ -119,6 +119,7 @@ static struct endpoint *synth_open(
 	e->ep.role = role;
 	e->ep.identity = "";
 	e->ep.facts.kind = kind;
+	e->ep.facts.cls = END_SYNTH;
 	e->ep.facts.size_bytes = SIZE_UNKNOWN;
 	e->byte = byte;
 	return &e->ep;

@@ -15,8 +15,6 @@
 #include "../core/units.h"
 #include "../scsi/cdb.h"
 
-enum end_class { CLASS_DEVICE, CLASS_SYNTH };
-
 enum needs {
 	NEED_IN_MMAP = 1u << 0,
 	NEED_OUT_MMAP = 1u << 1,
@@ -39,8 +37,8 @@ struct plan_row {
 	const char *why;
 };
 
-#define DEV CLASS_DEVICE
-#define SYN CLASS_SYNTH
+#define DEV END_DEVICE
+#define SYN END_SYNTH
 
 /* clang-format off */
 static const struct plan_row rows[] = {
@@ -100,11 +98,6 @@ const char *method_name(enum xfer_method m)
 	return names[m];
 }
 
-static enum end_class class_of(const struct endpoint *ep)
-{
-	return ep->facts.can_indirect ? CLASS_DEVICE : CLASS_SYNTH;
-}
-
 /* --- the row --- */
 
 static unsigned abilities(const struct endpoint *in, const struct endpoint *out)
@@ -154,7 +147,7 @@ static const struct plan_row *choose_row(const struct plan_request *rq, const st
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct plan_row *r = &rows[i];
 
-		if (r->in_class != class_of(in) || r->out_class != class_of(out) ||
+		if (r->in_class != in->facts.cls || r->out_class != out->facts.cls ||
 			!row_is_asked(r, rq))
 			continue;
 		if ((r->needs & ~can) == 0)
@@ -214,7 +207,7 @@ static unsigned choose_depth(const struct plan_request *rq, const struct span *s
 
 static bool may_rw(const struct endpoint *ep)
 {
-	return class_of(ep) == CLASS_SYNTH || ep->facts.can_rw;
+	return ep->facts.cls != END_DEVICE || ep->facts.can_rw;
 }
 
 /*
@@ -294,7 +287,7 @@ int plan_make(const struct plan_request *rq, const struct endpoint *in, const st
 	p->buffer = r->buffer;
 	p->cpu_copies = r->cpu_copies;
 	p->reads = true;
-	p->writes = r->out_class == CLASS_DEVICE;
+	p->writes = r->out_class != END_SYNTH;
 	choose_chunk(rq, in, out, s, p);
 	in_owns = r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH;
 	out_owns = r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH;

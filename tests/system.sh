@@ -14,6 +14,7 @@ tests_dir=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 repo_dir=$(dirname "$tests_dir")
 program=$(realpath -m "${SGMMCP:-$repo_dir/sgmmcp}")
 program_asan=$(realpath -m "${SGMMCP_ASAN:-$repo_dir/build/asan/sgmmcp}")
+helpers=$repo_dir/build/release/tests
 jobs=${JOBS:-2}
 results=
 
@@ -52,10 +53,11 @@ list_all_runs() {
 		script=$tests_dir/system/$name.sh
 		if [[ ! -f $script ]]; then
 			say "$name: no such test"
-			return 1
+			exit 1
 		fi
 		list_runs "$script"
 	done | sort -s -t "$(printf '\t')" -k 2,2 -k 1,1
+	return "${PIPESTATUS[0]}"
 }
 
 # run_one SCRIPT GUEST DIRECTORY: runs a script in a guest, its output in the directory.
@@ -68,7 +70,7 @@ run_one() {
 		words=("${words[@]:1}")
 	fi
 	mkdir -p "$3/results"
-	SGMMCP=$tool RESULTS=$3/results "$tests_dir/guest/${words[0]}" "${words[@]:1}" "$1" \
+	SGMMCP=$tool SGMMCP_HELPERS=$helpers RESULTS=$3/results "$tests_dir/guest/${words[0]}" "${words[@]:1}" "$1" \
 		>"$3/out" 2>"$3/err" </dev/null
 	status=$?
 	echo "$status $((SECONDS - started))" >"$3/status"
@@ -137,6 +139,7 @@ check_program() {
 
 check_programs() {
 	check_program "$program" || return
+	check_program "$helpers/again" || return
 	[[ $listed != *$'\t'asan\ * ]] || check_program "$program_asan"
 }
 

@@ -92,14 +92,15 @@ batch() {
 		faults=()
 		copy_range "$i" "$1" "$2"
 		check_run "$i"
-		outcome[i]=$(printf '%s\n' "${faults[@]}")
+		printf -v "outcome[$i]" '%s\n' "${faults[@]}"
 	done
 	sum_of "$disk_b"
 	[[ $REPLY == "$sum_expected" ]] && right=y
 	blockdev --flushbufs "$disk_b"
 	for i in "${!depth[@]}"; do
 		name="io=$1 xfer=$2 qd=${depth[i]} bpt=${bpt[i]} on $block-byte blocks copies right (allow_dio=$3)"
-		mapfile -t faults < <([[ -z ${outcome[i]} ]] || echo "${outcome[i]}")
+		mapfile -t faults <<<"${outcome[i]%$'\n'}"
+		[[ -n ${faults[0]} ]] || faults=()
 		[[ -n $right ]] || range_is_right "$i" || faults+=('the data or what is around them differ')
 		verdict "$name" "${faults[@]}"
 	done

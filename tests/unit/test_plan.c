@@ -45,6 +45,7 @@ static struct endpoint end_that(unsigned can, const char *name)
 			.queue_depth = 32,
 			.can_mmap = can & MM,
 			.can_dio = can & DIO,
+			.cls = can & SYNTH ? END_SYNTH : END_DEVICE,
 			.can_indirect = !(can & SYNTH),
 			.can_rw = can & RW,
 			.can_block = can & BLK,
