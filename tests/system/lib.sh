@@ -301,7 +301,7 @@ start_counting() {
 }
 
 wait_midway() {
-	wait_for has_had "$1" $((commands_before + $2)) || fail 'never got that far'
+	WAIT_S=60 wait_for has_had "$1" $((commands_before + $2)) || fail 'never got that far'
 }
 
 # rescan SG: has sd look at the unit anew, which it does not by itself when something has changed.
