@@ -24,18 +24,16 @@
 #include "core/units.h"
 
 /* Flag words that only checks[] look at; they share a mask with enum end_flags. */
-#define WORD_NOMMAP (1u << 30)
-#define WORD_APPEND (1u << 31)
-#define WORDS_ONLY  (WORD_NOMMAP | WORD_APPEND)
+#define WORD_NOMMAP (1u << 31)
 
 #define ROWS	    32
 #define VERBOSE_MAX 1000
 
 struct parse {
 	struct options o;
-	const char *word;	 /* the one being read */
-	const char *given[ROWS]; /* by operand row: the word that set it */
-	uint32_t ibs_bytes, obs_bytes;
+	const char *word;		/* the one being read */
+	const char *given[ROWS];	/* by operand row: the word that set it */
+	uint32_t bs_bytes;		/* of both sides; 0: not given */
 	enum xfer_method xfer;		/* xfer=: both sides */
 	unsigned dio;			/* dio=N */
 	const char *in_word, *out_word; /* where a side's method comes from, for messages */
@@ -335,7 +333,8 @@ static const struct flag flags[] = {
 	{ "mmap", SIDE_BOTH, 0, METHOD_MMAP, "the mapped reserved buffer of the sg driver" },
 	{ "nommap", SIDE_BOTH, WORD_NOMMAP, METHOD_AUTO, "not that: indirect unless dio is asked" },
 	{ "dio", SIDE_BOTH, 0, METHOD_DIO, "direct IO from and to user memory" },
-	{ "direct", SIDE_BOTH, 0, METHOD_DIO, "the same as dio" },
+	{ "direct", SIDE_BOTH, END_DIRECT, METHOD_DIO, "the same as dio; O_DIRECT on a file" },
+	{ "nodirect", SIDE_BOTH, END_NODIRECT, METHOD_AUTO, "a block node through the page cache" },
 	{ "indirect", SIDE_BOTH, 0, METHOD_INDIRECT, "the driver copies through its own buffer" },
 	{ "dpo", SIDE_BOTH, END_DPO, METHOD_AUTO, "DPO bit in each READ or WRITE: do not cache" },
 	{ "fua", SIDE_BOTH, END_FUA, METHOD_AUTO, "FUA bit in each READ or WRITE: to the medium" },
@@ -345,8 +344,15 @@ static const struct flag flags[] = {
 		"write to a disk in use (never to the one that holds /)" },
 	{ "nocreat", SIDE_BOTH, END_NOCREAT, METHOD_AUTO, "never create a file" },
 	{ "null", SIDE_BOTH, END_NULL, METHOD_AUTO, "no effect, as in sgm_dd" },
-	{ "append", SIDE_BOTH, WORD_APPEND, METHOD_AUTO, "no effect on a device, not with seek=" },
-	{ "dsync", SIDE_BOTH, 0, METHOD_AUTO, "no effect on a device" },
+	{ "sgio", SIDE_BOTH, END_SGIO, METHOD_AUTO,
+		"a block node by ioctl(SG_IO), the whole disk" },
+	{ "pt", SIDE_BOTH, END_SGIO, METHOD_AUTO, "the same as sgio" },
+	{ "append", SIDE_BOTH, END_APPEND, METHOD_AUTO,
+		"write behind the end of a file; not with seek=" },
+	{ "dsync", SIDE_BOTH, END_DSYNC, METHOD_AUTO, "open a file with O_DSYNC" },
+	{ "sync", SIDE_BOTH, END_SYNC, METHOD_AUTO, "open a file with O_SYNC" },
+	{ "nocache", SIDE_BOTH, END_NOCACHE, METHOD_AUTO, "keep a file's pages out of the cache" },
+	{ "fullblock", SIDE_BOTH, 0, METHOD_AUTO, "no effect: pipes are always read so" },
 	{ "00", SIDE_IN, END_ZEROS, METHOD_AUTO, "iflag only, instead of if=: read zeros" },
 	{ "ff", SIDE_IN, END_ONES, METHOD_AUTO, "iflag only, instead of if=: read 0xff bytes" },
 };
@@ -354,8 +360,8 @@ static const struct flag flags[] = {
 static const struct conversion conversions[] = {
 	{ "null", 0, false },
 	{ "nocreat", END_NOCREAT, false },
-	{ "notrunc", 0, false },
-	{ "sync", 0, false },
+	{ "notrunc", END_NOTRUNC, false },
+	{ "sync", END_PAD, false },
 	{ "fsync", 0, true },
 	{ "fdatasync", 0, true },
 };
@@ -368,9 +374,6 @@ static const struct missing missing[] = {
 	{ "random", "generated random data" },
 	{ "trim", "trimming" },
 	{ "unmap", "trimming" },
-	{ "pt", "pass-through on a block node" },
-	{ "sgio", "pass-through on a block node" },
-	{ "nocache", "the page cache" },
 	{ "rarc", "the RARC bit" },
 };
 
@@ -503,11 +506,11 @@ static const struct operand operands[] = {
 	{ "of", "FILE", "standard output", "write to FILE; . or /dev/null writes nothing", GROUP_DD,
 		.set = set_path, FIELD(o.out.path) },
 	{ "bs", "BYTES", "the device's block length", "unit of count, skip and seek", GROUP_DD,
-		NUMBER(o.bs_bytes, 1, UINT32_MAX) },
-	{ "ibs", "BYTES", NULL, "the same as bs=, must not differ from it", GROUP_DD,
-		NUMBER(ibs_bytes, 1, UINT32_MAX) },
-	{ "obs", "BYTES", NULL, "the same as bs=, must not differ from it", GROUP_DD,
-		NUMBER(obs_bytes, 1, UINT32_MAX) },
+		NUMBER(bs_bytes, 1, UINT32_MAX) },
+	{ "ibs", "BYTES", "the source's", "unit of count and skip", GROUP_DD,
+		NUMBER(o.ibs_bytes, 1, UINT32_MAX) },
+	{ "obs", "BYTES", "the destination's", "unit of seek", GROUP_DD,
+		NUMBER(o.obs_bytes, 1, UINT32_MAX) },
 	{ "count", "N", "-1", "blocks to copy; -1: all there are", GROUP_DD, .set = set_count,
 		FIELD(o.count), .max = COUNT_ALL - 1 },
 	{ "skip", "N", "0", "first block to read", GROUP_DD,
@@ -521,7 +524,7 @@ static const struct operand operands[] = {
 	{ "oflag", "FLAG[,FLAG]...", NULL, "flags of the destination, see below", GROUP_DD,
 		.set = set_flags, FIELD(o.out) },
 	{ "conv", "WORD[,WORD]...", NULL,
-		"nocreat, fsync, fdatasync; no effect: null, notrunc, sync", GROUP_DD,
+		"nocreat, notrunc, sync (pads the tail), fsync, fdatasync, null", GROUP_DD,
 		.set = set_conv },
 
 	{ "cdbsz", "R[,W]", "10, 16 if needed", "CDB bytes of READ, WRITE: 6, 10, 12 or 16",
@@ -818,23 +821,19 @@ static bool check_block(struct parse *p)
 {
 	const struct {
 		const char *word;
-		uint32_t bytes;
+		uint32_t *bytes;
 	} sizes[] = {
-		{ given(p, "bs"), p->o.bs_bytes },
-		{ given(p, "ibs"), p->ibs_bytes },
-		{ given(p, "obs"), p->obs_bytes },
+		{ given(p, "ibs"), &p->o.ibs_bytes },
+		{ given(p, "obs"), &p->o.obs_bytes },
 	};
-	const char *first = NULL;
+	const char *both = given(p, "bs");
 
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		if (!sizes[i].word)
-			continue;
-		if (first && sizes[i].bytes != p->o.bs_bytes)
+	for (size_t i = 0; both && i < ARRAY_SIZE(sizes); i++) {
+		if (sizes[i].word && *sizes[i].bytes != p->bs_bytes)
 			return refuse(p, EXIT_CONTRADICT, sizes[i].word,
-				"must equal %s (block sizes are not converted)",
-				SHOWN(first, strlen(first)));
-		first = sizes[i].word;
-		p->o.bs_bytes = sizes[i].bytes;
+				"contradicts %s, which is for both sides (leave one out)",
+				SHOWN(both, strlen(both)));
+		*sizes[i].bytes = p->bs_bytes;
 	}
 	return true;
 }
@@ -843,20 +842,21 @@ static bool check_chunk(struct parse *p)
 {
 	uint64_t bytes;
 
-	if (checked_mul(p->o.bs_bytes, p->o.bpt_blk, &bytes) && bytes <= UINT32_MAX)
+	if (checked_mul(p->o.ibs_bytes, p->o.bpt_blk, &bytes) && bytes <= UINT32_MAX)
 		return true;
 	return refuse(p, EXIT_SYNTAX, given(p, "bpt"),
-		"one transfer would exceed 4 GiB (blocks are %" PRIu32 " bytes)", p->o.bs_bytes);
+		"one transfer would exceed 4 GiB (blocks are %" PRIu32 " bytes)", p->o.ibs_bytes);
 }
 
 /* Bytes up to the end of the range must fit in a file offset; so the sums elsewhere do. */
-static bool check_range(struct parse *p, const struct side_options *side, const char *offset_word)
+static bool check_range(struct parse *p, const struct side_options *side, uint32_t bs_bytes,
+	const char *offset_word)
 {
 	uint64_t count = p->o.count == COUNT_ALL ? 0 : p->o.count;
 	uint64_t end;
 
 	if (checked_add(side->offset_blk, count, &end) &&
-		checked_mul(end, max_u64(p->o.bs_bytes, 1), &end) && end <= INT64_MAX)
+		checked_mul(end, max_u64(bs_bytes, 1), &end) && end <= INT64_MAX)
 		return true;
 	return refuse(p, EXIT_SYNTAX, offset_word ? offset_word : given(p, "count"),
 		"the copy would end past 2^63 bytes");
@@ -864,8 +864,8 @@ static bool check_range(struct parse *p, const struct side_options *side, const 
 
 static bool check_ranges(struct parse *p)
 {
-	return check_range(p, &p->o.in, given(p, "skip")) &&
-	       check_range(p, &p->o.out, given(p, "seek"));
+	return check_range(p, &p->o.in, p->o.ibs_bytes, given(p, "skip")) &&
+	       check_range(p, &p->o.out, p->o.obs_bytes, given(p, "seek"));
 }
 
 static bool refuse_methods(struct parse *p, const char *word, const char *other)
@@ -919,7 +919,7 @@ static bool check_methods(struct parse *p)
 
 static bool check_append(struct parse *p)
 {
-	if (!(p->o.out.flags & WORD_APPEND) || p->o.out.offset_blk == 0)
+	if (!(p->o.out.flags & END_APPEND) || p->o.out.offset_blk == 0)
 		return true;
 	return refuse_methods(p, given(p, "oflag"), given(p, "seek"));
 }
@@ -992,8 +992,8 @@ static enum options_result check_all(struct parse *p)
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
 		if (!checks[i](p))
 			return OPTIONS_BAD;
-	p->o.in.flags &= ~WORDS_ONLY;
-	p->o.out.flags &= ~WORDS_ONLY;
+	p->o.in.flags &= ~WORD_NOMMAP;
+	p->o.out.flags &= ~WORD_NOMMAP;
 	return OPTIONS_RUN;
 }
 

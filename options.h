@@ -21,7 +21,7 @@
 
 struct side_options {
 	const char *path;	 /* if=, of=; NULL where not given */
-	uint64_t offset_blk;	 /* skip=/iseek=, seek=/oseek=, in units of bs */
+	uint64_t offset_blk;	 /* skip=/iseek=, seek=/oseek=, in units of ibs, obs */
 	unsigned cdb_bytes;	 /* cdbsz=: 6, 10, 12, 16; 0: chosen */
 	unsigned flags;		 /* enum end_flags */
 	enum xfer_method method; /* xfer=, iflag=, oflag=, dio=1 (destination) */
@@ -31,9 +31,10 @@ enum status_level { STATUS_DEFAULT, STATUS_NONE, STATUS_NOXFER, STATUS_PROGRESS 
 
 struct options {
 	struct side_options in, out;
-	uint32_t bs_bytes;	 /* 0: the device's block length */
-	uint64_t count;		 /* in units of bs, or COUNT_ALL */
-	uint32_t bpt_blk;	 /* blocks of bs per transfer; 0: chosen */
+	uint32_t ibs_bytes;	 /* ibs= or bs=; 0: the block length of the end */
+	uint32_t obs_bytes;	 /* likewise */
+	uint64_t count;		 /* in units of ibs, or COUNT_ALL */
+	uint32_t bpt_blk;	 /* blocks of ibs per transfer; 0: chosen */
 	uint32_t reserved_bytes; /* 0: chosen */
 	unsigned queue_depth;	 /* qd= thr= iodepth=, 1..1024; 0: chosen */
 	unsigned workers;	 /* workers=, 1..1024; 0: chosen */

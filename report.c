@@ -17,9 +17,9 @@ struct records report_records(uint64_t bytes, uint32_t bs_bytes)
 	return (struct records){ bytes / bs_bytes, bytes % bs_bytes != 0 };
 }
 
-static void print_records(uint64_t bytes, const struct span *s, const char *way)
+static void print_records(uint64_t bytes, uint32_t bs_bytes, const char *way)
 {
-	struct records n = report_records(bytes, s->bs_bytes);
+	struct records n = report_records(bytes, bs_bytes);
 
 	diag_plain("%llu+%llu records %s", (unsigned long long)n.full,
 		(unsigned long long)n.partial, way);
@@ -93,12 +93,12 @@ void report_end(const struct report_style *style, const struct plan *p, const st
 
 	if (style->time_line)
 		print_time(out_bytes, r->elapsed_ns);
-	if (out_bytes < s->len_bytes)
+	if (out_bytes < s->len_bytes && !s->open_ended)
 		diag_plain("%s remaining block count=%llu",
 			r->failed_end ? "Some error occurred, " : "Interrupted,",
 			(unsigned long long)((s->len_bytes - out_bytes) / s->block_bytes));
-	print_records(in_bytes, s, "in");
-	print_records(out_bytes, s, "out");
+	print_records(in_bytes, s->ibs_bytes, "in");
+	print_records(out_bytes, s->obs_bytes, "out");
 	if (!style->details)
 		return;
 	if (in->facts.block_bytes)
@@ -113,6 +113,6 @@ void report_midway(const struct span *s, bool writes, const struct copy_progress
 	uint64_t out_bytes = writes ? now->out_bytes : now->in_bytes;
 
 	print_time(out_bytes, now->elapsed_ns);
-	print_records(now->in_bytes, s, "in");
-	print_records(out_bytes, s, "out");
+	print_records(now->in_bytes, s->ibs_bytes, "in");
+	print_records(out_bytes, s->obs_bytes, "out");
 }

@@ -52,10 +52,12 @@ static int resolve_span(struct run *r)
 {
 	const struct options *o = r->o;
 	const struct span_request rq = {
-		.bs_bytes = o->bs_bytes,
+		.ibs_bytes = o->ibs_bytes,
+		.obs_bytes = o->obs_bytes,
 		.count = o->count == COUNT_ALL ? SPAN_ALL : o->count,
 		.skip = o->in.offset_blk,
 		.seek = o->out.offset_blk,
+		.pad = (o->out.flags & END_PAD) != 0,
 	};
 	const struct endpoint *who = NULL;
 	char why[SPAN_WHY_ROOM];
@@ -176,6 +178,23 @@ static void on_report(void *arg, const struct copy_progress *now)
 	report_midway(&r->span, r->plan.writes, now);
 }
 
+static int begin_end(struct endpoint *ep, uint64_t at_bytes, const struct span *s)
+{
+	uint64_t len = s->open_ended ? SIZE_UNKNOWN : s->len_bytes;
+
+	if (!ep->ops->begin || ep->ops->begin(ep, at_bytes, len) == 0)
+		return 0;
+	return ep->exit_status;
+}
+
+/* The source first: while it cannot be read nothing is created. */
+static int begin_ends(struct run *r)
+{
+	int exit_status = begin_end(r->ends.in, r->span.in_bytes, &r->span);
+
+	return exit_status ? exit_status : begin_end(r->ends.out, r->span.out_bytes, &r->span);
+}
+
 static int open_copy(struct run *r)
 {
 	const struct policy policy = { .retries = r->o->retries };
@@ -276,7 +295,9 @@ static int run(struct run *r)
 		plan_print(&r->plan, r->ends.in, r->ends.out, &r->span);
 	if (r->o->dry_run)
 		return 0;
-	exit_status = open_copy(r);
+	exit_status = begin_ends(r);
+	if (!exit_status)
+		exit_status = open_copy(r);
 	if (exit_status)
 		return exit_status;
 	exit_status = run_copy(r);

@@ -37,6 +37,8 @@
 #ifndef ENDPOINTS_ENDPOINT_H
 #define ENDPOINTS_ENDPOINT_H
 
+#include <stdatomic.h>
+
 #include "../core/base.h"
 #include "../core/fault.h"
 
@@ -84,6 +86,7 @@ enum end_flags {
 	END_DSYNC = 1u << 15,	 /* O_DSYNC, O_SYNC */
 	END_SYNC = 1u << 16,
 	END_NOCACHE = 1u << 17, /* do not keep the pages in the page cache */
+	END_PAD = 1u << 18,	/* zeros fill the last block */
 };
 
 /* By what means an end's bytes reach memory: what the plan's table is made of. */
@@ -196,6 +199,9 @@ struct endpoint_ops {
 /* Every endpoint begins with this. */
 struct endpoint {
 	const struct endpoint_ops *ops;
+	/* Set when the run is to end early: an end that waits for another process gives up soon
+	 * after: a read with what it has, as if the source had ended, a write with EINTR. */
+	_Atomic bool hurry;
 	const char *name; /* as the user gave it */
 	enum end_role role;
 	int exit_status; /* of the last set-up failure, core/status.h */

@@ -48,6 +48,10 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	r->policy = *policy;
 	r->start_bytes[0] = c->span->in_bytes;
 	r->start_bytes[1] = c->span->out_bytes;
+	r->out_block_bytes = c->plan->writes ? c->span->out_block_bytes : 1;
+	r->pad = c->span->pad;
+	r->must_end = c->span->must_end;
+	r->feed = &c->feed;
 	if (c->plan->reads) {
 		r->step[r->steps].side = 0;
 		r->step[r->steps++].op = XFER_READ;
@@ -139,6 +143,7 @@ static void share_out(struct copy *c)
 		w->feed = &c->feed;
 		w->first = &c->first;
 		w->done_fd = c->done_fd;
+		w->in_order = c->plan->in_order;
 		w->slots = c->slots + at;
 		w->ring = c->rings + at;
 		w->nslots = c->plan->depth / c->plan->workers +
@@ -270,6 +275,7 @@ static void take_signal(struct copy *c, const struct copy_watch *watch, int sign
 	default:
 		c->ended_by = signal_number;
 		feed_stop(&c->feed);
+		c->end[0]->hurry = c->end[1]->hurry = true;
 		signals_unblock_deadly();
 		break;
 	}
@@ -401,6 +407,7 @@ static void result_fill(struct copy *c, struct copy_result *r)
 	getrusage(RUSAGE_SELF, &after);
 	r->user_ns = timeval_diff_ns(&c->before.ru_utime, &after.ru_utime);
 	r->system_ns = timeval_diff_ns(&c->before.ru_stime, &after.ru_stime);
+	r->source_ended = c->feed.source_ended;
 	r->failed_end = c->first.ep;
 	r->failed = c->first.x;
 }

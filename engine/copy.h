@@ -28,6 +28,7 @@ struct copy_result {
 	struct counters in, out;
 	nsec_t elapsed_ns;	   /* of the transfers; the flush is apart */
 	nsec_t user_ns, system_ns; /* CPU time of the process meanwhile */
+	bool source_ended;	   /* a stream, before the end of the span */
 	int signal;		   /* that ended the run early, 0: none */
 	/* the first transfer that was given up; failed_end NULL: none */
 	const struct endpoint *failed_end;

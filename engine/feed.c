@@ -50,6 +50,13 @@ enum feed_answer feed_claim(struct feed *f, struct chunk *c)
 	return FEED_CHUNK;
 }
 
+void feed_source_ended(struct feed *f, uint64_t at_bytes)
+{
+	assert(at_bytes <= f->end_bytes);
+	f->end_bytes = at_bytes;
+	f->source_ended = true;
+}
+
 void feed_stop(struct feed *f)
 {
 	pthread_mutex_lock(&f->lock);

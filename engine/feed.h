@@ -26,6 +26,7 @@ enum feed_state { FEED_RUNS, FEED_PAUSED, FEED_STOPPED };
 
 struct feed {
 	uint64_t end_bytes;
+	bool source_ended;
 	uint32_t chunk_bytes;
 	_Atomic enum feed_state state;
 	_Atomic uint64_t next_bytes; /* may run past the end, by a chunk for each claim after it */
@@ -40,6 +41,9 @@ void feed_destroy(struct feed *f);
 
 /* Any thread. */
 enum feed_answer feed_claim(struct feed *f, struct chunk *c) MUST_CHECK;
+
+/* The one worker of a sequential source: there is nothing from at_bytes on. */
+void feed_source_ended(struct feed *f, uint64_t at_bytes);
 
 /* No further chunk is handed out; what has been claimed is still to be finished. Any thread. */
 void feed_stop(struct feed *f);

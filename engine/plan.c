@@ -24,21 +24,29 @@ enum needs {
 	NEED_OUT_DIO = 1u << 5,
 	NEED_IN_BLOCK = 1u << 6,
 	NEED_OUT_BLOCK = 1u << 7,
+	NEED_IN_DRIVER = 1u << 8, /* the driver's own buffer */
+	NEED_OUT_DRIVER = 1u << 9,
+};
+
+/* Sets of enum end_class. */
+enum classes {
+	DEV = 1u << END_DEVICE,
+	SYN = 1u << END_SYNTH,
+	BUF = 1u << END_BUFFERED,
+	DIR = 1u << END_DIRECT_IO,
+	NOT_DEV = SYN | BUF | DIR,
 };
 
 struct plan_row {
-	enum end_class in_class, out_class;
+	unsigned in_classes, out_classes;
 	enum xfer_method in_method, out_method;
 	enum lane_via in_via, out_via;
 	enum plan_buffer buffer;
-	unsigned cpu_copies;
+	unsigned cpu_copies; /* beside the one of each buffered end */
 	unsigned needs;
 	bool only_if_asked; /* never the best for anybody: taken only when the methods are given */
 	const char *why;
 };
-
-#define DEV END_DEVICE
-#define SYN END_SYNTH
 
 /* clang-format off */
 static const struct plan_row rows[] = {
@@ -58,35 +66,50 @@ static const struct plan_row rows[] = {
 	  NEED_IN_MMAP | NEED_OUT_MMAP, false,
 	  "both reserved buffers mapped, one copy between them" },
 	{ DEV, DEV, METHOD_MMAP, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_IN, 1,
-	  NEED_IN_MMAP, true, "the driver copies out of the source's mapped buffer" },
+	  NEED_IN_MMAP | NEED_OUT_DRIVER, true, "the driver copies out of the source's mapped buffer" },
 	{ DEV, DEV, METHOD_DIO, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 0,
 	  NEED_IN_DIO | NEED_OUT_MMAP | NEED_OUT_PIN, true,
 	  "direct IO into the destination's mapped buffer" },
 	{ DEV, DEV, METHOD_INDIRECT, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 1,
-	  NEED_OUT_MMAP, true, "the driver copies into the destination's mapped buffer" },
+	  NEED_IN_DRIVER | NEED_OUT_MMAP, true, "the driver copies into the destination's mapped buffer" },
 	{ DEV, DEV, METHOD_DIO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1,
-	  NEED_IN_DIO, true, "direct IO from the source, the driver copies to the destination" },
+	  NEED_IN_DIO | NEED_OUT_DRIVER, true, "direct IO from the source, the driver copies to the destination" },
 	{ DEV, DEV, METHOD_INDIRECT, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 1,
-	  NEED_OUT_DIO, true, "the driver copies from the source, direct IO to the destination" },
+	  NEED_IN_DRIVER | NEED_OUT_DIO, true, "the driver copies from the source, direct IO to the destination" },
 	{ DEV, DEV, METHOD_INDIRECT, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 2,
-	  0, true, "the driver copies on both sides" },
+	  NEED_IN_DRIVER | NEED_OUT_DRIVER, true, "the driver copies on both sides" },
+
+	/* the only way where an end has nothing but its block node */
+	{ DEV, DEV, METHOD_DIO, METHOD_DIO, VIA_BLOCK, VIA_BLOCK, BUFFER_USER, 0,
+	  NEED_IN_BLOCK | NEED_OUT_BLOCK, false,
+	  "SG_IO on both block nodes, out of user memory" },
 
 	{ DEV, SYN, METHOD_MMAP, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_IN, 0,
 	  NEED_IN_MMAP, false, "read into the source's mapped buffer, then discarded" },
-	{ DEV, SYN, METHOD_DIO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 0,
-	  NEED_IN_DIO, true, "read by direct IO, then discarded" },
-	{ DEV, SYN, METHOD_INDIRECT, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 1,
-	  0, true, "read by way of the driver's buffer, then discarded" },
+	{ DEV, BUF, METHOD_MMAP, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_IN, 0,
+	  NEED_IN_MMAP, false, "written out of the source's mapped buffer" },
+	{ DEV, DIR, METHOD_MMAP, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_IN, 0,
+	  NEED_IN_MMAP | NEED_IN_PIN, false, "O_DIRECT out of the source's mapped buffer" },
+	{ DEV, NOT_DEV, METHOD_DIO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 0,
+	  NEED_IN_DIO, false, "direct IO from the source" },
+	{ DEV, NOT_DEV, METHOD_DIO, METHOD_AUTO, VIA_BLOCK, VIA_SG, BUFFER_USER, 0,
+	  NEED_IN_BLOCK, false, "SG_IO on the source's block node" },
+	{ DEV, NOT_DEV, METHOD_INDIRECT, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 1,
+	  NEED_IN_DRIVER, false, "the driver copies from the source" },
 
-	{ SYN, DEV, METHOD_AUTO, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 0,
-	  NEED_OUT_MMAP, false, "generated into the destination's mapped buffer" },
-	{ SYN, DEV, METHOD_AUTO, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 0,
-	  NEED_OUT_DIO, true, "generated, written by direct IO" },
-	{ SYN, DEV, METHOD_AUTO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1,
-	  0, true, "generated, the driver copies to the destination" },
+	{ SYN | BUF, DEV, METHOD_AUTO, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 0,
+	  NEED_OUT_MMAP, false, "made or read in the destination's mapped buffer" },
+	{ DIR, DEV, METHOD_AUTO, METHOD_MMAP, VIA_SG, VIA_SG, BUFFER_OUT, 0,
+	  NEED_OUT_MMAP | NEED_OUT_PIN, false, "O_DIRECT into the destination's mapped buffer" },
+	{ NOT_DEV, DEV, METHOD_AUTO, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_USER, 0,
+	  NEED_OUT_DIO, false, "direct IO to the destination" },
+	{ NOT_DEV, DEV, METHOD_AUTO, METHOD_DIO, VIA_SG, VIA_BLOCK, BUFFER_USER, 0,
+	  NEED_OUT_BLOCK, false, "SG_IO on the destination's block node" },
+	{ NOT_DEV, DEV, METHOD_AUTO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1,
+	  NEED_OUT_DRIVER, false, "the driver copies to the destination" },
 
-	{ SYN, SYN, METHOD_AUTO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 0,
-	  0, false, "generated and discarded" },
+	{ NOT_DEV, NOT_DEV, METHOD_AUTO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 0,
+	  0, false, "through memory of our own" },
 };
 /* clang-format on */
 
@@ -100,6 +123,16 @@ const char *method_name(enum xfer_method m)
 
 /* --- the row --- */
 
+static bool may_rw(const struct endpoint *ep)
+{
+	return ep->facts.cls != END_DEVICE || ep->facts.can_rw;
+}
+
+static unsigned is_buffered(const struct endpoint *ep)
+{
+	return ep->facts.cls == END_BUFFERED;
+}
+
 static unsigned abilities(const struct endpoint *in, const struct endpoint *out)
 {
 	const struct end_facts *a = &in->facts, *b = &out->facts;
@@ -107,7 +140,8 @@ static unsigned abilities(const struct endpoint *in, const struct endpoint *out)
 	return (a->can_mmap ? NEED_IN_MMAP : 0) | (b->can_mmap ? NEED_OUT_MMAP : 0) |
 	       (a->pinnable ? NEED_IN_PIN : 0) | (b->pinnable ? NEED_OUT_PIN : 0) |
 	       (a->can_dio ? NEED_IN_DIO : 0) | (b->can_dio ? NEED_OUT_DIO : 0) |
-	       (a->can_block ? NEED_IN_BLOCK : 0) | (b->can_block ? NEED_OUT_BLOCK : 0);
+	       (a->can_block ? NEED_IN_BLOCK : 0) | (b->can_block ? NEED_OUT_BLOCK : 0) |
+	       (a->can_indirect ? NEED_IN_DRIVER : 0) | (b->can_indirect ? NEED_OUT_DRIVER : 0);
 }
 
 static bool method_asked(enum xfer_method asked, enum xfer_method offered)
@@ -147,8 +181,8 @@ static const struct plan_row *choose_row(const struct plan_request *rq, const st
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct plan_row *r = &rows[i];
 
-		if (r->in_class != in->facts.cls || r->out_class != out->facts.cls ||
-			!row_is_asked(r, rq))
+		if (!(r->in_classes & 1u << in->facts.cls) ||
+			!(r->out_classes & 1u << out->facts.cls) || !row_is_asked(r, rq))
 			continue;
 		if ((r->needs & ~can) == 0)
 			return r;
@@ -163,8 +197,8 @@ static const struct plan_row *choose_row(const struct plan_request *rq, const st
 
 uint32_t plan_wanted_chunk(const struct plan_request *rq, const struct span *s)
 {
-	uint64_t bpt = rq->bpt_blk ? rq->bpt_blk : CHUNK_DEFAULT_BYTES / s->bs_bytes;
-	uint64_t want = max_u64(bpt, 1) * s->bs_bytes;
+	uint64_t bpt = rq->bpt_blk ? rq->bpt_blk : CHUNK_DEFAULT_BYTES / s->ibs_bytes;
+	uint64_t want = max_u64(max_u64(bpt, 1) * s->ibs_bytes, s->block_bytes);
 
 	want = min_u64(want, max_u64(s->len_bytes, s->block_bytes));
 	return (uint32_t)min_u64(want, round_down_u64(UINT32_MAX / 2, s->block_bytes));
@@ -205,44 +239,66 @@ static unsigned choose_depth(const struct plan_request *rq, const struct span *s
 	return (unsigned)max_u64(1, min_u64(depth, min_u64(affordable, chunks)));
 }
 
-static bool may_rw(const struct endpoint *ep)
+static bool is_device(const struct endpoint *ep)
 {
-	return ep->facts.cls != END_DEVICE || ep->facts.can_rw;
+	return ep->facts.cls == END_DEVICE;
+}
+
+/* Whether a slot holds up its thread until its transfer is home. */
+static bool all_block(const struct plan *p, const struct endpoint *in, const struct endpoint *out)
+{
+	if (is_device(in) || is_device(out))
+		return p->in.io == IO_SG_IO;
+	return !in->facts.evented && !out->facts.evented;
 }
 
 /*
- * A blocking ioctl needs a thread for each command in flight; write() and read() need one thread
- * for all, and at depth 1 one system call more than SG_IO.
+ * A blocking call needs a thread for each transfer in flight; write() and read() need one thread
+ * for all, and at depth 1 one system call more than SG_IO. What has an order has one thread.
  */
+static void choose_workers(const struct plan_request *rq, const struct endpoint *in,
+	const struct endpoint *out, unsigned depth, struct plan *p)
+{
+	bool in_order = in->facts.sequential || out->facts.sequential;
+
+	p->depth = depth;
+	p->workers = rq->workers ? rq->workers : 1;
+	if (all_block(p, in, out)) {
+		if (in_order || (!is_device(in) && !is_device(out) && !rq->queue_depth))
+			p->depth = 1;
+		if (p->depth < depth && rq->queue_depth)
+			p->depth_note = "one thing after the other: queue depth";
+		else if (rq->workers && rq->workers != p->depth)
+			p->depth_note = "SG_IO takes a thread for each command: workers= is the "
+					"queue depth";
+		p->workers = p->depth;
+	}
+	if (in_order || p->workers > p->depth)
+		p->workers = in_order ? 1 : p->depth;
+	p->in_order = in_order;
+}
+
 static void choose_io(const struct plan_request *rq, bool can_rw, unsigned depth, struct plan *p)
 {
 	bool through_block = p->in.via == VIA_BLOCK || p->out.via == VIA_BLOCK;
 	enum io_kind io = rq->io;
-	unsigned workers = rq->workers;
 
 	if (io == IO_AUTO)
 		io = through_block || depth == 1 || !can_rw ? IO_SG_IO : IO_RW;
-	if (io == IO_SG_IO) {
-		if (workers && workers != depth)
-			p->depth_note = "SG_IO takes a thread for each command: workers= is the "
-					"queue depth";
-		workers = depth;
-	} else if (workers == 0) {
-		workers = 1;
-	}
 	p->in.io = p->out.io = io;
-	p->depth = depth;
-	p->workers = workers < depth ? workers : depth;
 }
 
-static int choose_cdb(const char *side, unsigned asked, uint64_t start, const struct span *s,
-	unsigned flags, struct plan *p, struct lane_spec *spec, char why[PLAN_WHY_ROOM])
+static int choose_cdb(const struct endpoint *ep, const char *side, unsigned asked, uint64_t start,
+	const struct span *s, unsigned flags, struct plan *p, struct lane_spec *spec,
+	char why[PLAN_WHY_ROOM])
 {
 	uint64_t end = start + s->len_bytes;
 	uint64_t last_lba = end / s->block_bytes - (end > 0 ? 1 : 0);
 	uint32_t blocks = p->chunk_bytes / s->block_bytes;
 	unsigned bits = flags & (END_DPO | END_FUA);
 
+	if (!is_device(ep))
+		return 0;
 	spec->cdb_bytes = asked ? asked : cdb_choose(last_lba, blocks);
 	if (cdb_reaches(spec->cdb_bytes, last_lba, blocks, bits))
 		return 0;
@@ -271,6 +327,7 @@ int plan_make(const struct plan_request *rq, const struct endpoint *in, const st
 	const struct plan_row *r = choose_row(rq, in, out, why);
 	bool can_rw = may_rw(in) && may_rw(out);
 	bool in_owns, out_owns;
+	unsigned depth;
 	int bad;
 
 	if (!r)
@@ -285,21 +342,24 @@ int plan_make(const struct plan_request *rq, const struct endpoint *in, const st
 	memset(p, 0, sizeof(*p));
 	p->row = r;
 	p->buffer = r->buffer;
-	p->cpu_copies = r->cpu_copies;
+	p->cpu_copies = r->cpu_copies + is_buffered(in) + is_buffered(out);
 	p->reads = true;
-	p->writes = r->out_class != END_SYNTH;
+	p->writes = out->facts.cls != END_SYNTH;
 	choose_chunk(rq, in, out, s, p);
 	in_owns = r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH;
 	out_owns = r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH;
 	spec_fill(rq, p, &p->in, r->in_method, r->in_via, in_owns, rq->in_method == METHOD_DIO);
 	spec_fill(
 		rq, p, &p->out, r->out_method, r->out_via, out_owns, rq->out_method == METHOD_DIO);
-	choose_io(rq, can_rw, choose_depth(rq, s, p), p);
-	bad = choose_cdb("source", rq->in_cdb_bytes, s->in_bytes, s, rq->in_flags, p, &p->in, why);
+	depth = choose_depth(rq, s, p);
+	choose_io(rq, can_rw, depth, p);
+	choose_workers(rq, in, out, depth, p);
+	bad = choose_cdb(
+		in, "source", rq->in_cdb_bytes, s->in_bytes, s, rq->in_flags, p, &p->in, why);
 	if (bad)
 		return bad;
-	return choose_cdb(
-		"destination", rq->out_cdb_bytes, s->out_bytes, s, rq->out_flags, p, &p->out, why);
+	return choose_cdb(out, "destination", rq->out_cdb_bytes, s->out_bytes, s, rq->out_flags, p,
+		&p->out, why);
 }
 
 /* --- in words --- */
@@ -313,10 +373,23 @@ static void print_end(const char *side, const struct endpoint *ep)
 		diag_plain("%s: %s (%s)", side, ep->name, f->kind);
 		return;
 	}
+	if (!is_device(ep)) {
+		diag_plain("%s: %s, %s of %s", side, ep->name, f->kind,
+			units_bytes_text(f->size_bytes, size));
+		return;
+	}
 	diag_plain("%s: %s %s, %llu blocks of %u bytes (%s), reserved buffer %s, queue depth %u",
 		side, ep->name, ep->identity, (unsigned long long)(f->size_bytes / f->block_bytes),
 		f->block_bytes, units_bytes_text(f->size_bytes, size),
 		units_bytes_text(f->reserved_bytes, reserved), f->queue_depth);
+}
+
+static const char *io_text(
+	const struct plan *p, const struct endpoint *in, const struct endpoint *out)
+{
+	if (!is_device(in) && !is_device(out))
+		return "";
+	return p->in.io == IO_RW ? ", write() and read()" : ", ioctl(SG_IO)";
 }
 
 void plan_print(const struct plan *p, const struct endpoint *in, const struct endpoint *out,
@@ -329,9 +402,13 @@ void plan_print(const struct plan *p, const struct endpoint *in, const struct en
 	print_end("out", out);
 	diag_plain("plan: %s -> %s: %s; CPU copies per byte %u", method_name(r->in_method),
 		method_name(r->out_method), r->why, p->cpu_copies);
-	diag_plain("plan: %s in chunks of %s (%u blocks), qd %u, %u worker%s, %s, %s and %s",
-		units_bytes_text(s->len_bytes, len), units_bytes_text(p->chunk_bytes, chunk),
-		p->chunk_bytes / s->block_bytes, p->depth, p->workers, p->workers == 1 ? "" : "s",
-		p->in.io == IO_RW ? "write() and read()" : "ioctl(SG_IO)",
-		cdb_name(p->in.cdb_bytes, false), cdb_name(p->out.cdb_bytes, true));
+	diag_plain("plan: %s in chunks of %s (%u blocks), qd %u, %u worker%s%s%s%s%s%s",
+		s->open_ended ? "all that comes" : units_bytes_text(s->len_bytes, len),
+		units_bytes_text(p->chunk_bytes, chunk), p->chunk_bytes / s->block_bytes, p->depth,
+		p->workers, p->workers == 1 ? "" : "s", io_text(p, in, out),
+		is_device(in) ? ", " : "", is_device(in) ? cdb_name(p->in.cdb_bytes, false) : "",
+		!is_device(out) ? ""
+		: is_device(in) ? " and "
+				: ", ",
+		is_device(out) ? cdb_name(p->out.cdb_bytes, true) : "");
 }

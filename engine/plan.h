@@ -38,6 +38,7 @@ struct plan {
 	struct lane_spec in, out;
 	enum plan_buffer buffer;
 	unsigned cpu_copies; /* of each byte, by CPU */
+	bool in_order;	     /* an end is sequential: one worker, chunks in ascending order */
 	bool reads, writes;  /* which steps a chunk has */
 	uint32_t chunk_bytes;
 	unsigned depth, workers; /* the slots of all workers; threads, 1..depth */

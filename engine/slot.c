@@ -16,14 +16,54 @@ void slot_begin(struct slot *s, const struct chunk *c)
 	s->step = 0;
 	s->tries = 0;
 	s->delay_ns = 0;
+	s->source_ended = false;
+	s->tail_bytes = 0;
+}
+
+static enum slot_next finish(struct slot *s)
+{
+	if (s->tail_bytes == 0)
+		return SLOT_FINISHED;
+	memset(&s->x.fault, 0, sizeof(s->x.fault));
+	s->x.fault.kind = FAULT_TAIL;
+	s->x.len_bytes = s->tail_bytes;
+	return SLOT_FAILED;
+}
+
+/* A stream that ends early: the chunk is as long as what came. */
+static COLD void source_ended(struct slot *s)
+{
+	assert(s->x.op == XFER_READ && s->lane[0]->ep->facts.sequential);
+	s->chunk.len_bytes = s->x.done_bytes;
+	s->source_ended = true;
+	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + s->x.done_bytes);
+}
+
+/* What was read does not fill the last block of the destination. */
+static COLD void trim_tail(struct slot *s)
+{
+	uint32_t block = s->recipe->out_block_bytes;
+	uint32_t tail = s->chunk.len_bytes % block;
+
+	if (s->recipe->pad) {
+		memset((uint8_t *)s->buf[0] + s->chunk.len_bytes, 0, block - tail);
+		s->chunk.len_bytes += block - tail;
+	} else {
+		s->chunk.len_bytes -= tail;
+		s->tail_bytes = tail;
+	}
 }
 
 static enum slot_next step_done(struct slot *s)
 {
 	if (++s->step == s->recipe->steps)
-		return SLOT_FINISHED;
+		return finish(s);
 	s->tries = 0;
 	s->delay_ns = 0;
+	if (s->chunk.len_bytes % s->recipe->out_block_bytes != 0)
+		trim_tail(s);
+	if (s->chunk.len_bytes == 0)
+		return finish(s);
 	if (s->buf[0] != s->buf[1])
 		memcpy(s->buf[1], s->buf[0], s->chunk.len_bytes);
 	return SLOT_AGAIN;
@@ -73,7 +113,8 @@ static enum slot_next home(struct slot *s)
 		take_notes(s, c);
 	if (s->x.fault.kind != FAULT_NONE)
 		return trouble(s, c);
-	assert(s->x.done_bytes == s->x.len_bytes);
+	if (s->x.done_bytes < s->x.len_bytes)
+		source_ended(s);
 	counter_add(&c->bytes, s->x.done_bytes);
 	return step_done(s);
 }
@@ -100,4 +141,19 @@ enum slot_next slot_land(struct slot *s)
 
 	lane->ep->ops->reap(lane, &s->x);
 	return home(s);
+}
+
+bool slot_source_ends(struct slot *s)
+{
+	struct lane *lane = s->lane[0];
+
+	s->x.op = XFER_READ;
+	s->x.len_bytes = 1;
+	s->x.buf = s->buf[0];
+	if (lane->ep->ops->submit(lane, &s->x) == XFER_WAIT)
+		lane->ep->ops->reap(lane, &s->x);
+	if (s->x.done_bytes == 0)
+		return true;
+	s->x.fault.kind = FAULT_FULL;
+	return false;
 }

@@ -20,7 +20,11 @@ struct recipe {
 		unsigned side; /* 0: source, 1: destination */
 		enum xfer_op op;
 	} step[RECIPE_MAX];
-	uint64_t start_bytes[2]; /* of the span, on each side */
+	uint64_t start_bytes[2];  /* of the span, on each side */
+	uint32_t out_block_bytes; /* writes are whole multiples of this, */
+	bool pad;		  /* a tail filled up with zeros; else it is a FAULT_TAIL */
+	bool must_end;		  /* a source that has more than the span is a FAULT_FULL */
+	struct feed *feed;
 	struct policy policy;
 };
 
@@ -39,6 +43,8 @@ struct slot {
 	struct chunk chunk;
 	struct slot *next; /* the worker's list */
 	unsigned step, tries;
+	bool source_ended;   /* inside or at the start of this chunk */
+	uint32_t tail_bytes; /* of a last block that cannot be written */
 	nsec_t delay_ns;
 	struct xfer x;
 };
@@ -48,6 +54,12 @@ void slot_begin(struct slot *s, const struct chunk *c);
 
 /* Sends the transfer of the present step. */
 enum slot_next slot_step(struct slot *s);
+
+/*
+ * When all has been copied: false if the source has more, and slot->x tells so. Only of a
+ * sequential source, whose next byte it takes.
+ */
+bool slot_source_ends(struct slot *s) MUST_CHECK;
 
 /* Blocks until the transfer that slot_step() left flying is home. */
 enum slot_next slot_land(struct slot *s);

@@ -24,38 +24,46 @@ static int PRINTF_LIKE(4, 5) refuse(
 	return exit_status;
 }
 
-static int check_bs(const struct refusal *r, const struct span *s, const struct endpoint *ep)
+static int check_bs(const struct refusal *r, const char *operand, uint32_t bs, uint32_t block,
+	const struct endpoint *ep)
 {
-	uint32_t block = ep->facts.block_bytes;
-
-	if (block == 0 || s->bs_bytes % block == 0)
+	if (bs % block == 0)
 		return 0;
 	return refuse(r, EXIT_CONTRADICT, ep,
-		"bs=%u is no multiple of its block length of %u bytes (leave bs= out, or give "
-		"bs=%u)",
-		s->bs_bytes, block, block);
+		"%s=%u is no multiple of its block length of %u bytes (leave %s= out, or give "
+		"%s=%u)",
+		operand, bs, block, operand, operand, block);
+}
+
+/* Where any byte can be reached, blocks are taken from the other end. */
+static uint32_t default_bs(uint32_t own, uint32_t other)
+{
+	if (own > 1)
+		return own;
+	return other > 1 ? other : 512;
 }
 
 static int resolve_blocks(const struct refusal *r, const struct span_request *rq,
 	const struct endpoint *in, const struct endpoint *out, struct span *s)
 {
 	uint32_t a = in->facts.block_bytes, b = out->facts.block_bytes;
+	bool same_bs = rq->ibs_bytes == rq->obs_bytes;
 	int bad;
 
-	if (a && b && a != b)
-		return refuse(r, EXIT_CONTRADICT, NULL,
-			"%s has blocks of %u bytes, %s of %u (copies between them are not "
-			"supported)",
-			in->name, a, out->name, b);
-	s->block_bytes = a ? a : b;
-	s->bs_bytes = rq->bs_bytes ? rq->bs_bytes : s->block_bytes;
-	if (s->bs_bytes == 0)
-		s->bs_bytes = 512;
-	bad = check_bs(r, s, in);
+	s->ibs_bytes = rq->ibs_bytes ? rq->ibs_bytes : default_bs(a, b);
+	s->obs_bytes = rq->obs_bytes ? rq->obs_bytes : default_bs(b, a);
+	s->block_bytes = a > b ? a : b;
+	if (s->block_bytes <= 1)
+		s->block_bytes = s->ibs_bytes;
+	a = a ? a : 1;
+	s->out_block_bytes = b = b ? b : 1;
+	bad = check_bs(r, same_bs ? "bs" : "ibs", s->ibs_bytes, a, in);
 	if (!bad)
-		bad = check_bs(r, s, out);
-	if (s->block_bytes == 0)
-		s->block_bytes = s->bs_bytes;
+		bad = check_bs(r, same_bs ? "bs" : "obs", s->obs_bytes, b, out);
+	if (!bad && s->block_bytes % a + s->block_bytes % b != 0)
+		return refuse(r, EXIT_CONTRADICT, NULL,
+			"%s has blocks of %u bytes, %s of %u (one must be a multiple of the other)",
+			in->name, a, out->name, b);
 	return bad;
 }
 
@@ -76,13 +84,50 @@ static int room_after(const struct refusal *r, const struct endpoint *ep, const 
 }
 
 static int check_room(
-	const struct refusal *r, const struct endpoint *ep, uint64_t room, const struct span *s)
+	const struct refusal *r, const struct endpoint *ep, uint64_t room, uint64_t len)
 {
-	if (s->len_bytes <= room)
+	if (len <= room)
 		return 0;
 	return refuse(r, EXIT_LBA_RANGE, ep,
 		"%llu bytes asked, %llu bytes from there to its end (give a smaller count=)",
-		(unsigned long long)s->len_bytes, (unsigned long long)room);
+		(unsigned long long)len, (unsigned long long)room);
+}
+
+/* What is to be written: the last block of the destination may be padded. */
+static uint64_t padded(const struct span *s, uint64_t len)
+{
+	uint64_t short_by = len % s->out_block_bytes;
+
+	return s->pad && short_by ? len + (s->out_block_bytes - short_by) : len;
+}
+
+static int all_there_is(const struct refusal *r, uint64_t in_room, uint64_t out_room,
+	const struct endpoint *out, struct span *s)
+{
+	s->len_bytes = in_room != SIZE_UNKNOWN ? in_room : out_room;
+	if (s->len_bytes == SIZE_UNKNOWN && s->open_ended)
+		s->len_bytes = round_down_u64(
+			INT64_MAX - max_u64(s->in_bytes, s->out_bytes), s->block_bytes);
+	else if (s->len_bytes == SIZE_UNKNOWN)
+		return refuse(r, EXIT_CONTRADICT, NULL, "neither end has an end (give count=)");
+	if (padded(s, s->len_bytes) <= out_room)
+		return 0;
+	return refuse(r, EXIT_LBA_RANGE, out,
+		"is too small: %llu bytes to copy, room for %llu (give count= to "
+		"copy a part)",
+		(unsigned long long)s->len_bytes, (unsigned long long)out_room);
+}
+
+static int check_tail(const struct refusal *r, const struct endpoint *out, const struct span *s)
+{
+	uint64_t tail = s->len_bytes % s->out_block_bytes;
+
+	if (tail == 0 || s->pad || s->open_ended)
+		return 0;
+	return refuse(r, EXIT_CONTRADICT, out,
+		"the last %llu bytes would not fill one of its blocks of %u bytes (conv=sync pads "
+		"with zeros; or give count=)",
+		(unsigned long long)tail, s->out_block_bytes);
 }
 
 static int resolve_len(const struct refusal *r, const struct span_request *rq,
@@ -95,23 +140,18 @@ static int resolve_len(const struct refusal *r, const struct span_request *rq,
 		bad = room_after(r, out, "seek=", s->out_bytes, &out_room);
 	if (bad)
 		return bad;
-	if (rq->count != SPAN_ALL) {
-		if (!checked_mul(rq->count, s->bs_bytes, &s->len_bytes))
-			return refuse(
-				r, EXIT_LBA_RANGE, NULL, "count= times bs= is past 2^64 bytes");
-	} else {
-		s->len_bytes = in_room != SIZE_UNKNOWN ? in_room : out_room;
-		if (s->len_bytes == SIZE_UNKNOWN)
-			return refuse(
-				r, EXIT_CONTRADICT, NULL, "neither end has an end (give count=)");
-		if (s->len_bytes > out_room)
-			return refuse(r, EXIT_LBA_RANGE, out,
-				"is too small: %llu bytes to copy, room for %llu (give count= to "
-				"copy a part)",
-				(unsigned long long)s->len_bytes, (unsigned long long)out_room);
-	}
-	bad = check_room(r, in, in_room, s);
-	return bad ? bad : check_room(r, out, out_room, s);
+	s->pad = rq->pad;
+	s->open_ended = in->facts.sequential && in_room == SIZE_UNKNOWN;
+	s->must_end = s->open_ended && rq->count == SPAN_ALL && out_room != SIZE_UNKNOWN;
+	if (rq->count == SPAN_ALL)
+		bad = all_there_is(r, in_room, out_room, out, s);
+	else if (!checked_mul(rq->count, s->ibs_bytes, &s->len_bytes))
+		bad = refuse(r, EXIT_LBA_RANGE, NULL, "count= times bs= is past 2^64 bytes");
+	if (!bad)
+		bad = check_room(r, in, in_room, s->len_bytes);
+	if (!bad)
+		bad = check_room(r, out, out_room, padded(s, s->len_bytes));
+	return bad ? bad : check_tail(r, out, s);
 }
 
 /* Also where an end has no end: offsets are added up without further checks. */
@@ -134,9 +174,9 @@ int span_resolve(const struct span_request *rq, const struct endpoint *in,
 
 	if (bad)
 		return bad;
-	if (!checked_mul(rq->skip, s->bs_bytes, &s->in_bytes))
+	if (!checked_mul(rq->skip, s->ibs_bytes, &s->in_bytes))
 		return refuse(&r, EXIT_LBA_RANGE, in, "skip= times bs= is past 2^64 bytes");
-	if (!checked_mul(rq->seek, s->bs_bytes, &s->out_bytes))
+	if (!checked_mul(rq->seek, s->obs_bytes, &s->out_bytes))
 		return refuse(&r, EXIT_LBA_RANGE, out, "seek= times bs= is past 2^64 bytes");
 	bad = resolve_len(&r, rq, in, out, s);
 	return bad ? bad : check_reach(&r, s);

@@ -10,23 +10,30 @@
 #define SPAN_ALL UINT64_MAX
 
 struct span_request {
-	uint32_t bs_bytes;   /* 0: the ends' block length, 512 where neither has one */
-	uint64_t count;	     /* in bs, or SPAN_ALL */
-	uint64_t skip, seek; /* in bs */
+	uint32_t ibs_bytes, obs_bytes; /* 0: the block length of the end, 512 where it has none */
+	uint64_t count;		       /* in ibs, or SPAN_ALL */
+	uint64_t skip, seek;	       /* in ibs and in obs */
+	bool pad;		       /* conv=sync: zeros fill the last block of the destination */
 };
 
 struct span {
-	uint32_t bs_bytes;
-	uint32_t block_bytes;	      /* transfers are whole multiples of this */
+	uint32_t ibs_bytes, obs_bytes;
+	uint32_t block_bytes;	      /* transfers are whole multiples of this, but for a tail */
+	uint32_t out_block_bytes;     /* writes are whole multiples of this */
 	uint64_t in_bytes, out_bytes; /* where it starts on either side */
-	uint64_t len_bytes;
+	uint64_t len_bytes;	      /* of what is read */
+	bool pad;		      /* a tail is filled up to out_block_bytes */
+	bool must_end;	 /* open_ended, and all was asked for: nothing may be left in the source */
+	bool open_ended; /* len_bytes is what there is room for; the source may end before */
 };
 
 #define SPAN_WHY_ROOM 200
 
 /*
  * Without count the span reaches to the end of the source; a destination that has less room then
- * is refused, not silently cut to fit. A tail shorter than bs, but of whole blocks, is copied.
+ * is refused, not silently cut to fit. A tail shorter than ibs, but of whole blocks, is copied. One
+ * that does not fill a block of the destination is refused, or padded on request. Of a source that
+ * comes in a stream as much is taken as comes: len_bytes is the most.
  *
  * 0; or the exit status, *who the end that is wrong (NULL: the request itself) and why in words:
  * EXIT_CONTRADICT where lengths do not fit together, EXIT_LBA_RANGE past the end of an end.

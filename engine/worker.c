@@ -18,6 +18,15 @@ static void ring_push(struct worker *w, struct slot *s)
 	w->flying++;
 }
 
+/* The next to land. */
+static void ring_push_front(struct worker *w, struct slot *s)
+{
+	assert(w->flying < w->nslots);
+	w->head = w->head == 0 ? w->nslots - 1 : w->head - 1;
+	w->ring[w->head] = s;
+	w->flying++;
+}
+
 static struct slot *ring_pop(struct worker *w)
 {
 	struct slot *s = w->ring[w->head];
@@ -45,14 +54,25 @@ static COLD void sleep_ns(nsec_t ns)
 static COLD void give_up(struct worker *w, const struct slot *s)
 {
 	struct first_fault *first = w->first;
+	unsigned step = s->step < s->recipe->steps ? s->step : s->recipe->steps - 1;
 
+	w->broken = w->in_order;
 	pthread_mutex_lock(&first->lock);
 	if (!first->ep) {
-		first->ep = s->lane[s->recipe->step[s->step].side]->ep;
+		first->ep = s->lane[s->recipe->step[step].side]->ep;
 		first->x = s->x;
 	}
 	pthread_mutex_unlock(&first->lock);
 	feed_stop(w->feed);
+}
+
+static void look_for_more(struct worker *w, struct slot *s)
+{
+	if (!s->recipe->must_end || w->looked || w->feed->source_ended || feed_is_stopped(w->feed))
+		return;
+	w->looked = true;
+	if (!slot_source_ends(s))
+		give_up(w, s);
 }
 
 /* The next chunk for s, begun; false: s has nothing to do, now or ever. */
@@ -63,22 +83,32 @@ static bool next_chunk(struct worker *w, struct slot *s)
 	switch (feed_claim(w->feed, &c)) {
 	case FEED_CHUNK: slot_begin(s, &c); return true;
 	case FEED_PAUSE: park(w, s); return false;
-	default: return false;
+	default: look_for_more(w, s); return false;
 	}
 }
 
 /* Runs s as far as it goes without blocking on what flies. */
 static void drive(struct worker *w, struct slot *s, enum slot_next next)
 {
+	bool overdue = w->in_order;
+
 	for (;;) {
 		switch (next) {
-		case SLOT_FLYING: ring_push(w, s); return;
+		case SLOT_FLYING:
+			if (overdue)
+				ring_push_front(w, s);
+			else
+				ring_push(w, s);
+			return;
 		case SLOT_FAILED: give_up(w, s); return;
 		case SLOT_FINISHED:
 			if (!next_chunk(w, s))
 				return;
+			overdue = false;
 			break;
 		case SLOT_AGAIN:
+			if (w->broken)
+				return;
 			if (s->delay_ns == 0)
 				break;
 			/* A unit that stays busy must not hold up the end of the run. */

@@ -4,6 +4,9 @@
  * flown longest: commands come home about in the order they left, so one blocking read() takes
  * the place of a poll and a read, and nothing wakes up for nothing. A slot whose lane is inline
  * never flies; the same loop then runs it from chunk to chunk.
+ *
+ * One worker alone can keep chunks in order for a sequential end: it lands them in the order it
+ * sent them, and what has to be sent once more is landed first.
  */
 #ifndef ENGINE_WORKER_H
 #define ENGINE_WORKER_H
@@ -27,10 +30,13 @@ struct worker {
 	unsigned nslots;
 	struct slot **ring; /* room for nslots */
 	int done_fd;	    /* eventfd: gets 1 when the worker leaves */
+	bool in_order;	    /* chunks are to be written as they were claimed, or not at all */
 	/* the worker's own */
 	/* Not on a cache line that another worker writes: 64 is x86-64's and arm64's. */
 	_Alignas(64) struct counters counters[2];
 	unsigned head, flying;
+	bool broken; /* in_order: a chunk was given up, those after it must not be written */
+	bool looked; /* whether the source has more than was asked for */
 	struct slot *parked; /* those that found the feed paused, by slot->next */
 	pthread_t thread;
 };

@@ -77,7 +77,7 @@ two_units
 must make_data /tmp/source "$MIB"
 must fill "$disk_a" /tmp/source
 echo 1 >"$allow_dio"
-methods='mmap dio indirect auto'
+methods='mmap dio'
 is_uml || methods=auto # out of the mapped buffer, which only qemu has
 for xfer in $methods; do
 	steady 105 qd=1 io=sg_io "xfer=$xfer"

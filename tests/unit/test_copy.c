@@ -53,9 +53,11 @@ static int setup(void **state)
 			.evented = true,
 			.can_mmap = true,
 		};
-	s->span = (struct span){
-		.bs_bytes = BLOCK, .block_bytes = BLOCK, .len_bytes = (uint64_t)BLOCKS * BLOCK
-	};
+	s->span = (struct span){ .ibs_bytes = BLOCK,
+		.obs_bytes = BLOCK,
+		.out_block_bytes = BLOCK,
+		.block_bytes = BLOCK,
+		.len_bytes = (uint64_t)BLOCKS * BLOCK };
 	s->request = (struct plan_request){
 		.bpt_blk = 4, .queue_depth = 8, .timeout_ms = 1000, .memory_bytes = UINT64_MAX
 	};

@@ -127,7 +127,7 @@ static void defaults_are_those_the_header_promises(void **state)
 
 	(void)state;
 	assert_int_equal(o.count, COUNT_ALL);
-	assert_int_equal(o.bs_bytes, 0);
+	assert_int_equal(o.ibs_bytes, 0);
 	assert_int_equal(o.bpt_blk, 0);
 	assert_int_equal(o.reserved_bytes, 0);
 	assert_int_equal(o.queue_depth, 0);
@@ -158,7 +158,7 @@ static void each_operand_sets_its_field(void **state)
 	(void)state;
 	assert_string_equal(o.in.path, "/dev/sg1");
 	assert_string_equal(o.out.path, "/dev/sg2");
-	assert_int_equal(o.bs_bytes, 4096);
+	assert_int_equal(o.ibs_bytes, 4096);
 	assert_int_equal(o.count, 1024);
 	assert_int_equal(o.in.offset_blk, 16);
 	assert_int_equal(o.out.offset_blk, 32);
@@ -200,8 +200,15 @@ static void each_flag_lands_on_its_own_side(void **state)
 		{ "force", END_FORCE },
 		{ "nocreat", END_NOCREAT },
 		{ "null", END_NULL },
-		{ "append", 0 },
-		{ "dsync", 0 },
+		{ "append", END_APPEND },
+		{ "dsync", END_DSYNC },
+		{ "sync", END_SYNC },
+		{ "nocache", END_NOCACHE },
+		{ "nodirect", END_NODIRECT },
+		{ "direct", END_DIRECT },
+		{ "sgio", END_SGIO },
+		{ "pt", END_SGIO },
+		{ "fullblock", 0 },
 	};
 	char line[64];
 
@@ -255,7 +262,8 @@ static void methods_come_from_xfer_flags_and_dio(void **state)
 
 		if (o.in.method != cases[i].in || o.out.method != cases[i].out)
 			fail_msg("%s: %d, %d", cases[i].line, (int)o.in.method, (int)o.out.method);
-		assert_int_equal(o.in.flags | o.out.flags, o.out.flags & END_FUA);
+		assert_int_equal((o.in.flags | o.out.flags | END_DIRECT),
+			END_DIRECT | (o.out.flags & END_FUA));
 	}
 }
 
@@ -299,18 +307,20 @@ static void six_byte_cdbs_have_no_fua_and_dpo(void **state)
 	assert_int_equal(ACCEPTED("if=a cdbsz=6,10 oflag=fua").in.cdb_bytes, 6);
 }
 
-static void block_size_is_any_of_three_words_that_agree(void **state)
+static void block_sizes_are_of_both_sides_or_of_one(void **state)
 {
 	(void)state;
-	assert_int_equal(ACCEPTED("if=a bs=1M").bs_bytes, 1 << 20);
-	assert_int_equal(ACCEPTED("if=a ibs=520").bs_bytes, 520);
-	assert_int_equal(ACCEPTED("if=a obs=520").bs_bytes, 520);
-	assert_int_equal(ACCEPTED("if=a ibs=512 obs=512").bs_bytes, 512);
-	assert_int_equal(ACCEPTED("if=a bs=512 ibs=1b obs=0x200").bs_bytes, 512);
-	assert_int_equal(ACCEPTED("if=a bs=4294967295").bs_bytes, UINT32_MAX);
-	expect_refusal("if=a ibs=512 bs=4096", EXIT_CONTRADICT, "ibs=512: must equal bs=4096");
-	expect_refusal("if=a obs=512 bs=4096", EXIT_CONTRADICT, "obs=512: must equal bs=4096");
-	expect_refusal("if=a ibs=512 obs=4096", EXIT_CONTRADICT, "obs=4096: must equal ibs=512");
+	assert_int_equal(ACCEPTED("if=a bs=1M").ibs_bytes, 1 << 20);
+	assert_int_equal(ACCEPTED("if=a ibs=520").ibs_bytes, 520);
+	assert_int_equal(ACCEPTED("if=a ibs=520").obs_bytes, 0);
+	assert_int_equal(ACCEPTED("if=a obs=520").obs_bytes, 520);
+	assert_int_equal(ACCEPTED("if=a bs=520").obs_bytes, 520);
+	assert_int_equal(ACCEPTED("if=a ibs=512 obs=4096").obs_bytes, 4096);
+	assert_int_equal(ACCEPTED("if=a ibs=512 obs=512").ibs_bytes, 512);
+	assert_int_equal(ACCEPTED("if=a bs=512 ibs=1b obs=0x200").ibs_bytes, 512);
+	assert_int_equal(ACCEPTED("if=a bs=4294967295").ibs_bytes, UINT32_MAX);
+	expect_refusal("if=a ibs=512 bs=4096", EXIT_CONTRADICT, "ibs=512: contradicts bs=4096");
+	expect_refusal("if=a obs=512 bs=4096", EXIT_CONTRADICT, "obs=512: contradicts bs=4096");
 }
 
 static void count_minus_one_is_all(void **state)
@@ -554,7 +564,8 @@ static void no_arguments_at_all_do_not_crash(void **state)
 static void conv_words_keep_their_meaning_for_devices(void **state)
 {
 	(void)state;
-	assert_int_equal(ACCEPTED("if=a conv=nocreat,notrunc,null,sync").out.flags, END_NOCREAT);
+	assert_int_equal(ACCEPTED("if=a conv=nocreat,notrunc,null,sync").out.flags,
+		END_NOCREAT | END_NOTRUNC | END_PAD);
 	assert_true(ACCEPTED("if=a conv=fsync").sync_at_end);
 	assert_true(ACCEPTED("if=a conv=fdatasync sync=1").sync_at_end);
 	expect_refusal("if=a sync=0 conv=fsync", EXIT_CONTRADICT, "sync=0: contradicts conv=fsync");
@@ -565,8 +576,8 @@ static void append_and_seek_contradict(void **state)
 {
 	(void)state;
 	expect_refusal("if=a oflag=append seek=1", EXIT_CONTRADICT, "contradicts seek=1");
-	assert_int_equal(ACCEPTED("if=a oflag=append seek=0").out.flags, 0);
-	assert_int_equal(ACCEPTED("if=a iflag=append seek=1").in.flags, 0);
+	assert_int_equal(ACCEPTED("if=a oflag=append seek=0").out.flags, END_APPEND);
+	assert_int_equal(ACCEPTED("if=a iflag=append seek=1").in.flags, END_APPEND);
 }
 
 static void the_timeout_may_ride_on_time(void **state)
@@ -811,7 +822,7 @@ int main(void)
 		cmocka_unit_test(two_methods_for_one_side_contradict),
 		cmocka_unit_test(fua_counts_its_bits_as_sgm_dd_does),
 		cmocka_unit_test(six_byte_cdbs_have_no_fua_and_dpo),
-		cmocka_unit_test(block_size_is_any_of_three_words_that_agree),
+		cmocka_unit_test(block_sizes_are_of_both_sides_or_of_one),
 		cmocka_unit_test(count_minus_one_is_all),
 		cmocka_unit_test(ranges_that_pass_2_to_63_bytes_are_refused),
 		cmocka_unit_test(one_transfer_stays_below_4_gib),

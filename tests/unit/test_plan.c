@@ -58,7 +58,11 @@ static struct scene scene(unsigned in_can, unsigned out_can)
 	return (struct scene){
 		.in = end_that(in_can, "/dev/sg0"),
 		.out = end_that(out_can, "/dev/sg1"),
-		.span = { .bs_bytes = 512, .block_bytes = 512, .len_bytes = GIB },
+		.span = { .ibs_bytes = 512,
+			.obs_bytes = 512,
+			.block_bytes = 512,
+			.out_block_bytes = 512,
+			.len_bytes = GIB },
 		.rq = { .timeout_ms = 60000, .memory_bytes = UINT64_MAX },
 	};
 }
@@ -280,7 +284,7 @@ static void the_chunk_is_bpt_in_bs(void **state)
 	expect_chunk(&s, CHUNK_DEFAULT_BYTES);
 	s.rq.bpt_blk = 128;
 	expect_chunk(&s, 64 * KIB);
-	s.span.bs_bytes = 4096;
+	s.span.ibs_bytes = 4096;
 	expect_chunk(&s, 512 * KIB);
 	assert_null(s.plan.chunk_note);
 }
@@ -335,7 +339,7 @@ static void the_chunk_is_no_more_than_a_cdb_that_was_asked_counts(void **state)
 static void the_wanted_chunk_is_of_whole_blocks_and_fits_an_int(void **state)
 {
 	struct plan_request rq = { .bpt_blk = UINT32_MAX };
-	struct span s = { .bs_bytes = UINT32_MAX / 520 * 520,
+	struct span s = { .ibs_bytes = UINT32_MAX / 520 * 520,
 		.block_bytes = 520,
 		.len_bytes = UINT64_MAX / 520 * 520 };
 
@@ -343,7 +347,7 @@ static void the_wanted_chunk_is_of_whole_blocks_and_fits_an_int(void **state)
 	assert_int_equal(plan_wanted_chunk(&rq, &s), UINT32_MAX / 2 / 520 * 520);
 	rq.bpt_blk = 0;
 	assert_int_equal(plan_wanted_chunk(&rq, &s), UINT32_MAX / 2 / 520 * 520);
-	s.bs_bytes = 520;
+	s.ibs_bytes = 520;
 	assert_int_equal(plan_wanted_chunk(&rq, &s), CHUNK_DEFAULT_BYTES / 520 * 520);
 }
 

@@ -265,9 +265,10 @@ static void make_asked(struct world *w, uint32_t block)
 	uint32_t per_bs = maybe(w, 3) ? (uint32_t)between(w, 1, 5) : 1;
 	uint64_t shorter = min_u64(w->spec[0].blocks, w->spec[1].blocks) / per_bs;
 
-	w->asked.bs_bytes = per_bs > 1 || maybe(w, 2) ? per_bs * block : 0;
-	if (w->asked.bs_bytes == 0 && !w->is_sim[0] && !w->is_sim[1])
-		w->asked.bs_bytes = 512;
+	w->asked.ibs_bytes = per_bs > 1 || maybe(w, 2) ? per_bs * block : 0;
+	if (w->asked.ibs_bytes == 0 && !w->is_sim[0] && !w->is_sim[1])
+		w->asked.ibs_bytes = 512;
+	w->asked.obs_bytes = w->asked.ibs_bytes;
 	w->asked.skip = maybe(w, 2) ? 0 : between(w, 0, shorter);
 	w->asked.seek = maybe(w, 2) ? 0 : between(w, 0, shorter);
 	w->asked.count = shorter - max_u64(w->asked.skip, w->asked.seek);

@@ -35,7 +35,7 @@ static struct pair ends(
 static struct span resolve(
 	const struct pair *p, uint32_t bs, uint64_t count, uint64_t skip, uint64_t seek)
 {
-	const struct span_request rq = { bs, count, skip, seek };
+	const struct span_request rq = { bs, bs, count, skip, seek, false };
 	const struct endpoint *who = NULL;
 	char why[SPAN_WHY_ROOM] = "";
 	struct span s;
@@ -66,7 +66,7 @@ static void without_operands_it_is_the_whole_source(void **state)
 	struct span s = resolve(&p, 0, ALL, 0, 0);
 
 	(void)state;
-	assert_int_equal(s.bs_bytes, 512);
+	assert_int_equal(s.ibs_bytes, 512);
 	assert_int_equal(s.block_bytes, 512);
 	assert_int_equal(s.len_bytes, 1000 * 512);
 	assert_int_equal(s.in_bytes, 0);
@@ -79,7 +79,7 @@ static void count_skip_and_seek_are_in_bs(void **state)
 	struct span s = resolve(&p, 4096, 3, 5, 7);
 
 	(void)state;
-	assert_int_equal(s.bs_bytes, 4096);
+	assert_int_equal(s.ibs_bytes, 4096);
 	assert_int_equal(s.block_bytes, 512);
 	assert_int_equal(s.in_bytes, 5 * 4096);
 	assert_int_equal(s.out_bytes, 7 * 4096);
@@ -92,9 +92,9 @@ static void bs_is_the_blocks_of_whichever_end_has_them(void **state)
 			  neither = ends(0, 0, 0, 0);
 
 	(void)state;
-	assert_int_equal(resolve(&to_null, 0, ALL, 0, 0).bs_bytes, 520);
-	assert_int_equal(resolve(&from_zeros, 0, ALL, 0, 0).bs_bytes, 4096);
-	assert_int_equal(resolve(&neither, 0, 1, 0, 0).bs_bytes, 512);
+	assert_int_equal(resolve(&to_null, 0, ALL, 0, 0).ibs_bytes, 520);
+	assert_int_equal(resolve(&from_zeros, 0, ALL, 0, 0).ibs_bytes, 4096);
+	assert_int_equal(resolve(&neither, 0, 1, 0, 0).ibs_bytes, 512);
 	assert_int_equal(resolve(&neither, 0, 1, 0, 0).block_bytes, 512);
 	assert_int_equal(resolve(&neither, 1000, 1, 0, 0).block_bytes, 1000);
 }
@@ -127,20 +127,76 @@ static void the_very_ends_can_be_reached(void **state)
 	assert_int_equal(resolve(&p, 0, 0, 1000, 1000).len_bytes, 0);
 }
 
-static void blocks_of_different_lengths_are_refused(void **state)
+static void between_blocks_of_different_lengths_bytes_count(void **state)
 {
-	const struct pair p = ends(1000, 512, 1000, 4096);
+	const struct pair up = ends(4000, 512, 500, 4096), down = ends(500, 4096, 4000, 512);
+	struct span s = resolve(&up, 0, 3992, 8, 1);
 
 	(void)state;
-	expect_refusal(&p, &(struct span_request){ 4096, 1, 0, 0 }, EXIT_CONTRADICT, NULL,
-		"IN has blocks of 512 bytes, OUT of 4096");
+	assert_int_equal(s.ibs_bytes, 512);
+	assert_int_equal(s.obs_bytes, 4096);
+	assert_int_equal(s.block_bytes, 4096);
+	assert_int_equal(s.out_block_bytes, 4096);
+	assert_int_equal(s.in_bytes, 4096);
+	assert_int_equal(s.out_bytes, 4096);
+	assert_int_equal(s.len_bytes, 3992 * 512);
+	s = resolve(&down, 0, ALL, 0, 0);
+	assert_int_equal(s.ibs_bytes, 4096);
+	assert_int_equal(s.out_block_bytes, 512);
+	assert_int_equal(s.len_bytes, 500 * 4096);
+}
+
+static void blocks_that_do_not_fit_each_other_are_refused(void **state)
+{
+	const struct pair p = ends(1000, 512, 1000, 520);
+
+	(void)state;
+	expect_refusal(&p, &(struct span_request){ 0, 0, 1, 0, 0, false }, EXIT_CONTRADICT, NULL,
+		"IN has blocks of 512 bytes, OUT of 520");
+}
+
+static void a_tail_that_fills_no_block_is_refused_or_padded(void **state)
+{
+	const struct pair p = ends(1001, 512, 126, 4096), tight = ends(1001, 512, 125, 4096);
+	const struct span_request pad = { 0, 0, ALL, 0, 0, true };
+	const struct endpoint *who;
+	char why[SPAN_WHY_ROOM];
+	struct span s;
+
+	(void)state;
+	expect_refusal(&p, &(struct span_request){ 0, 0, ALL, 0, 0, false }, EXIT_CONTRADICT,
+		&p.out, "the last 512 bytes would not fill one of its blocks of 4096");
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(span_resolve(&pad, &p.in, &p.out, &s, &who, why), 0);
+	assert_int_equal(s.len_bytes, 1001 * 512);
+	assert_true(s.pad);
+	expect_refusal(&tight, &pad, EXIT_LBA_RANGE, &tight.out, "too small");
+}
+
+static void a_stream_is_taken_as_far_as_there_is_room(void **state)
+{
+	struct pair p = ends(0, 0, 1000, 512), to_file = ends(0, 0, 0, 0);
+	struct span s;
+
+	(void)state;
+	p.in.facts.sequential = to_file.in.facts.sequential = true;
+	s = resolve(&p, 0, ALL, 0, 10);
+	assert_int_equal(s.len_bytes, 990 * 512);
+	assert_true(s.open_ended && s.must_end);
+	s = resolve(&p, 0, 20, 0, 10);
+	assert_int_equal(s.len_bytes, 20 * 512);
+	assert_true(s.open_ended && !s.must_end);
+	s = resolve(&to_file, 4096, ALL, 3, 0);
+	assert_true(s.open_ended && !s.must_end);
+	assert_true(s.len_bytes > UINT64_C(1) << 62);
+	assert_int_equal(s.len_bytes % 4096, 0);
 }
 
 static void bs_that_is_no_multiple_is_refused(void **state)
 {
 	const struct pair p = ends(1000, 520, 1000, 520), to_null = ends(1000, 520, 0, 0),
 			  from_zeros = ends(0, 0, 1000, 520);
-	const struct span_request rq = { 512, 1, 0, 0 };
+	const struct span_request rq = { 512, 512, 1, 0, 0, false };
 
 	(void)state;
 	expect_refusal(&p, &rq, EXIT_CONTRADICT, &p.in, "520");
@@ -153,15 +209,15 @@ static void past_the_end_of_either_end_is_refused(void **state)
 	const struct pair p = ends(1000, 512, 900, 512);
 
 	(void)state;
-	expect_refusal(&p, &(struct span_request){ 0, 1, 1001, 0 }, EXIT_LBA_RANGE, &p.in,
+	expect_refusal(&p, &(struct span_request){ 0, 0, 1, 1001, 0, false }, EXIT_LBA_RANGE, &p.in,
 		"skip= is past its end (1000 blocks of 512 bytes)");
-	expect_refusal(&p, &(struct span_request){ 0, 1, 0, 901 }, EXIT_LBA_RANGE, &p.out,
+	expect_refusal(&p, &(struct span_request){ 0, 0, 1, 0, 901, false }, EXIT_LBA_RANGE, &p.out,
 		"seek= is past its end (900 blocks of 512 bytes)");
-	expect_refusal(&p, &(struct span_request){ 0, 1001, 0, 0 }, EXIT_LBA_RANGE, &p.in,
+	expect_refusal(&p, &(struct span_request){ 0, 0, 1001, 0, 0, false }, EXIT_LBA_RANGE, &p.in,
 		"512512 bytes asked, 512000");
-	expect_refusal(&p, &(struct span_request){ 0, 901, 0, 0 }, EXIT_LBA_RANGE, &p.out,
+	expect_refusal(&p, &(struct span_request){ 0, 0, 901, 0, 0, false }, EXIT_LBA_RANGE, &p.out,
 		"smaller count=");
-	expect_refusal(&p, &(struct span_request){ 0, 1, 1000, 0 }, EXIT_LBA_RANGE, &p.in,
+	expect_refusal(&p, &(struct span_request){ 0, 0, 1, 1000, 0, false }, EXIT_LBA_RANGE, &p.in,
 		"0 bytes from there");
 }
 
@@ -170,11 +226,11 @@ static void a_destination_that_is_too_small_is_not_filled(void **state)
 	const struct pair p = ends(1000, 512, 999, 512);
 
 	(void)state;
-	expect_refusal(
-		&p, &(struct span_request){ 0, ALL, 0, 0 }, EXIT_LBA_RANGE, &p.out, "too small");
+	expect_refusal(&p, &(struct span_request){ 0, 0, ALL, 0, 0, false }, EXIT_LBA_RANGE, &p.out,
+		"too small");
 	assert_int_equal(resolve(&p, 0, ALL, 1, 0).len_bytes, 999 * 512);
-	expect_refusal(
-		&p, &(struct span_request){ 0, ALL, 1, 1 }, EXIT_LBA_RANGE, &p.out, "too small");
+	expect_refusal(&p, &(struct span_request){ 0, 0, ALL, 1, 1, false }, EXIT_LBA_RANGE, &p.out,
+		"too small");
 }
 
 static void no_end_on_either_side_needs_a_count(void **state)
@@ -182,8 +238,8 @@ static void no_end_on_either_side_needs_a_count(void **state)
 	const struct pair p = ends(0, 0, 0, 0);
 
 	(void)state;
-	expect_refusal(
-		&p, &(struct span_request){ 512, ALL, 0, 0 }, EXIT_CONTRADICT, NULL, "give count=");
+	expect_refusal(&p, &(struct span_request){ 512, 512, ALL, 0, 0, false }, EXIT_CONTRADICT,
+		NULL, "give count=");
 }
 
 static void products_that_wrap_around_are_refused(void **state)
@@ -192,14 +248,14 @@ static void products_that_wrap_around_are_refused(void **state)
 	const uint64_t wraps = (UINT64_C(1) << 55) + 1; /* times 512 it is 512 */
 
 	(void)state;
-	expect_refusal(&p, &(struct span_request){ 512, 1, wraps, 0 }, EXIT_LBA_RANGE, &p.in,
-		"skip= times bs= is past 2^64");
-	expect_refusal(&p, &(struct span_request){ 512, 1, 0, wraps }, EXIT_LBA_RANGE, &p.out,
-		"seek= times bs= is past 2^64");
-	expect_refusal(&p, &(struct span_request){ 512, wraps, 0, 0 }, EXIT_LBA_RANGE, NULL,
-		"count= times bs= is past 2^64");
-	expect_refusal(&none, &(struct span_request){ 512, wraps, 0, 0 }, EXIT_LBA_RANGE, NULL,
-		"count= times bs=");
+	expect_refusal(&p, &(struct span_request){ 512, 512, 1, wraps, 0, false }, EXIT_LBA_RANGE,
+		&p.in, "skip= times bs= is past 2^64");
+	expect_refusal(&p, &(struct span_request){ 512, 512, 1, 0, wraps, false }, EXIT_LBA_RANGE,
+		&p.out, "seek= times bs= is past 2^64");
+	expect_refusal(&p, &(struct span_request){ 512, 512, wraps, 0, 0, false }, EXIT_LBA_RANGE,
+		NULL, "count= times bs= is past 2^64");
+	expect_refusal(&none, &(struct span_request){ 512, 512, wraps, 0, 0, false },
+		EXIT_LBA_RANGE, NULL, "count= times bs=");
 }
 
 static void sums_that_wrap_around_are_refused(void **state)
@@ -208,10 +264,10 @@ static void sums_that_wrap_around_are_refused(void **state)
 	const uint64_t most = UINT64_MAX / 512;
 
 	(void)state;
-	expect_refusal(&p, &(struct span_request){ 512, most, 999, 0 }, EXIT_LBA_RANGE, &p.in,
-		"bytes asked");
-	expect_refusal(
-		&p, &(struct span_request){ 512, 1, most, 0 }, EXIT_LBA_RANGE, &p.in, "skip=");
+	expect_refusal(&p, &(struct span_request){ 512, 512, most, 999, 0, false }, EXIT_LBA_RANGE,
+		&p.in, "bytes asked");
+	expect_refusal(&p, &(struct span_request){ 512, 512, 1, most, 0, false }, EXIT_LBA_RANGE,
+		&p.in, "skip=");
 }
 
 static void past_2_to_the_63_bytes_is_refused_where_there_is_no_end(void **state)
@@ -221,14 +277,14 @@ static void past_2_to_the_63_bytes_is_refused_where_there_is_no_end(void **state
 
 	(void)state;
 	assert_int_equal(resolve(&none, 512, most, 0, 0).len_bytes, most * 512);
-	expect_refusal(
-		&none, &(struct span_request){ 512, most + 1, 0, 0 }, EXIT_LBA_RANGE, NULL, "2^63");
-	expect_refusal(
-		&none, &(struct span_request){ 512, most, 1, 0 }, EXIT_LBA_RANGE, NULL, "2^63");
-	expect_refusal(
-		&none, &(struct span_request){ 512, most, 0, 1 }, EXIT_LBA_RANGE, NULL, "2^63");
-	expect_refusal(
-		&none, &(struct span_request){ 512, most * 2, 2, 2 }, EXIT_LBA_RANGE, NULL, "2^63");
+	expect_refusal(&none, &(struct span_request){ 512, 512, most + 1, 0, 0, false },
+		EXIT_LBA_RANGE, NULL, "2^63");
+	expect_refusal(&none, &(struct span_request){ 512, 512, most, 1, 0, false }, EXIT_LBA_RANGE,
+		NULL, "2^63");
+	expect_refusal(&none, &(struct span_request){ 512, 512, most, 0, 1, false }, EXIT_LBA_RANGE,
+		NULL, "2^63");
+	expect_refusal(&none, &(struct span_request){ 512, 512, most * 2, 2, 2, false },
+		EXIT_LBA_RANGE, NULL, "2^63");
 }
 
 int main(void)
@@ -240,7 +296,10 @@ int main(void)
 		cmocka_unit_test(without_a_source_end_the_destination_is_filled),
 		cmocka_unit_test(a_tail_of_whole_blocks_shorter_than_bs_is_copied),
 		cmocka_unit_test(the_very_ends_can_be_reached),
-		cmocka_unit_test(blocks_of_different_lengths_are_refused),
+		cmocka_unit_test(between_blocks_of_different_lengths_bytes_count),
+		cmocka_unit_test(blocks_that_do_not_fit_each_other_are_refused),
+		cmocka_unit_test(a_tail_that_fills_no_block_is_refused_or_padded),
+		cmocka_unit_test(a_stream_is_taken_as_far_as_there_is_room),
 		cmocka_unit_test(bs_that_is_no_multiple_is_refused),
 		cmocka_unit_test(past_the_end_of_either_end_is_refused),
 		cmocka_unit_test(a_destination_that_is_too_small_is_not_filled),
