@@ -17,7 +17,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE -pthread $(WARN) $(CFLAGS) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(EXTRA_CFLAGS)
 ALL_LDFLAGS := -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(EXTRA_CFLAGS) $(LDFLAGS)
-LIBS := -lsgutils2 -lpopt
+LIBS := -lsgutils2 -lpopt -laio
 
 LIB_SRCS := $(wildcard core/*.c scsi/*.c endpoints/*.c engine/*.c) \
 	$(filter-out sgmmcp.c,$(wildcard *.c))
@@ -57,6 +57,7 @@ endef
 deps-build:
 	$(call need,scsi/sg_lib.h,libsgutils2-dev)
 	$(call need,popt.h,libpopt-dev)
+	$(call need,libaio.h,libaio-dev)
 
 $(BIN): $(BUILD)/sgmmcp.o $(LIB)
 	@echo LD $@

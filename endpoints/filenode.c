@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Decides what may be opened and what that changes; see filenode.h. O_APPEND is never used: on
+ * Linux it makes pwrite() ignore its offset (pwrite(2), BUGS).
+ */
+#include "filenode.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../core/diag.h"
+#include "../core/status.h"
+#include "../scsi/reply.h"
+
+#define ALIGN_USUAL 4096u  /* good for O_DIRECT wherever nothing else is told */
+#define ALIGN_MOST  65536u /* a larger st_blksize (NFS, ZFS) is a hint, not a need */
+
+static struct filenode *node_of(struct endpoint *ep)
+{
+	return (struct filenode *)ep;
+}
+
+static int fail(struct filenode *n, int exit_status)
+{
+	n->ep.exit_status = exit_status;
+	return -1;
+}
+
+static int fail_errno(struct filenode *n, int exit_status, const char *what)
+{
+	diag_errno(n->ep.name, errno, "%s", what);
+	return fail(n, exit_status);
+}
+
+/* --- open --- */
+
+static int access_flags(const struct filenode *n)
+{
+	int flags = O_CLOEXEC | (n->is_block && (n->flags & END_EXCL) ? O_EXCL : 0);
+
+	if (n->ep.role == END_SOURCE)
+		return flags | O_RDONLY;
+	if (n->flags & END_DSYNC)
+		flags |= O_DSYNC;
+	if (n->flags & END_SYNC)
+		flags |= O_SYNC;
+	return flags | O_WRONLY;
+}
+
+/* The name may have come to mean something else since it was looked at. */
+static bool is_as_expected(const struct filenode *n, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || (n->is_block ? !S_ISBLK(st.st_mode) : !S_ISREG(st.st_mode)))
+		return false;
+	return n->fd < 0 || (st.st_dev == n->dev && st.st_ino == n->ino);
+}
+
+static int open_one(struct filenode *n, int more_flags)
+{
+	int fd = open(n->ep.name, access_flags(n) | more_flags, 0666);
+
+	if (fd < 0 && errno == EINVAL && (more_flags & O_DIRECT)) {
+		diag(n->ep.name, "cannot be opened with O_DIRECT: its file system has none (leave "
+				 "out direct)");
+		return fail(n, EXIT_CONTRADICT);
+	}
+	if (fd < 0)
+		return fail_errno(
+			n, EXIT_FILE, more_flags & O_CREAT ? "cannot create" : "cannot open");
+	if (is_as_expected(n, fd))
+		return fd;
+	diag(n->ep.name, "was replaced by something else while it was being opened");
+	close(fd);
+	return fail(n, EXIT_FILE);
+}
+
+static int take_lock(struct filenode *n)
+{
+	if (!(n->flags & END_FLOCK) || flock(n->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return fail_errno(n, EXIT_FLOCK, "flock: locked by another process");
+}
+
+static int no_direct(struct filenode *n)
+{
+	diag(n->ep.name, "takes no direct IO (leave out direct)");
+	return fail(n, EXIT_CONTRADICT);
+}
+
+static uint32_t align_by_block_size(const struct filenode *n)
+{
+	struct stat st;
+
+	if (n->is_block)
+		return n->ep.facts.block_bytes;
+	if (fstat(n->direct_fd, &st) < 0 || st.st_blksize < 512 || st.st_blksize > ALIGN_MOST ||
+		(st.st_blksize & (st.st_blksize - 1)) != 0)
+		return ALIGN_USUAL;
+	return (uint32_t)st.st_blksize;
+}
+
+/*
+ * What direct IO wants aligned, and how. A direct write that shares a page with a buffered one in
+ * flight may be undone by it (the page is read, changed and written back whole): whole pages
+ * go direct into a regular file, everything else goes through the page cache.
+ */
+static int find_align(struct filenode *n)
+{
+	uint32_t align = align_by_block_size(n), mem_align = align;
+#ifdef STATX_DIOALIGN
+	struct statx stx;
+
+	if (statx(n->direct_fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) == 0 &&
+		(stx.stx_mask & STATX_DIOALIGN)) {
+		if (stx.stx_dio_offset_align == 0)
+			return no_direct(n);
+		align = stx.stx_dio_offset_align;
+		mem_align = stx.stx_dio_mem_align;
+	}
+#endif
+	if (!n->is_block && n->ep.role == END_DEST)
+		align = (uint32_t)max_u64(align, (uint64_t)sysconf(_SC_PAGESIZE));
+	n->align_bytes = align;
+	n->ep.facts.dma_align = mem_align;
+	return 0;
+}
+
+static int open_direct(struct filenode *n)
+{
+	n->direct_fd = n->is_block ? n->fd : open_one(n, O_DIRECT);
+	return n->direct_fd < 0 ? -1 : find_align(n);
+}
+
+static int open_descriptors(struct filenode *n, int more_flags)
+{
+	struct stat st;
+	int fd = open_one(n, more_flags | (n->direct && n->is_block ? O_DIRECT : 0));
+
+	if (fd < 0)
+		return -1;
+	n->fd = fd;
+	if (fstat(fd, &st) < 0)
+		return fail_errno(n, EXIT_FILE, "cannot stat");
+	n->dev = st.st_dev;
+	n->ino = st.st_ino;
+	return take_lock(n);
+}
+
+/* --- a destination that is not there --- */
+
+static bool is_under_dev(const char *dir)
+{
+	return (strcmp(dir, "/dev") == 0 || strncmp(dir, "/dev/", 5) == 0) &&
+	       strcmp(dir, "/dev/shm") != 0 && strncmp(dir, "/dev/shm/", 9) != 0;
+}
+
+/* The directory of name, absolute and without links; NULL with errno. The caller frees it. */
+static char *real_folder(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char *folder, *real;
+
+	if (!slash)
+		return realpath(".", NULL);
+	folder = strndup(name, (size_t)(slash - name) + 1);
+	if (!folder)
+		return NULL;
+	real = realpath(folder, NULL);
+	free(folder);
+	return real;
+}
+
+static int check_creatable(struct filenode *n)
+{
+	struct stat st;
+	char *folder;
+	bool in_dev, writable;
+
+	if (n->ep.role == END_SOURCE || (n->flags & END_NOCREAT)) {
+		errno = ENOENT;
+		return fail_errno(n, EXIT_FILE, "cannot open");
+	}
+	if (lstat(n->ep.name, &st) == 0) {
+		diag(n->ep.name, "is a symbolic link to nothing: not creating what it names");
+		return fail(n, EXIT_FILE);
+	}
+	folder = real_folder(n->ep.name);
+	if (!folder)
+		return fail_errno(n, EXIT_FILE, "cannot create");
+	in_dev = is_under_dev(folder);
+	writable = faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0;
+	free(folder);
+	if (in_dev) {
+		diag(n->ep.name, "is not there: not creating a file under /dev");
+		return fail(n, EXIT_FILE);
+	}
+	if (!writable)
+		return fail_errno(n, EXIT_FILE, "cannot create");
+	n->ep.facts.dma_align = n->direct ? ALIGN_USUAL : 0; /* as good as any until it is there */
+	return 0;
+}
+
+/* --- facts --- */
+
+static int block_facts(struct filenode *n)
+{
+	struct end_facts *f = &n->ep.facts;
+	int block_bytes, read_only;
+	unsigned phys_block_bytes;
+
+	if (ioctl(n->fd, BLKGETSIZE64, &f->size_bytes) < 0 ||
+		ioctl(n->fd, BLKSSZGET, &block_bytes) < 0 || ioctl(n->fd, BLKROGET, &read_only) < 0)
+		return fail_errno(n, EXIT_FILE, "cannot ask for its size");
+	f->block_bytes = (uint32_t)block_bytes;
+	if (ioctl(n->fd, BLKPBSZGET, &phys_block_bytes) == 0)
+		f->phys_block_bytes = phys_block_bytes;
+	if (f->size_bytes == 0 || block_bytes <= 0) {
+		diag(n->ep.name, "reports no capacity (no medium?)");
+		return fail(n, EXIT_NOT_READY);
+	}
+	if (n->ep.role == END_SOURCE || !read_only)
+		return 0;
+	diag(n->ep.name, "is write-protected: not writing");
+	return fail(n, EXIT_DATA_PROTECT);
+}
+
+static int set_facts(struct filenode *n)
+{
+	struct end_facts *f = &n->ep.facts;
+	struct stat st;
+
+	f->kind = n->is_block ? "block" : "file";
+	f->cls = n->direct ? END_DIRECT_IO : END_BUFFERED;
+	f->evented = n->direct;
+	f->needs_flush = n->ep.role == END_DEST;
+	f->block_bytes = 1;
+	f->size_bytes = SIZE_UNKNOWN;
+	if (n->is_block)
+		return block_facts(n);
+	if (n->ep.role == END_DEST)
+		return 0;
+	if (fstat(n->fd, &st) < 0)
+		return fail_errno(n, EXIT_FILE, "cannot stat");
+	f->size_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int check_existing(struct filenode *n, mode_t mode)
+{
+	n->is_block = S_ISBLK(mode);
+	if (!S_ISREG(mode) && !S_ISBLK(mode)) {
+		diag(n->ep.name, "is neither a regular file nor a block device");
+		return fail(n, EXIT_FILE);
+	}
+	if (n->ep.role == END_SOURCE)
+		return 0;
+	if (!n->is_block && (n->flags & END_EXCL)) {
+		errno = EEXIST;
+		return fail_errno(n, EXIT_FILE, "excl: not writing");
+	}
+	if (n->is_block && (n->flags & END_APPEND)) {
+		diag(n->ep.name, "is a block device: there is nothing behind its end to append to");
+		return fail(n, EXIT_CONTRADICT);
+	}
+	return 0;
+}
+
+static int setup(struct filenode *n)
+{
+	struct stat st;
+
+	if (stat(n->ep.name, &st) < 0) {
+		if (errno != ENOENT)
+			return fail_errno(n, EXIT_FILE, "cannot open");
+		return check_creatable(n) < 0 ? -1 : set_facts(n);
+	}
+	if (check_existing(n, st.st_mode) < 0 || open_descriptors(n, 0) < 0 || set_facts(n) < 0)
+		return -1;
+	return n->direct ? open_direct(n) : 0;
+}
+
+struct endpoint *filenode_open(
+	const struct file_params *p, bool direct, const struct endpoint_ops *ops, int *exit_status)
+{
+	struct filenode *n = calloc(1, sizeof(*n));
+
+	if (!n) {
+		diag_errno(p->name, ENOMEM, "cannot open");
+		*exit_status = exit_status_from_errno(ENOMEM);
+		return NULL;
+	}
+	n->ep.ops = ops;
+	n->ep.name = p->name;
+	n->ep.role = p->role;
+	n->ep.identity = "";
+	n->flags = p->flags;
+	n->direct = direct;
+	n->fd = n->direct_fd = -1;
+	if (setup(n) < 0) {
+		*exit_status = n->ep.exit_status;
+		filenode_close(&n->ep);
+		return NULL;
+	}
+	return &n->ep;
+}
+
+void filenode_close(struct endpoint *ep)
+{
+	struct filenode *n = node_of(ep);
+
+	if (n->direct_fd >= 0 && n->direct_fd != n->fd)
+		close(n->direct_fd);
+	if (n->fd >= 0)
+		close(n->fd);
+	free(n);
+}
+
+/* --- before the first transfer --- */
+
+int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
+{
+	(void)at_bytes;
+	ep->facts.max_xfer_bytes = want_bytes;
+	return 0;
+}
+
+static int create(struct filenode *n)
+{
+	/* O_EXCL: what came to be there since open() looked was not asked about. */
+	if (open_descriptors(n, O_CREAT | O_EXCL) < 0)
+		return -1;
+	return n->direct ? open_direct(n) : 0;
+}
+
+static int find_end(struct filenode *n)
+{
+	struct stat st;
+
+	if (fstat(n->fd, &st) < 0)
+		return fail_errno(n, EXIT_FILE, "cannot stat");
+	n->base_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int truncate_to(struct filenode *n, uint64_t at_bytes)
+{
+	int ret;
+
+	if (at_bytes > INT64_MAX) {
+		errno = EFBIG;
+		return fail_errno(n, exit_status_from_errno(EFBIG), "cannot truncate");
+	}
+	do
+		ret = ftruncate(n->fd, (off_t)at_bytes);
+	while (ret < 0 && errno == EINTR);
+	return ret == 0 ? 0 : fail_errno(n, exit_status_from_errno(errno), "cannot truncate");
+}
+
+int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
+{
+	struct filenode *n = node_of(ep);
+
+	(void)len_bytes;
+	if (ep->role == END_SOURCE || n->is_block)
+		return 0;
+	if (n->fd < 0 && create(n) < 0)
+		return -1;
+	if (n->flags & END_APPEND)
+		return find_end(n);
+	return n->flags & END_NOTRUNC ? 0 : truncate_to(n, at_bytes);
+}
+
+void *filenode_lane(struct endpoint *ep, size_t size)
+{
+	struct lane *lane = calloc(1, size);
+
+	if (!lane) {
+		diag_errno(ep->name, ENOMEM, "no lane");
+		ep->exit_status = exit_status_from_errno(ENOMEM);
+		return NULL;
+	}
+	lane->ep = ep;
+	return lane;
+}
+
+/* --- transfers --- */
+
+static COLD void came_short(struct xfer *x)
+{
+	memset(&x->fault, 0, sizeof(x->fault));
+	x->fault.kind = FAULT_SHORT;
+	x->fault.resid_bytes = x->len_bytes - x->done_bytes;
+}
+
+static ssize_t move_some(const struct filenode *n, const struct xfer *x)
+{
+	uint8_t *mem = (uint8_t *)x->buf + x->done_bytes;
+	off_t at = filenode_position(n, x) + x->done_bytes;
+	size_t len = x->len_bytes - x->done_bytes;
+
+	return x->op == XFER_WRITE ? pwrite(n->fd, mem, len, at) : pread(n->fd, mem, len, at);
+}
+
+void filenode_move(const struct filenode *n, struct xfer *x)
+{
+	while (x->done_bytes < x->len_bytes) {
+		ssize_t nmoved = move_some(n, x);
+
+		if (nmoved > 0) {
+			x->done_bytes += (uint32_t)nmoved;
+		} else if (nmoved == 0) {
+			came_short(x);
+			return;
+		} else if (errno != EINTR) {
+			fault_from_errno(&x->fault, errno);
+			return;
+		}
+	}
+	x->fault.kind = FAULT_NONE;
+}
+
+bool filenode_flush(struct endpoint *ep, struct fault *f)
+{
+	const struct filenode *n = node_of(ep);
+	int ret;
+
+	memset(f, 0, sizeof(*f));
+	do
+		ret = n->direct ? fdatasync(n->fd) : fsync(n->fd);
+	while (ret < 0 && errno == EINTR);
+	/* EINVAL: nothing that could be flushed (files of /proc and the like), fsync(2). */
+	if (ret < 0 && errno != EINVAL)
+		fault_from_errno(f, errno);
+	if (n->flags & END_NOCACHE)
+		posix_fadvise(n->fd, 0, 0, POSIX_FADV_DONTNEED);
+	return fault_is_good(f);
+}
+
+static const char *why_text(const struct filenode *n, const struct xfer *x, char *text, size_t room)
+{
+	unsigned long long end = (unsigned long long)filenode_position(n, x) + x->done_bytes;
+
+	if (x->fault.kind == FAULT_SHORT) {
+		snprintf(text, room,
+			n->is_block ? "the device ends at byte %llu"
+				    : "the file ends at byte %llu: it has been truncated",
+			end);
+		return text;
+	}
+	return x->fault.err ? strerror(x->fault.err) : fault_describe(&x->fault, text, room);
+}
+
+void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
+{
+	const struct filenode *n = (const struct filenode *)ep;
+	char why[256];
+
+	snprintf(text, room, "%s%s at byte %lld, %u byte%s: %s", n->direct ? "direct " : "p",
+		x->op == XFER_WRITE ? "write" : "read", (long long)filenode_position(n, x),
+		x->len_bytes, x->len_bytes == 1 ? "" : "s", why_text(n, x, why, sizeof(why)));
+}

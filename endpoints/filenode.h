@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an end that is a regular file or a block node needs whichever way its bytes move: opening,
+ * facts, creating and truncating, blocking transfers, flush. file.c and aio.c put their lanes on
+ * top and are the only ones to include this.
+ *
+ * filenode_open() changes nothing. A destination that is not there is created by begin(), which
+ * also truncates a regular file to where writing will start (as dd does), unless END_NOTRUNC or
+ * END_APPEND. With END_APPEND all offsets count from where the file ended at begin().
+ *
+ * A write past RLIMIT_FSIZE raises SIGXFSZ: the caller has it blocked or ignored, and sees EFBIG.
+ */
+#ifndef ENDPOINTS_FILENODE_H
+#define ENDPOINTS_FILENODE_H
+
+#include <sys/types.h>
+
+#include "endpoint.h"
+#include "file.h"
+
+struct filenode {
+	struct endpoint ep; /* first */
+	unsigned flags;	    /* enum end_flags */
+	bool is_block;
+	bool direct;
+	int fd;	       /* of filenode_move(); -1: begin() will create the file */
+	int direct_fd; /* O_DIRECT; the same as fd on a block node, -1 where !direct */
+	dev_t dev;     /* the file that fd is */
+	ino_t ino;
+	uint64_t base_bytes;  /* where offset 0 lies */
+	uint32_t align_bytes; /* what goes through direct_fd has its place and length in these */
+};
+
+/*
+ * ops are the end's; direct opens for O_DIRECT too. Sets all facts. NULL with the reason said and
+ * *exit_status set: EXIT_FILE, EXIT_FLOCK, EXIT_DATA_PROTECT, or EXIT_CONTRADICT where the file
+ * system has no O_DIRECT.
+ */
+struct endpoint *filenode_open(const struct file_params *p, bool direct,
+	const struct endpoint_ops *ops, int *exit_status) MUST_CHECK;
+
+/* Entries of struct endpoint_ops. */
+int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes) MUST_CHECK;
+int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes) MUST_CHECK;
+bool filenode_flush(struct endpoint *ep, struct fault *f);
+void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room);
+void filenode_close(struct endpoint *ep);
+
+/* A zeroed lane of size bytes that begins with a struct lane; NULL as ops->lane_open(). */
+void *filenode_lane(struct endpoint *ep, size_t size) MUST_CHECK;
+
+/* Where x lies in the file. */
+static inline off_t filenode_position(const struct filenode *n, const struct xfer *x)
+{
+	return (off_t)(n->base_bytes + x->offset_bytes);
+}
+
+/*
+ * Moves what x lacks, from done_bytes on, by pread() or pwrite(), and fills in the outcome but for
+ * the notes. FAULT_SHORT: a source ended before its size. Any thread.
+ */
+void filenode_move(const struct filenode *n, struct xfer *x);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whether lseek() moves anything is told by the kind of file, not by lseek(): on terminals and
+ * tapes it succeeds and does nothing.
+ */
+#include "pipe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../core/diag.h"
+#include "../core/status.h"
+#include "../scsi/reply.h"
+
+#define PIPE_ROOM  (1 << 20) /* what users may have without privilege, pipe(7) */
+#define SKIP_BYTES 65536
+
+struct pipe_end {
+	struct endpoint ep; /* first */
+	int fd;
+	bool owns_fd;
+	bool seekable;
+	bool ended; /* a terminal would go on after its end-of-file character. The worker's */
+};
+
+static struct pipe_end *end_of(struct endpoint *ep)
+{
+	return (struct pipe_end *)ep;
+}
+
+static int fail(struct pipe_end *e, int exit_status)
+{
+	e->ep.exit_status = exit_status;
+	return -1;
+}
+
+/* --- moving bytes --- */
+
+/* 1: go on with what err was about; 0: it is final. */
+static bool may_go_on(const struct pipe_end *e, int err)
+{
+	struct pollfd p = { .fd = e->fd, .events = e->ep.role == END_DEST ? POLLOUT : POLLIN };
+
+	if (err != EAGAIN)
+		return err == EINTR;
+	return poll(&p, 1, -1) >= 0 || errno == EINTR;
+}
+
+/* Bytes moved, fewer than len only at the end of the stream or with *err set. */
+static size_t move_all(const struct pipe_end *e, uint8_t *mem, size_t len, int *err)
+{
+	size_t done = 0;
+
+	*err = 0;
+	while (done < len) {
+		ssize_t nmoved = e->ep.role == END_DEST ? write(e->fd, mem + done, len - done)
+							: read(e->fd, mem + done, len - done);
+
+		if (nmoved > 0) {
+			done += (size_t)nmoved;
+		} else if (nmoved == 0) {
+			break;
+		} else if (!may_go_on(e, errno)) {
+			*err = errno;
+			break;
+		}
+	}
+	return done;
+}
+
+static enum xfer_state pipe_submit(struct lane *lane, struct xfer *x)
+{
+	struct pipe_end *e = end_of(lane->ep);
+	int err;
+
+	assert((x->op == XFER_WRITE) == (e->ep.role == END_DEST));
+	x->notes = 0;
+	x->done_bytes = 0;
+	x->fault.kind = FAULT_NONE;
+	if (e->ended)
+		return XFER_DONE;
+	x->done_bytes = (uint32_t)move_all(e, x->buf, x->len_bytes, &err);
+	if (x->done_bytes == x->len_bytes)
+		return XFER_DONE;
+	if (err == 0 && x->op == XFER_WRITE)
+		err = EIO; /* it took nothing and said nothing */
+	if (err)
+		fault_from_errno(&x->fault, err);
+	else
+		e->ended = true;
+	return XFER_DONE;
+}
+
+static void pipe_reap(struct lane *lane, struct xfer *x)
+{
+	(void)lane;
+	(void)x;
+	assert(0 && "inline");
+}
+
+/* --- before and after --- */
+
+static int pipe_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
+{
+	struct pipe_end *e = end_of(ep);
+
+	ep->facts.max_xfer_bytes = want_bytes;
+	if (at_bytes == 0 || ep->role == END_SOURCE || e->seekable)
+		return 0;
+	diag(ep->name, "is a stream: no place in it can be sought (leave out seek=)");
+	return fail(e, EXIT_CONTRADICT);
+}
+
+static int skip_by_seeking(struct pipe_end *e, uint64_t len_bytes)
+{
+	/* From where it stands: standard input may have been read from before. */
+	if (len_bytes <= INT64_MAX && lseek(e->fd, (off_t)len_bytes, SEEK_CUR) >= 0)
+		return 0;
+	diag_errno(e->ep.name, len_bytes <= INT64_MAX ? errno : EFBIG, "cannot seek");
+	return fail(e, EXIT_FILE);
+}
+
+static int skip_by_reading(struct pipe_end *e, uint64_t len_bytes)
+{
+	uint8_t mem[SKIP_BYTES];
+	uint64_t left = len_bytes;
+
+	while (left > 0) {
+		size_t want = (size_t)min_u64(left, sizeof(mem));
+		int err;
+		size_t got = move_all(e, mem, want, &err);
+
+		left -= got;
+		if (err) {
+			diag_errno(e->ep.name, err, "cannot read what is to be skipped");
+			return fail(e, exit_status_from_errno(err));
+		}
+		if (got < want) {
+			diag(e->ep.name, "ends at byte %llu, before the %llu to be skipped",
+				(unsigned long long)(len_bytes - left),
+				(unsigned long long)len_bytes);
+			return fail(e, EXIT_FILE);
+		}
+	}
+	return 0;
+}
+
+static int pipe_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
+{
+	struct pipe_end *e = end_of(ep);
+
+	(void)len_bytes;
+	if (at_bytes == 0)
+		return 0;
+	assert(ep->role == END_SOURCE || e->seekable);
+	return e->seekable ? skip_by_seeking(e, at_bytes) : skip_by_reading(e, at_bytes);
+}
+
+static struct lane *pipe_lane_open(struct endpoint *ep, const struct lane_spec *spec)
+{
+	struct lane *lane = calloc(1, sizeof(*lane));
+
+	assert(!spec->own_buffer);
+	if (!lane) {
+		diag_errno(ep->name, ENOMEM, "no lane");
+		ep->exit_status = exit_status_from_errno(ENOMEM);
+		return NULL;
+	}
+	lane->ep = ep;
+	return lane;
+}
+
+static void pipe_lane_close(struct lane *lane)
+{
+	free(lane);
+}
+
+static bool pipe_flush(struct endpoint *ep, struct fault *f)
+{
+	struct pipe_end *e = end_of(ep);
+	int ret;
+
+	memset(f, 0, sizeof(*f));
+	if (!e->seekable)
+		return true;
+	do
+		ret = fsync(e->fd);
+	while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		fault_from_errno(f, errno);
+	return fault_is_good(f);
+}
+
+static void pipe_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
+{
+	char why[256];
+
+	(void)ep;
+	snprintf(text, room, "%s at byte %llu, %u byte%s: %s",
+		x->op == XFER_WRITE ? "write" : "read",
+		(unsigned long long)x->offset_bytes + x->done_bytes, x->len_bytes - x->done_bytes,
+		x->len_bytes - x->done_bytes == 1 ? "" : "s",
+		x->fault.err ? strerror(x->fault.err)
+			     : fault_describe(&x->fault, why, sizeof(why)));
+}
+
+static void pipe_close(struct endpoint *ep)
+{
+	struct pipe_end *e = end_of(ep);
+
+	if (e->owns_fd && e->fd >= 0)
+		close(e->fd);
+	free(e);
+}
+
+static const struct endpoint_ops pipe_ops = {
+	.probe = pipe_probe,
+	.begin = pipe_begin,
+	.lane_open = pipe_lane_open,
+	.lane_close = pipe_lane_close,
+	.submit = pipe_submit,
+	.reap = pipe_reap,
+	.flush = pipe_flush,
+	.close = pipe_close,
+	.describe = pipe_describe,
+};
+
+/* --- open --- */
+
+static int take_descriptor(struct pipe_end *e, int fd)
+{
+	int access = e->ep.role == END_DEST ? O_WRONLY : O_RDONLY;
+	int flags;
+
+	e->owns_fd = fd < 0;
+	do
+		e->fd = fd >= 0 ? fd : open(e->ep.name, access | O_CLOEXEC | O_NOCTTY);
+	while (e->fd < 0 && errno == EINTR);
+	flags = e->fd < 0 ? -1 : fcntl(e->fd, F_GETFL);
+	if (flags < 0) {
+		diag_errno(e->ep.name, errno, "cannot open");
+		return fail(e, EXIT_FILE);
+	}
+	if ((flags & O_ACCMODE) == access || (flags & O_ACCMODE) == O_RDWR)
+		return 0;
+	diag(e->ep.name, "is not open for %s", access == O_WRONLY ? "writing" : "reading");
+	return fail(e, EXIT_FILE);
+}
+
+static int setup(struct pipe_end *e, int fd)
+{
+	struct stat st;
+
+	if (take_descriptor(e, fd) < 0)
+		return -1;
+	if (fstat(e->fd, &st) < 0) {
+		diag_errno(e->ep.name, errno, "cannot stat");
+		return fail(e, EXIT_FILE);
+	}
+	if (S_ISDIR(st.st_mode)) {
+		diag_errno(e->ep.name, EISDIR, "cannot open");
+		return fail(e, EXIT_FILE);
+	}
+	if (S_ISFIFO(st.st_mode))
+		(void)fcntl(e->fd, F_SETPIPE_SZ, PIPE_ROOM); /* less would do, more slowly */
+	e->seekable = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
+	e->ep.facts.needs_flush = e->seekable && e->ep.role == END_DEST;
+	return 0;
+}
+
+struct endpoint *pipe_open(const struct pipe_params *p, int *exit_status)
+{
+	struct pipe_end *e = calloc(1, sizeof(*e));
+
+	if (!e) {
+		diag_errno(p->name, ENOMEM, "cannot open");
+		*exit_status = exit_status_from_errno(ENOMEM);
+		return NULL;
+	}
+	e->ep.ops = &pipe_ops;
+	e->ep.name = p->name;
+	e->ep.role = p->role;
+	e->ep.identity = "";
+	e->ep.facts.kind = "pipe";
+	e->ep.facts.cls = END_BUFFERED;
+	e->ep.facts.size_bytes = SIZE_UNKNOWN;
+	e->ep.facts.block_bytes = 1;
+	e->ep.facts.sequential = true;
+	if (setup(e, p->fd) < 0) {
+		*exit_status = e->ep.exit_status;
+		pipe_close(&e->ep);
+		return NULL;
+	}
+	return &e->ep;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Streams: standard input and output, FIFOs, sockets, terminals, other character devices. Inline
+ * and sequential: one worker, one transfer at a time, each going on where the last one stopped;
+ * offsets only name the place in messages.
+ *
+ * A read fills the whole transfer from as many pieces as come; only the end of the stream makes it
+ * shorter, with FAULT_NONE, and every read after that has 0 bytes. Both directions block for as
+ * long as the other side likes, with O_NONBLOCK on the descriptor too.
+ *
+ * SIGPIPE must be blocked or ignored in threads that write: a reader that left is a fault with err
+ * EPIPE.
+ */
+#ifndef ENDPOINTS_PIPE_H
+#define ENDPOINTS_PIPE_H
+
+#include "endpoint.h"
+
+struct pipe_params {
+	const char *name; /* for messages, and the path where fd is -1; must outlive the endpoint */
+	enum end_role role;
+	int fd; /* open already (0, 1), never closed here; -1: name is opened and closed again */
+};
+
+/*
+ * Opening a FIFO blocks until its other side is opened. begin() skips: bytes of a source before
+ * at_bytes are read and thrown away. A destination can skip only where the descriptor is a regular
+ * file or block device (standard output may be one); probe() refuses others, EXIT_CONTRADICT.
+ * Only such a destination needs a flush.
+ *
+ * NULL with the reason said and *exit_status set. Main thread.
+ */
+struct endpoint *pipe_open(const struct pipe_params *p, int *exit_status) MUST_CHECK;
+
+#endif
