@@ -4,104 +4,162 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "core/diag.h"
 #include "core/status.h"
+#include "endpoints/aio.h"
+#include "endpoints/file.h"
+#include "endpoints/pipe.h"
 #include "endpoints/sg.h"
 #include "endpoints/synth.h"
 
-static int refuse_kind(const char *name, const struct node *n, const char *as)
+/* One operand on its way to being an endpoint. */
+struct opening {
+	const struct options *o;
+	const struct side_options *side;
+	enum end_role role;
+	struct node *node;
+	bool *is_disk;
+	int exit_status;
+};
+
+static struct endpoint *refuse(struct opening *w, const char *why)
 {
-	switch (n->kind) {
-	case NODE_MISSING: diag(name, "no such device (nothing is created)"); break;
-	case NODE_BLOCK_SCSI:
-		diag(name, "block devices are not supported as %s (its sg node is %s)", as,
-			n->sg_path);
-		break;
-	default:
-		diag(name, "%s: not supported as %s (give an sg node, /dev/sgN)",
-			node_kind_name(n->kind), as);
-		break;
+	diag(w->side->path, "%s: %s", node_kind_name(w->node->kind), why);
+	w->exit_status = EXIT_FILE;
+	return NULL;
+}
+
+static struct endpoint *open_sg(struct opening *w)
+{
+	const struct sg_params params = { w->side->path, w->node, w->role, w->side->flags,
+		w->o->timeout_ms };
+
+	*w->is_disk = true;
+	return sg_open(&params, &w->exit_status);
+}
+
+/* The guard holds a destination exclusively, and would be shut out by a second such open. */
+static struct endpoint *open_block(struct opening *w)
+{
+	unsigned flags = w->side->flags & ~(w->role == END_DEST ? (unsigned)END_EXCL : 0);
+	const struct file_params params = { w->side->path, w->role, flags };
+
+	*w->is_disk = true;
+	if (flags & END_SGIO)
+		return refuse(w, "sgio needs a whole SCSI disk with an sg node");
+	return flags & END_NODIRECT ? file_open(&params, &w->exit_status)
+				    : aio_open(&params, &w->exit_status);
+}
+
+static struct endpoint *open_file(struct opening *w)
+{
+	const struct file_params params = { w->side->path, w->role, w->side->flags };
+
+	return w->side->flags & END_DIRECT ? aio_open(&params, &w->exit_status)
+					   : file_open(&params, &w->exit_status);
+}
+
+static struct endpoint *open_pipe(struct opening *w, const char *name, int fd)
+{
+	const struct pipe_params params = { name, w->role, fd };
+
+	return pipe_open(&params, &w->exit_status);
+}
+
+static struct endpoint *open_stdio(struct opening *w)
+{
+	bool reads = w->role == END_SOURCE;
+
+	if (!reads && isatty(STDOUT_FILENO)) {
+		diag("of=", "missing, and standard output is a terminal (give of=)");
+		w->exit_status = EXIT_FILE;
+		return NULL;
 	}
-	return EXIT_FILE;
+	if (reads && isatty(STDIN_FILENO)) {
+		diag("if=", "missing, and standard input is a terminal (give if=)");
+		w->exit_status = EXIT_FILE;
+		return NULL;
+	}
+	return open_pipe(w, reads ? "standard input" : "standard output",
+		reads ? STDIN_FILENO : STDOUT_FILENO);
 }
 
-static struct endpoint *open_disk(const char *name, const struct node *n, enum end_role role,
-	unsigned flags, const struct options *o, int *exit_status)
+/* Tapes and the like are character devices too, and no streams. */
+static bool is_stream(const struct node *n)
 {
-	const struct sg_params params = { name, n, role, flags, o->timeout_ms };
+	enum { MEM = 1, TTY = 4, TTY_AUX = 5, PTY_FIRST = 136, PTY_LAST = 143 };
+	unsigned number = major(n->rdev);
 
-	return sg_open(&params, exit_status);
+	return number == MEM || number == TTY || number == TTY_AUX ||
+	       (number >= PTY_FIRST && number <= PTY_LAST);
 }
 
-static int look_up(const char *name, struct node *n)
+static struct endpoint *open_node(struct opening *w)
 {
-	if (node_lookup(name, "/sys", n) == 0)
-		return 0;
-	diag_errno(name, errno, "cannot look it up");
-	return EXIT_FILE;
+	switch (w->node->kind) {
+	case NODE_SG: return open_sg(w);
+	case NODE_BLOCK_SCSI: return w->side->flags & END_SGIO ? open_sg(w) : open_block(w);
+	case NODE_BLOCK: return open_block(w);
+	case NODE_FILE: return open_file(w);
+	case NODE_STDIO: return open_stdio(w);
+	case NODE_ZERO:
+		if (w->role == END_SOURCE)
+			return synth_open_byte(w->side->path, 0, &w->exit_status);
+		return synth_open_null(w->side->path, &w->exit_status);
+	case NODE_NULL:
+		if (w->role == END_DEST)
+			return synth_open_null(w->side->path, &w->exit_status);
+		return open_pipe(w, w->side->path, -1);
+	case NODE_FIFO: return open_pipe(w, w->side->path, -1);
+	case NODE_CHAR:
+		if (is_stream(w->node))
+			return open_pipe(w, w->side->path, -1);
+		return refuse(w, "is no disk, file or stream (give an sg node, /dev/sgN)");
+	case NODE_MISSING:
+		if (w->role == END_DEST)
+			return open_file(w);
+		diag(w->side->path, "no such file or device");
+		w->exit_status = EXIT_FILE;
+		return NULL;
+	default: return refuse(w, "is no disk, file or stream (give an sg node, /dev/sgN)");
+	}
+}
+
+static struct endpoint *open_path(struct opening *w)
+{
+	const char *path = w->side->path ? w->side->path : "-";
+
+	if (node_lookup(path, "/sys", w->node) == 0)
+		return open_node(w);
+	diag_errno(path, errno, "cannot look it up");
+	w->exit_status = EXIT_FILE;
+	return NULL;
 }
 
 static int open_in(struct ends *e, const struct options *o)
 {
+	struct opening w = { o, &o->in, END_SOURCE, &e->in_node, &e->in_is_disk, 0 };
 	const struct side_options *side = &o->in;
-	int exit_status = 0;
 
 	if (side->flags & (END_ZEROS | END_ONES)) {
 		bool ones = (side->flags & END_ONES) != 0;
 
-		e->in = synth_open_byte(ones ? "ff" : "00", ones ? 0xff : 0, &exit_status);
-		return exit_status;
+		e->in = synth_open_byte(ones ? "ff" : "00", ones ? 0xff : 0, &w.exit_status);
+		return w.exit_status;
 	}
-	if (!side->path) {
-		diag("if=",
-			"missing (standard input is not supported as a source; give if=/dev/sgN)");
-		return EXIT_FILE;
-	}
-	exit_status = look_up(side->path, &e->in_node);
-	if (exit_status)
-		return exit_status;
-	if (e->in_node.kind == NODE_ZERO) {
-		e->in = synth_open_byte(side->path, 0, &exit_status);
-		return exit_status;
-	}
-	if (e->in_node.kind != NODE_SG)
-		return refuse_kind(side->path, &e->in_node, "a source");
-	e->in_is_disk = true;
-	e->in = open_disk(side->path, &e->in_node, END_SOURCE, side->flags, o, &exit_status);
-	return exit_status;
-}
-
-static int refuse_stdout(void)
-{
-	if (isatty(STDOUT_FILENO))
-		diag("of=", "missing, and standard output is a terminal (give of=/dev/sgN)");
-	else
-		diag("of=", "missing (standard output is not supported as a destination; give "
-			    "of=/dev/sgN)");
-	return EXIT_FILE;
+	e->in = open_path(&w);
+	return w.exit_status;
 }
 
 static int open_out(struct ends *e, const struct options *o)
 {
-	const struct side_options *side = &o->out;
-	int exit_status;
+	struct opening w = { o, &o->out, END_DEST, &e->out_node, &e->out_is_disk, 0 };
 
-	if (!side->path || strcmp(side->path, "-") == 0)
-		return refuse_stdout();
-	exit_status = look_up(side->path, &e->out_node);
-	if (exit_status)
-		return exit_status;
-	if (e->out_node.kind == NODE_NULL) {
-		e->out = synth_open_null(side->path, &exit_status);
-		return exit_status;
-	}
-	if (e->out_node.kind != NODE_SG)
-		return refuse_kind(side->path, &e->out_node, "a destination");
-	e->out_is_disk = true;
-	e->out = open_disk(side->path, &e->out_node, END_DEST, side->flags, o, &exit_status);
-	return exit_status;
+	e->out = open_path(&w);
+	return w.exit_status;
 }
 
 int ends_open(struct ends *e, const struct options *o)

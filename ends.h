@@ -9,13 +9,14 @@
 struct ends {
 	struct endpoint *in, *out;
 	struct node in_node, out_node;
-	bool out_is_disk; /* out is an sg end: the guard has to be asked */
+	bool out_is_disk; /* out is an sg or block node: the guard has to be asked */
 	bool in_is_disk;
 };
 
 /*
- * Opens both. What cannot be an end (yet), does not exist or is of the wrong kind is refused, and
- * nothing is ever created. 0, or the exit status with the reason said; ends_close() either way.
+ * Opens both; a side without a name is standard input or output. What cannot be an end, does not
+ * exist or is of the wrong kind is refused; nothing is created yet. 0, or the exit status with the
+ * reason said; ends_close() either way.
  */
 int ends_open(struct ends *e, const struct options *o) MUST_CHECK;
 void ends_close(struct ends *e);

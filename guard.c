@@ -184,11 +184,46 @@ static const char *why_same(const struct guard_range *a, const struct guard_rang
 	return NULL;
 }
 
+static bool is_same_file(const struct node *a, const struct node *b)
+{
+	return a->kind == NODE_FILE && b->kind == NODE_FILE && a->file_dev == b->file_dev &&
+	       a->file_ino == b->file_ino;
+}
+
+/* Offsets in a partition are not those in its disk, and two partitions have nothing in common. */
+static bool may_overlap(const struct guard_range *a, const struct guard_range *b)
+{
+	bool whole_a = is_whole(a->node), whole_b = is_whole(b->node);
+
+	if (whole_a == whole_b && (whole_a || a->node->rdev == b->node->rdev))
+		return overlap(a, b);
+	return whole_a != whole_b;
+}
+
+int guard_file(const char *name, const struct node *source, bool force)
+{
+	struct usage u;
+
+	if (!source->block_rdev)
+		return 0;
+	usage_init(&u, "/sys", "/proc", source->block_rdev);
+	if (!usage_holds_file(&u, name))
+		return 0;
+	diag(name, "lies on the disk that is read: %s",
+		force ? "writing all the same (oflag=force)"
+		      : "not writing (oflag=force to override)");
+	return force ? 0 : EXIT_FILE;
+}
+
 int guard_same_unit(const struct guard_range *in, const struct guard_range *out)
 {
 	const char *why;
 
-	if (!overlap(in, out))
+	if (is_same_file(in->node, out->node)) {
+		diag(out->name, "is the same file as %s: not writing", in->name);
+		return EXIT_CONTRADICT;
+	}
+	if (!may_overlap(in, out))
 		return 0;
 	why = why_same(in, out);
 	if (!why)

@@ -34,6 +34,12 @@ int guard_take(struct guard *g, const char *name, const struct node *n, bool for
  */
 void guard_release(struct guard *g, const struct node *n, bool wrote);
 
+/*
+ * A destination that is a file, new or old: refuses one that lies on the source's disk (it would be
+ * copied into itself; force lets it pass with a warning line). 0, or the exit status.
+ */
+int guard_file(const char *name, const struct node *source, bool force) MUST_CHECK;
+
 /* One side's range for guard_same_unit(), in bytes from the start of the unit. */
 struct guard_range {
 	const char *name;
@@ -44,7 +50,8 @@ struct guard_range {
 
 /*
  * Refuses (one line, EXIT_CONTRADICT) ranges that overlap on one unit, by whatever nodes or paths
- * the two names lead there: same device number, same SCSI device, same identity. 0 or the status.
+ * the two names lead there: same device number, same SCSI device, same identity; and one file as
+ * both ends, whatever the ranges. 0 or the status.
  */
 int guard_same_unit(const struct guard_range *in, const struct guard_range *out) MUST_CHECK;
 

@@ -42,12 +42,27 @@ static uint64_t copied_bytes(const struct plan *p, const struct copy_result *r)
 	       counter_get(&r->out.not_direct_bytes);
 }
 
+static const char *class_words(const struct endpoint *ep)
+{
+	if (ep->facts.cls == END_DIRECT_IO)
+		return "O_DIRECT";
+	return ep->facts.sequential ? "stream" : "page cache";
+}
+
 static void print_side(const char *way, const struct endpoint *ep, const struct lane_spec *spec,
 	const struct plan *p, const struct counters *c)
 {
 	char chunk[UNITS_TEXT_ROOM], slipped[UNITS_TEXT_ROOM];
 	uint64_t not_direct = counter_get(&c->not_direct_bytes);
 
+	if (ep->facts.cls != END_DEVICE) {
+		diag_plain("%-5s %s: %llu transfers of %s, qd %u, %s%s%s", way, ep->name,
+			(unsigned long long)counter_get(&c->commands),
+			units_bytes_text(p->chunk_bytes, chunk), p->depth, class_words(ep),
+			not_direct ? "; not direct for " : "",
+			not_direct ? units_bytes_text(not_direct, slipped) : "");
+		return;
+	}
 	diag_plain("%-5s %s %s: %llu commands of %s, qd %u, %s%s by %s%s%s%s", way, ep->name,
 		ep->identity, (unsigned long long)counter_get(&c->commands),
 		units_bytes_text(p->chunk_bytes, chunk), p->depth, method_name(spec->method),

@@ -4,6 +4,8 @@
  * Each stage says what is wrong by itself; here only the order is decided, and that what was opened
  * is closed.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -71,7 +73,9 @@ static int resolve_span(struct run *r)
 static struct guard_range range_of(
 	const struct endpoint *ep, const struct node *n, uint64_t at, uint64_t len)
 {
-	return (struct guard_range){ ep->name, n, sg_identity(ep), at, len };
+	const struct identity *id = ep->facts.cls == END_DEVICE ? sg_identity(ep) : NULL;
+
+	return (struct guard_range){ ep->name, n, id, at, len };
 }
 
 static int check_guards(struct run *r)
@@ -79,18 +83,18 @@ static int check_guards(struct run *r)
 	struct ends *e = &r->ends;
 	const struct span *s = &r->span;
 
-	if (!e->out_is_disk)
-		return 0;
-	if (e->in_is_disk) {
-		struct guard_range in = range_of(e->in, &e->in_node, s->in_bytes, s->len_bytes);
-		struct guard_range out = range_of(e->out, &e->out_node, s->out_bytes, s->len_bytes);
-		int exit_status = guard_same_unit(&in, &out);
+	struct guard_range in = range_of(e->in, &e->in_node, s->in_bytes, s->len_bytes);
+	struct guard_range out = range_of(e->out, &e->out_node, s->out_bytes, s->len_bytes);
+	bool force = (r->o->out.flags & END_FORCE) != 0;
+	int exit_status = guard_same_unit(&in, &out);
 
-		if (exit_status)
-			return exit_status;
-	}
-	return guard_take(
-		&r->guard, e->out->name, &e->out_node, (r->o->out.flags & END_FORCE) != 0);
+	if (exit_status)
+		return exit_status;
+	if (e->out_is_disk)
+		return guard_take(&r->guard, e->out->name, &e->out_node, force);
+	if (e->out_node.kind == NODE_FILE || e->out_node.kind == NODE_MISSING)
+		return guard_file(e->out->name, &e->in_node, force);
+	return 0;
 }
 
 static void request_fill(struct run *r)
@@ -233,11 +237,20 @@ static int run_copy(struct run *r)
 
 /* --- after it --- */
 
+/* Nobody reads the pipe any more: not worth a line, and an end as by the signal, like dd's. */
+static bool ended_by_reader(const struct copy_result *result)
+{
+	struct sigaction now;
+
+	return result->failed_end && result->failed.fault.err == EPIPE &&
+	       sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
 static int say_fault(const struct copy_result *result)
 {
 	char text[512];
 
-	if (!result->failed_end)
+	if (!result->failed_end || ended_by_reader(result))
 		return 0;
 	result->failed_end->ops->describe(result->failed_end, &result->failed, text, sizeof(text));
 	diag(result->failed_end->name, "%s", text);
@@ -326,6 +339,8 @@ int main(int argc, char **argv)
 	raise_descriptor_limit();
 	exit_status = run(&r);
 	run_close(&r);
+	if (ended_by_reader(&r.result))
+		signals_die(SIGPIPE);
 	if (r.result.signal && !exit_status)
 		signals_die(r.result.signal);
 	return exit_status;

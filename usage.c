@@ -436,6 +436,17 @@ bool usage_holds_root(const struct usage *u)
 	return any_mount(u, DEPTH_MAX, root_mount_is_on, NULL) || path_is_on(u, "/", DEPTH_MAX);
 }
 
+bool usage_holds_file(const struct usage *u, const char *path)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (access(path, F_OK) == 0 || strlen(path) >= sizeof(dir))
+		return path_is_on(u, path, DEPTH_MAX);
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	return path_is_on(u, dir, DEPTH_MAX);
+}
+
 static bool descriptor_is_on(const struct usage *u, const char *path, unsigned depth, void *arg)
 {
 	struct stat st;

@@ -36,6 +36,9 @@ bool usage_find(const struct usage *u, char *text, size_t room) MUST_CHECK;
 /* Does the file system at / (ours or process 1's) lie on the disk, wholly or in part? */
 bool usage_holds_root(const struct usage *u) MUST_CHECK;
 
+/* Does the file or directory lie on the disk? Of one that does not exist yet, its directory. */
+bool usage_holds_file(const struct usage *u, const char *path) MUST_CHECK;
+
 /* Another process that has it open: "open in mkfs.ext4 (process 4711)". As root it sees all. */
 bool usage_opener(const struct usage *u, char *text, size_t room) MUST_CHECK;
 

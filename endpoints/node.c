@@ -293,6 +293,8 @@ int node_lookup(const char *path, const char *sysfs_root, struct node *n)
 	n->kind = kind_of(&st);
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		n->rdev = st.st_rdev;
+	n->file_dev = st.st_dev;
+	n->file_ino = st.st_ino;
 	if (S_ISCHR(st.st_mode))
 		lookup_char(sysfs_root, n);
 	else if (S_ISBLK(st.st_mode))

@@ -31,7 +31,9 @@ enum node_kind {
 
 struct node {
 	enum node_kind kind;
-	dev_t rdev; /* of the node itself */
+	dev_t rdev;	/* of the node itself */
+	dev_t file_dev; /* NODE_FILE: which file it is */
+	ino_t file_ino;
 	/* For every node that leads to a disk, a partition too; "" where there is none. */
 	char sg_path[NODE_NAME_ROOM];	 /* "/dev/sg1" */
 	char block_path[NODE_NAME_ROOM]; /* "/dev/sdb", the whole disk */

@@ -79,7 +79,7 @@ int sg_data_open(
 	const struct sg_end *end, bool for_write, uint32_t len_bytes, uint32_t *granted_bytes)
 {
 	/* O_NONBLOCK: an open that somebody's O_EXCL holds up fails instead of waiting for ever. */
-	int fd = open(end->ep.name, (for_write ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(end->path, (for_write ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return -1;

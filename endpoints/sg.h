@@ -11,9 +11,9 @@
 
 struct sg_params {
 	const char *name;	 /* as the user gave it; must outlive the endpoint */
-	const struct node *node; /* NODE_SG; copied */
+	const struct node *node; /* NODE_SG, or with END_SGIO NODE_BLOCK_SCSI; copied */
 	enum end_role role;
-	unsigned flags;	     /* enum end_flags: DPO, FUA, EXCL, FLOCK are acted on */
+	unsigned flags;	     /* enum end_flags: DPO, FUA, EXCL, FLOCK, SGIO are acted on */
 	unsigned timeout_ms; /* of housekeeping commands */
 };
 

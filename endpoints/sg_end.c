@@ -66,7 +66,7 @@ static int fail_fault(struct sg_end *e, const char *what, const struct fault *f)
 /* Nobody else has the sg node open: asked once, since O_EXCL would shut out our own lanes too. */
 static int check_exclusive(struct sg_end *e)
 {
-	int fd = open(e->ep.name, O_RDWR | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(e->path, O_RDWR | O_EXCL | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0) {
 		diag_errno(e->ep.name, errno, "excl: not the only user of the node");
@@ -82,7 +82,7 @@ static int open_control(struct sg_end *e)
 
 	if ((e->flags & END_EXCL) && check_exclusive(e) < 0)
 		return -1;
-	e->control_fd = open(e->ep.name, access | O_NONBLOCK | O_CLOEXEC);
+	e->control_fd = open(e->path, access | O_NONBLOCK | O_CLOEXEC);
 	if (e->control_fd < 0) {
 		diag_errno(e->ep.name, errno, "cannot open");
 		return fail(e, EXIT_FILE);
@@ -180,6 +180,12 @@ static uint32_t dma_align(const struct sg_end *e)
 	return 4; /* the SCSI mid-layer's own, scsi_host.h; sg then copies what does not fit */
 }
 
+/* The user named the block node: the sg node serves for housekeeping alone. */
+static bool by_block_node(const struct sg_end *e)
+{
+	return e->path != e->ep.name;
+}
+
 static bool block_node_is_ours(const struct sg_end *e)
 {
 	int mode = e->ep.role == END_DEST ? R_OK | W_OK : R_OK;
@@ -200,9 +206,9 @@ static int set_facts(struct sg_end *e)
 	f->phys_block_bytes = e->id.phys_block_bytes;
 	f->queue_depth = e->node.queue_depth;
 	f->dma_align = dma_align(e);
-	f->can_mmap = f->can_indirect = true;
-	f->can_rw = access(e->ep.name, W_OK) == 0;
-	f->can_dio = driver_allows_dio() && f->block_bytes % f->dma_align == 0;
+	f->can_mmap = f->can_indirect = !by_block_node(e);
+	f->can_rw = !by_block_node(e) && access(e->path, W_OK) == 0;
+	f->can_dio = !by_block_node(e) && driver_allows_dio() && f->block_bytes % f->dma_align == 0;
 	f->can_block = block_node_is_ours(e) && f->block_bytes % f->dma_align == 0;
 	f->needs_flush = e->ep.role == END_DEST;
 	return 0;
@@ -303,7 +309,7 @@ static int sg_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
 	f->reserved_bytes = granted;
 	f->max_xfer_bytes = find_max_xfer(e, fd, want_bytes, granted, at_bytes);
 	f->pinnable = map_is_pinnable(e, fd, granted);
-	f->can_mmap = granted >= f->block_bytes;
+	f->can_mmap = f->can_mmap && granted >= f->block_bytes;
 	close(fd);
 	if (f->max_xfer_bytes > 0)
 		return 0;
@@ -372,6 +378,7 @@ struct endpoint *sg_open(const struct sg_params *p, int *exit_status)
 	e->ep.identity = e->identity_text;
 	e->node = *p->node;
 	e->flags = p->flags;
+	e->path = p->flags & END_SGIO ? e->node.sg_path : p->name;
 	e->timeout_ms = p->timeout_ms;
 	e->control_fd = e->block_fd = -1;
 	if (sg_setup(e) < 0) {

@@ -13,6 +13,8 @@
 struct sg_end {
 	struct endpoint ep; /* first */
 	struct node node;
+	const char *path; /* opened for housekeeping and data: ep.name, or the sg node of that block
+			   * node (END_SGIO) */
 	struct identity id;
 	char identity_text[160];
 	int control_fd;

@@ -35,6 +35,11 @@ static int check_bs(const struct refusal *r, const char *operand, uint32_t bs, u
 		operand, bs, block, operand, operand, block);
 }
 
+static uint32_t block_of(const struct endpoint *ep)
+{
+	return ep->facts.block_bytes ? ep->facts.block_bytes : 1;
+}
+
 /* Where any byte can be reached, blocks are taken from the other end. */
 static uint32_t default_bs(uint32_t own, uint32_t other)
 {
@@ -46,7 +51,7 @@ static uint32_t default_bs(uint32_t own, uint32_t other)
 static int resolve_blocks(const struct refusal *r, const struct span_request *rq,
 	const struct endpoint *in, const struct endpoint *out, struct span *s)
 {
-	uint32_t a = in->facts.block_bytes, b = out->facts.block_bytes;
+	uint32_t a = block_of(in), b = block_of(out);
 	bool same_bs = rq->ibs_bytes == rq->obs_bytes;
 	int bad;
 
@@ -55,8 +60,7 @@ static int resolve_blocks(const struct refusal *r, const struct span_request *rq
 	s->block_bytes = a > b ? a : b;
 	if (s->block_bytes <= 1)
 		s->block_bytes = s->ibs_bytes;
-	a = a ? a : 1;
-	s->out_block_bytes = b = b ? b : 1;
+	s->out_block_bytes = b;
 	bad = check_bs(r, same_bs ? "bs" : "ibs", s->ibs_bytes, a, in);
 	if (!bad)
 		bad = check_bs(r, same_bs ? "bs" : "obs", s->obs_bytes, b, out);

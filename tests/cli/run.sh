@@ -58,7 +58,15 @@ check_stream()
 run_binary()
 {
 	local -a args
+	local word
 	eval "args=($args_text)"
+	# A refusal that is gone would overwrite it: no case may name a file outside its directory.
+	for word in "${args[@]}"; do
+		if [[ $word == of=/* && -f ${word#of=} || $word == of=*..* || $word == of=/dev/sd* ]]; then
+			echo "run.sh: $name: $word is a real file or disk" >&2
+			exit 1
+		fi
+	done
 	cd "$scratch/work" || exit 1
 	if ((on_tty)); then
 		# script(1) gives its command a terminal; standard error still goes to our file

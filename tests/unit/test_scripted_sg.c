@@ -97,7 +97,7 @@ static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 
-	r->end.ep.name = SG_NAME;
+	r->end.ep.name = r->end.path = SG_NAME;
 	r->end.ep.facts.block_bytes = 512;
 	r->end.id.block_bytes = 512;
 	r->end.id.blocks = UINT64_C(1) << 40;
