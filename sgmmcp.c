@@ -246,14 +246,30 @@ static bool ended_by_reader(const struct copy_result *result)
 	       sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
 }
 
-static int say_fault(const struct copy_result *result)
+static int say_fault(const struct run *r)
 {
+	const struct copy_result *result = &r->result;
 	char text[512];
 
 	if (!result->failed_end || ended_by_reader(result))
 		return 0;
-	result->failed_end->ops->describe(result->failed_end, &result->failed, text, sizeof(text));
-	diag(result->failed_end->name, "%s", text);
+	switch (result->failed.fault.kind) {
+	case FAULT_TAIL:
+		if (result->signal) /* it did not end, it was not waited for */
+			return 0;
+		diag(r->ends.in->name,
+			"ended %u bytes into a block of %u: they were not written (conv=sync pads)",
+			result->failed.len_bytes, r->span.out_block_bytes);
+		break;
+	case FAULT_FULL:
+		diag(r->ends.out->name, "is full, and the source has more");
+		break;
+	default:
+		result->failed_end->ops->describe(
+			result->failed_end, &result->failed, text, sizeof(text));
+		diag(result->failed_end->name, "%s", text);
+		break;
+	}
 	return fault_exit_status(&result->failed.fault);
 }
 
@@ -289,7 +305,7 @@ static int conclude(const struct run *r)
 		.time_line = o->time_lines && o->status != STATUS_NOXFER,
 		.details = o->status != STATUS_NOXFER && !o->quiet,
 	};
-	int exit_status = say_fault(&r->result);
+	int exit_status = say_fault(r);
 	int flush_status = say_flush_fault(r);
 
 	say_resets(r);

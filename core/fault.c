@@ -73,6 +73,12 @@ void fault_from_errno(struct fault *f, int err)
 		break;
 	case ENOMEM: f->kind = FAULT_NO_MEMORY; break;
 	case EFAULT: f->kind = FAULT_UNMAPPABLE; break;
+	/* What the block layer makes of a disk's errors, block/blk-core.c blk_errors[]. */
+	case ENODATA: f->kind = FAULT_MEDIUM; break;
+	case EREMOTEIO: f->kind = FAULT_HARDWARE; break;
+	case EBADE: f->kind = FAULT_RESERVATION; break;
+	case ENOLINK: f->kind = FAULT_TRANSPORT; break;
+	case ETIMEDOUT: f->kind = FAULT_TIMEOUT; break;
 	default: f->kind = FAULT_OS; break;
 	}
 }

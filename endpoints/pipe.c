@@ -21,6 +21,7 @@
 
 #define PIPE_ROOM  (1 << 20) /* what users may have without privilege, pipe(7) */
 #define SKIP_BYTES 65536
+#define HURRY_MS   200 /* how long an interrupt may take to be noticed */
 
 struct pipe_end {
 	struct endpoint ep; /* first */
@@ -53,6 +54,24 @@ static bool may_go_on(const struct pipe_end *e, int err)
 	return poll(&p, 1, -1) >= 0 || errno == EINTR;
 }
 
+/*
+ * Until there is something to read, or its end: a writer may stall for ever, and the run be told to
+ * end meanwhile. (A reader that stalls cannot be waited for like this: write(2) blocks until all is
+ * taken, whatever poll(2) says.)
+ */
+static bool wait_for_data(const struct pipe_end *e)
+{
+	struct pollfd p = { .fd = e->fd, .events = POLLIN };
+
+	while (!atomic_load_explicit(&e->ep.hurry, memory_order_relaxed)) {
+		int nready = poll(&p, 1, HURRY_MS);
+
+		if (nready > 0 || (nready < 0 && errno != EINTR))
+			return true; /* read(2) tells what poll(2) could not */
+	}
+	return false;
+}
+
 /* Bytes moved, fewer than len only at the end of the stream or with *err set. */
 static size_t move_all(const struct pipe_end *e, uint8_t *mem, size_t len, int *err)
 {
@@ -60,6 +79,8 @@ static size_t move_all(const struct pipe_end *e, uint8_t *mem, size_t len, int *
 
 	*err = 0;
 	while (done < len) {
+		if (e->ep.role == END_SOURCE && !wait_for_data(e))
+			break;
 		ssize_t nmoved = e->ep.role == END_DEST ? write(e->fd, mem + done, len - done)
 							: read(e->fd, mem + done, len - done);
 
