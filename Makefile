@@ -17,7 +17,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
 ALL_CFLAGS := -std=gnu17 -D_GNU_SOURCE -pthread $(WARN) $(CFLAGS) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) $(EXTRA_CFLAGS)
 ALL_LDFLAGS := -pthread $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(EXTRA_CFLAGS) $(LDFLAGS)
-LIBS := -lsgutils2 -lpopt -laio
+LIBS := -lsgutils2 -lpopt -laio -lcrypto -lxxhash
 
 LIB_SRCS := $(wildcard core/*.c scsi/*.c endpoints/*.c engine/*.c) \
 	$(filter-out sgmmcp.c,$(wildcard *.c))
@@ -26,10 +26,11 @@ LIB      := $(BUILD)/libsgmmcp.a
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
+MEMORY   := $(BUILD)/tests/memory
 HELPERS  := $(patsubst tests/guest/%.c,$(BUILD)/tests/%,$(wildcard tests/guest/*.c))
 
 .PHONY: all check check-unit check-guest check-sanitize check-cli check-fuzz coverage demo bench \
-	install uninstall lint format dist clean help deps-build test-programs guest-helpers
+	bench-memory install uninstall lint format dist clean help deps-build test-programs guest-helpers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -45,6 +46,7 @@ help:
 	@echo 'lint           warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, mandoc, layers'
 	@echo 'coverage       line coverage of unit and system tests'
 	@echo 'bench          side by side with the peers, in qemu; tests/bench/'
+	@echo 'bench-memory   GB/s of generated data and of hashes, on this CPU'
 	@echo 'install        PREFIX=$(PREFIX), DESTDIR; uninstall; format; dist; clean'
 
 # --- build ---
@@ -58,6 +60,8 @@ deps-build:
 	$(call need,scsi/sg_lib.h,libsgutils2-dev)
 	$(call need,popt.h,libpopt-dev)
 	$(call need,libaio.h,libaio-dev)
+	$(call need,openssl/evp.h,libssl-dev)
+	$(call need,xxhash.h,libxxhash-dev)
 
 $(BIN): $(BUILD)/sgmmcp.o $(LIB)
 	@echo LD $@
@@ -82,6 +86,7 @@ FORCE:
 
 -include $(LIB_OBJS:.o=.d) $(BUILD)/sgmmcp.d $(UNIT:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d) \
 	$(FUZZ:$(BUILD)/tests/%=$(BUILD)/tests/fuzz/%.d) $(BUILD)/tests/fuzz/replay.d $(TEST_LIB:.o=.d)
+	$(TEST_LIB:.o=.d) $(BUILD)/tests/bench/memory.d
 
 # --- tests ---
 
@@ -96,12 +101,16 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o
 	@echo LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+$(MEMORY): $(BUILD)/tests/bench/memory.o $(LIB)
+	@echo LD $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 # Without shared libraries they start faster in a guest.
 $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/guest/%.o
 	@echo LD $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -static -o $@ $^
 
-test-programs: $(UNIT) $(FUZZ) $(BIN)
+test-programs: $(UNIT) $(FUZZ) $(MEMORY) $(BIN)
 
 guest-helpers: $(HELPERS)
 
@@ -140,6 +149,9 @@ bench:
 	tests/deps.sh bench
 	$(MAKE) all
 	tests/bench/run.sh
+
+bench-memory: deps-build $(MEMORY)
+	$(MEMORY)
 
 lint:
 	tests/deps.sh lint unit

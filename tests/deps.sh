@@ -29,7 +29,10 @@ say() {
 # packages_of TIER: prints what it needs, one or more a line.
 packages_of() {
 	case $1 in
-	build) echo gcc libc6-dev make pkg-config libsgutils2-dev libpopt-dev libaio-dev libjansson-dev ;;
+	build)
+		echo gcc libc6-dev make pkg-config libsgutils2-dev libpopt-dev libaio-dev libjansson-dev
+		echo libssl-dev libxxhash-dev
+		;;
 	unit)
 		packages_of build
 		echo libcmocka-dev

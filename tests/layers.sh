@@ -66,4 +66,6 @@ only_in scsi/sg.h endpoints/sg.c endpoints/sg_end.c
 only_in scsi/sg_ 'scsi/*' endpoints/control.c
 only_in sys/signalfd.h engine/signals.c
 only_in jansson.h report.c
+only_in openssl/ core/hash.c
+only_in xxhash.h core/hash.c
 exit "$status"
