@@ -85,7 +85,7 @@ $(BUILD)/flags: FORCE
 FORCE:
 
 -include $(LIB_OBJS:.o=.d) $(BUILD)/sgmmcp.d $(UNIT:$(BUILD)/tests/%=$(BUILD)/tests/unit/%.d) \
-	$(FUZZ:$(BUILD)/tests/%=$(BUILD)/tests/fuzz/%.d) $(BUILD)/tests/fuzz/replay.d $(TEST_LIB:.o=.d)
+	$(FUZZ:$(BUILD)/tests/%=$(BUILD)/tests/fuzz/%.d) $(BUILD)/tests/fuzz/replay.d \
 	$(TEST_LIB:.o=.d) $(BUILD)/tests/bench/memory.d
 
 # --- tests ---
