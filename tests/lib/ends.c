@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ends.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../endpoints/file.h"
+#include "capture.h"
+#include "rng.h"
+
+char *ends_path(const struct tree *t, const char *name, char *path)
+{
+	assert_true(snprintf(path, PATH_MAX, "%s/%s", t->root, name) < PATH_MAX);
+	return path;
+}
+
+uint8_t *ends_bytes(size_t len, uint64_t seed)
+{
+	struct rng r = { seed };
+	uint8_t *bytes = malloc(len ? len : 1);
+
+	assert_non_null(bytes);
+	rng_fill(&r, bytes, len);
+	return bytes;
+}
+
+void ends_file(const char *path, size_t len, uint64_t seed)
+{
+	uint8_t *bytes = ends_bytes(len, seed);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), len);
+	close(fd);
+	free(bytes);
+}
+
+long long ends_size(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 ? -1 : (long long)st.st_size;
+}
+
+void ends_expect(const char *path, const uint8_t *bytes, size_t len)
+{
+	uint8_t *got = malloc(len + 1);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_non_null(got);
+	assert_int_equal(read(fd, got, len + 1), len);
+	assert_memory_equal(got, bytes, len);
+	close(fd);
+	free(got);
+}
+
+uint8_t *ends_memory(size_t len)
+{
+	void *mem = NULL;
+
+	assert_int_equal(posix_memalign(&mem, 4096, len), 0);
+	memset(mem, 0xee, len);
+	return mem;
+}
+
+struct lane *ends_lane(struct endpoint *ep)
+{
+	const struct lane_spec spec = {
+		.method = METHOD_INDIRECT, .io = IO_SG_IO, .max_bytes = ENDS_MAX_BYTES
+	};
+	struct lane *lane = ep->ops->lane_open(ep, &spec);
+
+	assert_non_null(lane);
+	assert_ptr_equal(lane->ep, ep);
+	assert_null(lane->buf);
+	return lane;
+}
+
+void ends_close(struct endpoint *ep, struct lane *lane)
+{
+	if (lane)
+		ep->ops->lane_close(lane);
+	ep->ops->close(ep);
+}
+
+struct xfer ends_move(struct lane *lane, void *mem, uint64_t offset, uint32_t len)
+{
+	struct xfer x = {
+		.op = lane->ep->role == END_DEST ? XFER_WRITE : XFER_READ,
+		.len_bytes = len,
+		.offset_bytes = offset,
+		.buf = mem,
+		.done_bytes = 4711,
+		.notes = 4711,
+		.fault.kind = FAULT_OTHER,
+	};
+
+	if (lane->ep->ops->submit(lane, &x) == XFER_WAIT)
+		lane->ep->ops->reap(lane, &x);
+	return x;
+}
+
+void ends_move_all(struct lane *lane, void *mem, uint64_t offset, uint32_t len)
+{
+	struct xfer x = ends_move(lane, mem, offset, len);
+
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_int_equal(x.done_bytes, len);
+	assert_int_equal(x.notes & ~(unsigned)XFER_NOT_DIRECT, 0);
+}
+
+struct xfer ends_move_fails(struct lane *lane, void *mem, uint64_t offset, uint32_t len, int err)
+{
+	struct xfer x = ends_move(lane, mem, offset, len);
+
+	assert_int_equal(x.fault.kind, FAULT_OS);
+	assert_int_equal(x.fault.err, err);
+	return x;
+}
+
+void ends_refused(struct endpoint *(*open_end)(const struct file_params *, int *),
+	const struct file_params *p, int exit_status, const char *words)
+{
+	struct capture c;
+	int status = 4711;
+	struct endpoint *ep;
+	const char *text;
+
+	capture_begin(&c);
+	ep = open_end(p, &status);
+	text = capture_end(&c);
+	assert_null(ep);
+	assert_int_equal(status, exit_status);
+	if (!strstr(text, words) || strchr(text, '\n') != text + strlen(text) - 1)
+		fail_msg("not one line with \"%s\": %s", words, text);
+}
+
+const char *ends_text(const struct endpoint *ep, const struct xfer *x)
+{
+	static char text[400];
+
+	ep->ops->describe(ep, x, text, sizeof(text));
+	return text;
+}

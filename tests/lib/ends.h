@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ends made of real files: what their tests have in common. What fails, fails the test. */
+#ifndef TESTS_LIB_ENDS_H
+#define TESTS_LIB_ENDS_H
+
+#include "../../endpoints/endpoint.h"
+#include "tree.h"
+
+struct file_params;
+
+#define ENDS_MAX_BYTES (1u << 20) /* of a transfer */
+
+/* t->root/name; path has PATH_MAX bytes. Returns path. */
+char *ends_path(const struct tree *t, const char *name, char *path);
+
+/* A file of len bytes that follow from seed, and that content. */
+void ends_file(const char *path, size_t len, uint64_t seed);
+uint8_t *ends_bytes(size_t len, uint64_t seed);
+
+/* What path holds is just that. */
+void ends_expect(const char *path, const uint8_t *bytes, size_t len);
+
+/* -1: not there */
+long long ends_size(const char *path);
+
+/* Page-aligned, as the engine's memory; free() it. */
+uint8_t *ends_memory(size_t len);
+
+struct lane *ends_lane(struct endpoint *ep);
+void ends_close(struct endpoint *ep, struct lane *lane);
+
+/* One transfer from submit to home. */
+struct xfer ends_move(struct lane *lane, void *mem, uint64_t offset, uint32_t len);
+
+/* As it must be: all of it moved. */
+void ends_move_all(struct lane *lane, void *mem, uint64_t offset, uint32_t len);
+
+/* It fails, by that errno. */
+struct xfer ends_move_fails(struct lane *lane, void *mem, uint64_t offset, uint32_t len, int err);
+
+/* open() refuses it with that status and one line that has these words. */
+void ends_refused(struct endpoint *(*open_end)(const struct file_params *, int *),
+	const struct file_params *p, int exit_status, const char *words);
+
+/* The text of x's fault. Valid until the next call. */
+const char *ends_text(const struct endpoint *ep, const struct xfer *x);
+
+#endif

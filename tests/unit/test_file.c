@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../core/status.h"
+#include "../../endpoints/file.h"
+#include "../../endpoints/filenode.h"
+#include "../lib/capture.h"
+#include "../lib/ends.h"
+#include "../lib/rng.h"
+
+static struct tree tree;
+static char path[PATH_MAX];
+
+static int make_tree(void **state)
+{
+	(void)state;
+	tree_make(&tree);
+	ends_path(&tree, "file", path);
+	return 0;
+}
+
+static int drop_tree(void **state)
+{
+	(void)state;
+	capture_drop();
+	tree_drop(&tree);
+	return 0;
+}
+
+static struct endpoint *open_as(enum end_role role, unsigned flags)
+{
+	int status = 4711;
+	struct endpoint *ep = file_open(&(struct file_params){ path, role, flags }, &status);
+
+	assert_non_null(ep);
+	assert_int_equal(ep->role, role);
+	return ep;
+}
+
+static struct endpoint *begin_dest(unsigned flags, uint64_t at)
+{
+	struct endpoint *ep = open_as(END_DEST, flags);
+
+	assert_int_equal(ep->ops->probe(ep, 65536, at), 0);
+	assert_int_equal(ep->ops->begin(ep, at, SIZE_UNKNOWN), 0);
+	return ep;
+}
+
+static void refused(enum end_role role, unsigned flags, int status, const char *words)
+{
+	ends_refused(file_open, &(struct file_params){ path, role, flags }, status, words);
+}
+
+/* --- facts --- */
+
+static void a_source_tells_its_size(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ends_file(path, 12345, 1);
+	ep = open_as(END_SOURCE, 0);
+	assert_string_equal(ep->facts.kind, "file");
+	assert_int_equal(ep->facts.cls, END_BUFFERED);
+	assert_int_equal(ep->facts.size_bytes, 12345);
+	assert_int_equal(ep->facts.block_bytes, 1);
+	assert_false(ep->facts.evented || ep->facts.sequential || ep->facts.needs_flush);
+	ends_close(ep, NULL);
+}
+
+static void a_destination_has_no_end_and_wants_a_flush(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ends_file(path, 12345, 1);
+	ep = open_as(END_DEST, 0);
+	assert_true(ep->facts.size_bytes == SIZE_UNKNOWN);
+	assert_true(ep->facts.needs_flush);
+	ends_close(ep, NULL);
+}
+
+static void a_probe_takes_any_length(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ends_file(path, 1, 1);
+	ep = open_as(END_SOURCE, 0);
+	assert_int_equal(ep->ops->probe(ep, 123457, 0), 0);
+	assert_int_equal(ep->facts.max_xfer_bytes, 123457);
+	ends_close(ep, NULL);
+}
+
+/* --- nothing is changed by opening --- */
+
+static void opening_a_destination_leaves_it_as_it_was(void **state)
+{
+	uint8_t *bytes = ends_bytes(5000, 1);
+	struct stat before, after;
+	struct endpoint *ep;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	assert_int_equal(stat(path, &before), 0);
+	ep = open_as(END_DEST, 0);
+	assert_int_equal(ep->ops->probe(ep, 65536, 0), 0);
+	ends_close(ep, NULL);
+	assert_int_equal(stat(path, &after), 0);
+	assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof(before.st_mtim));
+	ends_expect(path, bytes, 5000);
+	free(bytes);
+}
+
+static void a_missing_destination_is_created_by_begin_only(void **state)
+{
+	struct endpoint *ep = open_as(END_DEST, 0);
+
+	(void)state;
+	assert_int_equal(ep->ops->probe(ep, 65536, 0), 0);
+	assert_int_equal(ends_size(path), -1);
+	assert_int_equal(ep->ops->begin(ep, 0, 100), 0);
+	assert_int_equal(ends_size(path), 0);
+	ends_close(ep, NULL);
+}
+
+static void a_bare_name_is_created_in_the_working_directory(void **state)
+{
+	char was[PATH_MAX];
+	struct endpoint *ep;
+	int status;
+
+	(void)state;
+	assert_non_null(getcwd(was, sizeof(was)));
+	assert_int_equal(chdir(tree.root), 0);
+	ep = file_open(&(struct file_params){ "file", END_DEST, 0 }, &status);
+	assert_non_null(ep);
+	assert_int_equal(ep->ops->begin(ep, 0, 100), 0);
+	assert_int_equal(chdir(was), 0);
+	assert_int_equal(ends_size(path), 0);
+	ends_close(ep, NULL);
+}
+
+static void begin_truncates_to_where_writing_starts(void **state)
+{
+	uint8_t *bytes = ends_bytes(5000, 1);
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	ends_close(begin_dest(0, 700), NULL);
+	ends_expect(path, bytes, 700);
+	ends_close(begin_dest(0, 9000), NULL);
+	assert_int_equal(ends_size(path), 9000);
+	free(bytes);
+}
+
+static void notrunc_keeps_what_lies_around(void **state)
+{
+	uint8_t *bytes = ends_bytes(5000, 1), *mem = ends_memory(100);
+	struct endpoint *ep;
+	struct lane *lane;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	ep = begin_dest(END_NOTRUNC, 700);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 700, 100);
+	ends_close(ep, lane);
+	memset(bytes + 700, 0xee, 100);
+	ends_expect(path, bytes, 5000);
+	free(bytes);
+	free(mem);
+}
+
+static void append_counts_from_the_end(void **state)
+{
+	uint8_t *bytes = ends_bytes(5100, 1), *mem = ends_memory(100);
+	struct endpoint *ep;
+	struct lane *lane;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	ep = begin_dest(END_APPEND, 0);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 50, 50);
+	ends_move_all(lane, mem, 0, 50);
+	ends_close(ep, lane);
+	memset(bytes + 5000, 0xee, 100);
+	ends_expect(path, bytes, 5100);
+	free(bytes);
+	free(mem);
+}
+
+static void a_source_is_begun_without_effect(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	ep = open_as(END_SOURCE, 0);
+	assert_int_equal(ep->ops->begin(ep, 100, 100), 0);
+	assert_int_equal(ends_size(path), 5000);
+	ends_close(ep, NULL);
+}
+
+static void begin_refuses_a_place_no_file_reaches(void **state)
+{
+	struct endpoint *ep = open_as(END_DEST, 0);
+	struct capture c;
+
+	(void)state;
+	capture_begin(&c);
+	assert_int_equal(ep->ops->begin(ep, UINT64_C(1) << 63, 100), -1);
+	assert_non_null(strstr(capture_end(&c), "File too large"));
+	assert_int_equal(ep->exit_status, EXIT_OS + EFBIG);
+	ends_close(ep, NULL);
+}
+
+static void what_appeared_since_open_is_not_written_over(void **state)
+{
+	struct endpoint *ep = open_as(END_DEST, 0);
+	struct capture c;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	capture_begin(&c);
+	assert_int_equal(ep->ops->begin(ep, 0, 100), -1);
+	assert_non_null(strstr(capture_end(&c), "cannot create: File exists"));
+	assert_int_equal(ep->exit_status, EXIT_FILE);
+	assert_int_equal(ends_size(path), 5000);
+	ends_close(ep, NULL);
+}
+
+/* --- refusals --- */
+
+static void a_missing_source_is_refused(void **state)
+{
+	(void)state;
+	refused(END_SOURCE, 0, EXIT_FILE, "cannot open: No such file");
+}
+
+static void nocreat_refuses_a_missing_destination(void **state)
+{
+	(void)state;
+	refused(END_DEST, END_NOCREAT, EXIT_FILE, "cannot open: No such file");
+}
+
+static void a_missing_folder_is_refused(void **state)
+{
+	(void)state;
+	ends_path(&tree, "none/file", path);
+	refused(END_DEST, 0, EXIT_FILE, "cannot create: No such file");
+}
+
+static void a_link_to_nothing_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(symlink("nowhere", path), 0);
+	refused(END_DEST, 0, EXIT_FILE, "link to nothing");
+}
+
+static void no_file_is_created_under_dev(void **state)
+{
+	char link[PATH_MAX];
+
+	(void)state;
+	strcpy(path, "/dev/sgmmcp-no-such-disk");
+	refused(END_DEST, 0, EXIT_FILE, "not creating a file under /dev");
+	assert_int_equal(symlink("/dev", ends_path(&tree, "link", link)), 0);
+	ends_path(&tree, "link/sgmmcp-no-such-disk", path);
+	refused(END_DEST, 0, EXIT_FILE, "not creating a file under /dev");
+	assert_int_equal(ends_size(path), -1);
+}
+
+static void excl_refuses_a_destination_that_is_there(void **state)
+{
+	(void)state;
+	ends_file(path, 5000, 1);
+	refused(END_DEST, END_EXCL, EXIT_FILE, "excl: not writing: File exists");
+	assert_int_equal(ends_size(path), 5000);
+	ends_close(open_as(END_SOURCE, END_EXCL), NULL);
+}
+
+static void what_is_no_file_is_refused(void **state)
+{
+	(void)state;
+	strcpy(path, tree.root);
+	refused(END_SOURCE, 0, EXIT_FILE, "neither a regular file nor");
+	strcpy(path, "/dev/null");
+	refused(END_DEST, 0, EXIT_FILE, "neither a regular file nor");
+}
+
+static void a_lock_that_another_holds_is_refused(void **state)
+{
+	int fd;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	refused(END_SOURCE, END_FLOCK, EXIT_FLOCK, "flock: locked by another");
+	ends_close(open_as(END_SOURCE, 0), NULL);
+	close(fd);
+}
+
+static void a_lock_is_held_until_the_end_is_closed(void **state)
+{
+	struct endpoint *ep = begin_dest(END_FLOCK, 0);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), -1);
+	ends_close(ep, NULL);
+	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), 0);
+	close(fd);
+}
+
+static int descriptor_flags(struct endpoint *ep)
+{
+	int flags = fcntl(((struct filenode *)ep)->fd, F_GETFL);
+
+	ends_close(ep, NULL);
+	return flags;
+}
+
+static void sync_flags_reach_the_descriptor_of_a_destination(void **state)
+{
+	(void)state;
+	ends_file(path, 5000, 1);
+	assert_int_equal(descriptor_flags(open_as(END_DEST, END_DSYNC)) & O_SYNC, O_DSYNC);
+	assert_int_equal(descriptor_flags(open_as(END_DEST, END_SYNC)) & O_SYNC, O_SYNC);
+	assert_int_equal(descriptor_flags(open_as(END_DEST, 0)) & (O_SYNC | O_ACCMODE), O_WRONLY);
+	assert_int_equal(descriptor_flags(open_as(END_SOURCE, END_SYNC)) & O_ACCMODE, O_RDONLY);
+}
+
+/* --- transfers --- */
+
+static void any_offset_and_length_will_do(void **state)
+{
+	uint8_t *bytes = ends_bytes(70000, 1), *mem = ends_memory(70000);
+	struct endpoint *ep;
+	struct lane *lane;
+
+	(void)state;
+	ends_file(path, 70000, 1);
+	ep = open_as(END_SOURCE, 0);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 1, 1);
+	assert_int_equal(mem[0], bytes[1]);
+	assert_int_equal(mem[1], 0xee);
+	ends_move_all(lane, mem, 4095, 65537);
+	assert_memory_equal(mem, bytes + 4095, 65537);
+	ends_close(ep, lane);
+	free(bytes);
+	free(mem);
+}
+
+static void a_source_that_was_truncated_is_a_short_transfer(void **state)
+{
+	uint8_t *bytes = ends_bytes(10000, 1), *mem = ends_memory(4096);
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	ends_file(path, 10000, 1);
+	ep = open_as(END_SOURCE, 0);
+	lane = ends_lane(ep);
+	assert_int_equal(truncate(path, 5000), 0);
+	x = ends_move(lane, mem, 4096, 4096);
+	assert_int_equal(x.fault.kind, FAULT_SHORT);
+	assert_int_equal(x.done_bytes, 904);
+	assert_int_equal(x.fault.resid_bytes, 4096 - 904);
+	assert_memory_equal(mem, bytes + 4096, 904);
+	assert_string_equal(ends_text(ep, &x),
+		"pread at byte 4096, 4096 bytes: the file ends at byte 5000: it has been "
+		"truncated");
+	ends_close(ep, lane);
+	free(bytes);
+	free(mem);
+}
+
+static void limit_file_size(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_file_that_may_not_grow_counts_what_did_move(void **state)
+{
+	uint8_t *mem = ends_memory(4096);
+	struct endpoint *ep = begin_dest(0, 0);
+	struct lane *lane = ends_lane(ep);
+	struct xfer x;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	limit_file_size(5000);
+	x = ends_move(lane, mem, 4096, 4096);
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(x.fault.kind, FAULT_OS);
+	assert_int_equal(x.fault.err, EFBIG);
+	assert_int_equal(x.done_bytes, 904);
+	assert_string_equal(ends_text(ep, &x), "pwrite at byte 4096, 4096 bytes: File too large");
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void a_flush_of_a_file_is_good(void **state)
+{
+	struct endpoint *ep = begin_dest(END_NOCACHE, 0);
+	struct fault f = { .kind = FAULT_OTHER };
+
+	(void)state;
+	assert_true(ep->ops->flush(ep, &f));
+	assert_int_equal(f.kind, FAULT_NONE);
+	ends_close(ep, NULL);
+}
+
+static void a_flush_that_fails_says_so(void **state)
+{
+	struct endpoint *ep = begin_dest(0, 0);
+	struct filenode *n = (struct filenode *)ep;
+	struct fault f = { .kind = FAULT_NONE };
+	int fd = n->fd;
+
+	(void)state;
+	n->fd = -1;
+	assert_false(ep->ops->flush(ep, &f));
+	assert_int_equal(f.err, EBADF);
+	n->fd = fd;
+	ends_close(ep, NULL);
+}
+
+static size_t cached_pages(size_t len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *map = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+	unsigned char in_core[256];
+	size_t cached = 0;
+
+	assert_true(map != MAP_FAILED && len / 4096 <= sizeof(in_core));
+	assert_int_equal(mincore(map, len, in_core), 0);
+	for (size_t i = 0; i < len / 4096; i++)
+		cached += in_core[i] & 1;
+	munmap(map, len);
+	close(fd);
+	return cached;
+}
+
+static void nocache_leaves_nothing_in_the_page_cache(void **state)
+{
+	const uint32_t len = 512 * 1024;
+	uint8_t *mem = ends_memory(len);
+	struct endpoint *ep = begin_dest(END_NOCACHE, 0);
+	struct lane *lane = ends_lane(ep);
+	struct fault f;
+
+	(void)state;
+	ends_move_all(lane, mem, 0, len / 2);
+	ends_move_all(lane, mem, len / 2, len / 2);
+	assert_true(ep->ops->flush(ep, &f));
+	ends_close(ep, lane);
+	if (cached_pages(len) == len / 4096) {
+		print_message("SKIPPED: this file system keeps its pages whatever it is told\n");
+		free(mem);
+		skip();
+	}
+	assert_int_equal(cached_pages(len), 0);
+	ep = open_as(END_SOURCE, END_NOCACHE);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 0, len);
+	assert_int_equal(cached_pages(len), 0);
+	ends_close(ep, lane);
+	ep = open_as(END_SOURCE, 0);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 0, len);
+	assert_int_equal(cached_pages(len), len / 4096);
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void a_write_to_a_source_ends_the_program(void **state)
+{
+	uint8_t mem[512];
+	struct xfer x = { .op = XFER_WRITE, .len_bytes = 512, .buf = mem };
+	struct endpoint *ep;
+	struct lane *lane;
+	int status;
+	pid_t child;
+
+	(void)state;
+	ends_file(path, 512, 1);
+	ep = open_as(END_SOURCE, 0);
+	lane = ends_lane(ep);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		close(STDERR_FILENO);
+		ep->ops->submit(lane, &x);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	ends_close(ep, lane);
+}
+
+/* --- the whole way --- */
+
+static void copy_in_random_order(uint64_t seed, unsigned flags)
+{
+	struct rng r = { seed };
+	size_t len = (size_t)rng_between(&r, 1, 300000), nchunks;
+	uint32_t chunk = (uint32_t)rng_between(&r, 1, 20000);
+	uint8_t *bytes = ends_bytes(len, seed), *mem = ends_memory(chunk);
+	char to[PATH_MAX];
+	struct endpoint *in, *out;
+	struct lane *in_lane, *out_lane;
+	int status;
+
+	ends_file(path, len, seed);
+	in = open_as(END_SOURCE, flags);
+	out = file_open(
+		&(struct file_params){ ends_path(&tree, "copy", to), END_DEST, flags }, &status);
+	assert_int_equal(out->ops->begin(out, 0, len), 0);
+	in_lane = ends_lane(in);
+	out_lane = ends_lane(out);
+	nchunks = (len + chunk - 1) / chunk;
+	for (size_t i = 0, at = rng_below(&r, nchunks); i < nchunks; i++, at = (at + 1) % nchunks) {
+		uint32_t n = (uint32_t)min_u64(chunk, len - at * chunk);
+
+		ends_move_all(in_lane, mem, at * chunk, n);
+		ends_move_all(out_lane, mem, at * chunk, n);
+	}
+	ends_close(in, in_lane);
+	ends_close(out, out_lane);
+	ends_expect(to, bytes, len);
+	free(bytes);
+	free(mem);
+}
+
+static void a_copy_equals_its_source(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++)
+		copy_in_random_order(seed, seed % 2 ? END_NOCACHE : 0);
+}
+
+#define on_tree(f) cmocka_unit_test_setup_teardown(f, make_tree, drop_tree)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		on_tree(a_source_tells_its_size),
+		on_tree(a_destination_has_no_end_and_wants_a_flush),
+		on_tree(a_probe_takes_any_length),
+		on_tree(opening_a_destination_leaves_it_as_it_was),
+		on_tree(a_missing_destination_is_created_by_begin_only),
+		on_tree(a_bare_name_is_created_in_the_working_directory),
+		on_tree(begin_truncates_to_where_writing_starts),
+		on_tree(notrunc_keeps_what_lies_around),
+		on_tree(append_counts_from_the_end),
+		on_tree(a_source_is_begun_without_effect),
+		on_tree(begin_refuses_a_place_no_file_reaches),
+		on_tree(what_appeared_since_open_is_not_written_over),
+		on_tree(a_missing_source_is_refused),
+		on_tree(nocreat_refuses_a_missing_destination),
+		on_tree(a_missing_folder_is_refused),
+		on_tree(a_link_to_nothing_is_refused),
+		on_tree(no_file_is_created_under_dev),
+		on_tree(excl_refuses_a_destination_that_is_there),
+		on_tree(what_is_no_file_is_refused),
+		on_tree(a_lock_that_another_holds_is_refused),
+		on_tree(a_lock_is_held_until_the_end_is_closed),
+		on_tree(sync_flags_reach_the_descriptor_of_a_destination),
+		on_tree(any_offset_and_length_will_do),
+		on_tree(a_source_that_was_truncated_is_a_short_transfer),
+		on_tree(a_file_that_may_not_grow_counts_what_did_move),
+		on_tree(a_flush_of_a_file_is_good),
+		on_tree(a_flush_that_fails_says_so),
+		on_tree(nocache_leaves_nothing_in_the_page_cache),
+		on_tree(a_write_to_a_source_ends_the_program),
+		on_tree(a_copy_equals_its_source),
+	};
+
+	return cmocka_run_group_tests_name("file", tests, NULL, NULL);
+}
