@@ -5,8 +5,10 @@
  * offsets only name the place in messages.
  *
  * A read fills the whole transfer from as many pieces as come; only the end of the stream makes it
- * shorter, with FAULT_NONE, and every read after that has 0 bytes. Both directions block for as
- * long as the other side likes, with O_NONBLOCK on the descriptor too.
+ * shorter, with FAULT_NONE, and every read after that has 0 bytes. Both directions wait for as
+ * long as the other side likes, whether the descriptor has O_NONBLOCK or not, unless ep->hurry:
+ * then they give up within a tenth of a second. (Character devices that are no terminals, tapes
+ * say, are used as they are and do not hurry.)
  *
  * SIGPIPE must be blocked or ignored in threads that write: a reader that left is a fault with err
  * EPIPE.

@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../core/status.h"
+#include "../../endpoints/pipe.h"
+#include "../lib/capture.h"
+#include "../lib/ends.h"
+#include "../lib/rng.h"
+
+static struct tree tree;
+static char path[PATH_MAX];
+
+static int make_tree(void **state)
+{
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	tree_make(&tree);
+	ends_path(&tree, "file", path);
+	return 0;
+}
+
+static int drop_tree(void **state)
+{
+	(void)state;
+	capture_drop();
+	tree_drop(&tree);
+	return 0;
+}
+
+static struct endpoint *open_on(int fd, enum end_role role)
+{
+	int status = 4711;
+	struct endpoint *ep = pipe_open(&(struct pipe_params){ path, role, fd }, &status);
+
+	assert_non_null(ep);
+	assert_int_equal(ep->role, role);
+	return ep;
+}
+
+static void make_pipe(int fds[2])
+{
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+}
+
+/* --- the other side of a stream, in a thread --- */
+
+struct other_side {
+	pthread_t thread;
+	int fd;
+	uint8_t *bytes;
+	size_t len;
+	uint64_t seed;
+	size_t done;
+};
+
+static void *dribble(void *arg)
+{
+	struct other_side *o = arg;
+	struct rng r = { o->seed };
+
+	while (o->done < o->len) {
+		size_t piece = (size_t)min_u64(rng_between(&r, 1, 9000), o->len - o->done);
+		ssize_t nwritten = write(o->fd, o->bytes + o->done, piece);
+
+		if (nwritten <= 0)
+			break;
+		o->done += (size_t)nwritten;
+		if (rng_once_in(&r, 4))
+			sched_yield();
+	}
+	close(o->fd);
+	return NULL;
+}
+
+static void *swallow(void *arg)
+{
+	struct other_side *o = arg;
+	struct rng r = { o->seed };
+
+	while (o->done < o->len) {
+		size_t piece = (size_t)min_u64(rng_between(&r, 1, 9000), o->len - o->done);
+		ssize_t nread = read(o->fd, o->bytes + o->done, piece);
+
+		if (nread <= 0)
+			break;
+		o->done += (size_t)nread;
+	}
+	close(o->fd);
+	return NULL;
+}
+
+static void other_side(
+	struct other_side *o, void *(*run)(void *), int fd, size_t len, uint64_t seed)
+{
+	*o = (struct other_side){ .fd = fd, .len = len, .seed = seed };
+	o->bytes = ends_bytes(len, seed);
+	assert_int_equal(pthread_create(&o->thread, NULL, run, o), 0);
+}
+
+static void other_side_ends(struct other_side *o)
+{
+	assert_int_equal(pthread_join(o->thread, NULL), 0);
+	free(o->bytes);
+}
+
+/* --- facts --- */
+
+static void a_stream_has_an_order_and_no_end(void **state)
+{
+	int fds[2];
+	struct endpoint *ep;
+
+	(void)state;
+	make_pipe(fds);
+	ep = open_on(fds[1], END_DEST);
+	assert_string_equal(ep->facts.kind, "pipe");
+	assert_int_equal(ep->facts.cls, END_BUFFERED);
+	assert_true(ep->facts.sequential && ep->facts.size_bytes == SIZE_UNKNOWN);
+	assert_int_equal(ep->facts.block_bytes, 1);
+	assert_false(ep->facts.evented || ep->facts.needs_flush);
+	assert_int_equal(ep->ops->probe(ep, 12345, 0), 0);
+	assert_int_equal(ep->facts.max_xfer_bytes, 12345);
+	ends_close(ep, NULL);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_descriptor_that_was_given_is_left_as_it_was(void **state)
+{
+	int fds[2], flags;
+
+	(void)state;
+	make_pipe(fds);
+	flags = fcntl(fds[0], F_GETFL);
+	ends_close(open_on(fds[0], END_SOURCE), NULL);
+	assert_int_equal(fcntl(fds[0], F_GETFL), flags);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* --- reading --- */
+
+static void read_all(struct endpoint *ep, const struct other_side *o)
+{
+	const uint32_t chunk = 10007;
+	uint8_t *mem = ends_memory(chunk);
+	struct lane *lane = ends_lane(ep);
+	size_t at = 0;
+
+	while (o->len - at >= chunk) {
+		ends_move_all(lane, mem, at, chunk);
+		assert_memory_equal(mem, o->bytes + at, chunk);
+		at += chunk;
+	}
+	for (int i = 0; i < 2; i++) {
+		struct xfer x = ends_move(lane, mem, at, chunk);
+
+		assert_int_equal(x.fault.kind, FAULT_NONE);
+		assert_int_equal(x.done_bytes, o->len - at);
+		assert_memory_equal(mem, o->bytes + at, x.done_bytes);
+		at += x.done_bytes;
+	}
+	ep->ops->lane_close(lane);
+	free(mem);
+}
+
+static void pieces_of_any_size_make_whole_transfers(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct other_side o;
+		struct endpoint *ep;
+		int fds[2];
+
+		make_pipe(fds);
+		ep = open_on(fds[0], END_SOURCE);
+		other_side(&o, dribble, fds[1], 200000 + seed * 997, seed);
+		read_all(ep, &o);
+		other_side_ends(&o);
+		ends_close(ep, NULL);
+		close(fds[0]);
+	}
+}
+
+static void a_socket_is_read_like_a_pipe(void **state)
+{
+	struct other_side o;
+	struct endpoint *ep;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	ep = open_on(fds[0], END_SOURCE);
+	other_side(&o, dribble, fds[1], 300000, 3);
+	read_all(ep, &o);
+	other_side_ends(&o);
+	ends_close(ep, NULL);
+	close(fds[0]);
+}
+
+static void a_descriptor_that_does_not_block_is_waited_for(void **state)
+{
+	struct other_side o;
+	struct endpoint *ep;
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	ep = open_on(fds[0], END_SOURCE);
+	other_side(&o, dribble, fds[1], 300000, 3);
+	read_all(ep, &o);
+	other_side_ends(&o);
+	ends_close(ep, NULL);
+	close(fds[0]);
+}
+
+static void *open_to_write(void *arg)
+{
+	struct other_side *o = arg;
+
+	o->fd = open(path, O_WRONLY | O_CLOEXEC);
+	return dribble(o);
+}
+
+static void a_fifo_is_opened_by_its_name(void **state)
+{
+	struct other_side o;
+	struct endpoint *ep;
+
+	(void)state;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	other_side(&o, open_to_write, -1, 300000, 3);
+	ep = open_on(-1, END_SOURCE);
+	read_all(ep, &o);
+	other_side_ends(&o);
+	ends_close(ep, NULL);
+}
+
+static void the_end_stays_the_end(void **state)
+{
+	uint8_t mem[16];
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+	int fd;
+
+	(void)state;
+	ends_file(path, 10, 1);
+	ep = open_on(-1, END_SOURCE);
+	lane = ends_lane(ep);
+	x = ends_move(lane, mem, 0, 16);
+	assert_int_equal(x.done_bytes, 10);
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(write(fd, "more", 4), 4);
+	close(fd);
+	x = ends_move(lane, mem, 10, 16);
+	assert_int_equal(x.done_bytes, 0);
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	ends_close(ep, lane);
+}
+
+/* --- writing --- */
+
+static void write_all(struct endpoint *ep, size_t len, uint64_t seed)
+{
+	const uint32_t chunk = 10007;
+	uint8_t *bytes = ends_bytes(len, seed), *mem = ends_memory(chunk);
+	struct lane *lane = ends_lane(ep);
+
+	for (size_t at = 0; at < len; at += chunk) {
+		uint32_t n = (uint32_t)min_u64(chunk, len - at);
+
+		memcpy(mem, bytes + at, n);
+		ends_move_all(lane, mem, at, n);
+	}
+	ep->ops->lane_close(lane);
+	free(mem);
+	free(bytes);
+}
+
+static void expect_swallowed(int read_fd, int write_fd, size_t len, uint64_t seed)
+{
+	uint8_t *bytes = ends_bytes(len, seed);
+	struct endpoint *ep = open_on(write_fd, END_DEST);
+	struct other_side o;
+
+	other_side(&o, swallow, read_fd, len, 0);
+	write_all(ep, len, seed);
+	assert_int_equal(pthread_join(o.thread, NULL), 0);
+	assert_int_equal(o.done, len);
+	assert_memory_equal(o.bytes, bytes, len);
+	ends_close(ep, NULL);
+	close(write_fd);
+	free(o.bytes);
+	free(bytes);
+}
+
+static void a_slow_reader_gets_every_byte(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		int fds[2];
+
+		make_pipe(fds);
+		expect_swallowed(fds[0], fds[1], 1500000 + seed * 997, seed);
+	}
+}
+
+static void a_socket_is_written_like_a_pipe(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	expect_swallowed(fds[0], fds[1], 1500000, 5);
+}
+
+static void a_full_pipe_that_does_not_block_is_waited_for(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+	expect_swallowed(fds[0], fds[1], 3000000, 5);
+}
+
+static void a_reader_that_left_is_a_broken_pipe(void **state)
+{
+	uint8_t mem[4096] = { 0 };
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	ep = open_on(fds[1], END_DEST);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 0, 4096);
+	close(fds[0]);
+	x = ends_move_fails(lane, mem, 4096, 4096, EPIPE);
+	assert_int_equal(x.done_bytes, 0);
+	assert_string_equal(ends_text(ep, &x), "write at byte 4096, 4096 bytes: Broken pipe");
+	ends_close(ep, lane);
+	close(fds[1]);
+}
+
+static void a_reader_that_leaves_in_the_middle_counts_what_it_took(void **state)
+{
+	const uint32_t len = 3u << 20;
+	uint8_t *mem = ends_memory(len);
+	struct other_side o;
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	ep = open_on(fds[1], END_DEST);
+	lane = ends_lane(ep);
+	other_side(&o, swallow, fds[0], 100000, 1);
+	x = ends_move_fails(lane, mem, 0, len, EPIPE);
+	assert_in_range(x.done_bytes, 100000, len - 1);
+	other_side_ends(&o);
+	ends_close(ep, lane);
+	close(fds[1]);
+	free(mem);
+}
+
+static void a_full_device_has_no_space(void **state)
+{
+	uint8_t mem[512] = { 0 };
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	strcpy(path, "/dev/full");
+	ep = open_on(-1, END_DEST);
+	lane = ends_lane(ep);
+	x = ends_move_fails(lane, mem, 1024, 512, ENOSPC);
+	assert_string_equal(
+		ends_text(ep, &x), "write at byte 1024, 512 bytes: No space left on device");
+	ends_close(ep, lane);
+}
+
+/* --- hurry --- */
+
+static void *hurry_soon(void *arg)
+{
+	struct endpoint *ep = arg;
+
+	usleep(20000);
+	ep->hurry = true;
+	return NULL;
+}
+
+static struct xfer moved_in_a_hurry(int fd, enum end_role role)
+{
+	const uint32_t len = 3u << 20; /* more than a pipe or a socket holds */
+	uint8_t *mem = ends_memory(len);
+	struct endpoint *ep = open_on(fd, role);
+	struct lane *lane = ends_lane(ep);
+	pthread_t thread;
+	struct xfer x;
+
+	assert_int_equal(pthread_create(&thread, NULL, hurry_soon, ep), 0);
+	x = ends_move(lane, mem, 0, len);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	ends_close(ep, lane);
+	free(mem);
+	return x;
+}
+
+static void a_read_in_a_hurry_ends_with_what_it_has(void **state)
+{
+	int fds[2];
+	struct xfer x;
+
+	(void)state;
+	make_pipe(fds);
+	assert_int_equal(write(fds[1], "some", 4), 4);
+	x = moved_in_a_hurry(fds[0], END_SOURCE);
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_int_equal(x.done_bytes, 4);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void expect_interrupted_write(int fds[2])
+{
+	struct xfer x = moved_in_a_hurry(fds[1], END_DEST);
+
+	assert_int_equal(x.fault.kind, FAULT_OS);
+	assert_int_equal(x.fault.err, EINTR);
+	assert_in_range(x.done_bytes, 4096, x.len_bytes - 1);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void a_write_in_a_hurry_is_interrupted(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	expect_interrupted_write(fds);
+}
+
+static void a_write_to_a_socket_in_a_hurry_is_interrupted(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	expect_interrupted_write(fds);
+}
+
+/* --- skip and seek --- */
+
+static void a_skip_is_read_and_thrown_away(void **state)
+{
+	const size_t skip = 150001;
+	uint8_t mem[100];
+	struct other_side o;
+	struct endpoint *ep;
+	struct lane *lane;
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	ep = open_on(fds[0], END_SOURCE);
+	other_side(&o, dribble, fds[1], skip + 100, 7);
+	assert_int_equal(ep->ops->probe(ep, 4096, skip), 0);
+	assert_int_equal(ep->ops->begin(ep, skip, SIZE_UNKNOWN), 0);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, skip, 100);
+	assert_memory_equal(mem, o.bytes + skip, 100);
+	other_side_ends(&o);
+	ends_close(ep, lane);
+	close(fds[0]);
+}
+
+static void a_skip_past_the_end_is_refused(void **state)
+{
+	struct capture c;
+	struct endpoint *ep;
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	assert_int_equal(write(fds[1], "short", 5), 5);
+	close(fds[1]);
+	ep = open_on(fds[0], END_SOURCE);
+	capture_begin(&c);
+	assert_int_equal(ep->ops->begin(ep, 6, SIZE_UNKNOWN), -1);
+	assert_non_null(strstr(capture_end(&c), "ends at byte 5, before the 6 to be skipped\n"));
+	assert_int_equal(ep->exit_status, EXIT_FILE);
+	ends_close(ep, NULL);
+	close(fds[0]);
+}
+
+static void a_seek_in_a_stream_is_refused(void **state)
+{
+	struct capture c;
+	struct endpoint *ep;
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	ep = open_on(fds[1], END_DEST);
+	capture_begin(&c);
+	assert_int_equal(ep->ops->probe(ep, 4096, 1), -1);
+	assert_non_null(strstr(capture_end(&c), "is a stream: no place in it can be sought"));
+	assert_int_equal(ep->exit_status, EXIT_CONTRADICT);
+	ends_close(ep, NULL);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void standard_output_may_be_a_file_and_seeks_from_where_it_stands(void **state)
+{
+	uint8_t *bytes = ends_bytes(1000, 1), mem[10];
+	int fd;
+	struct endpoint *ep;
+	struct lane *lane;
+	struct fault f;
+
+	(void)state;
+	ends_file(path, 1000, 1);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(lseek(fd, 100, SEEK_SET), 100);
+	ep = open_on(fd, END_DEST);
+	assert_true(ep->facts.needs_flush);
+	assert_int_equal(ep->ops->probe(ep, 4096, 50), 0);
+	assert_int_equal(ep->ops->begin(ep, 50, 10), 0);
+	lane = ends_lane(ep);
+	memset(mem, 0xee, 10);
+	ends_move_all(lane, mem, 50, 10);
+	assert_true(ep->ops->flush(ep, &f));
+	memset(bytes + 150, 0xee, 10);
+	ends_expect(path, bytes, 1000);
+	ends_close(ep, lane);
+	close(fd);
+	free(bytes);
+}
+
+/* --- refusals --- */
+
+static void refused(int fd, enum end_role role, const char *words)
+{
+	struct capture c;
+	int status = 4711;
+	struct endpoint *ep;
+
+	capture_begin(&c);
+	ep = pipe_open(&(struct pipe_params){ path, role, fd }, &status);
+	capture_end(&c);
+	assert_null(ep);
+	assert_int_equal(status, EXIT_FILE);
+	assert_non_null(strstr(c.text, words));
+}
+
+static void what_cannot_be_opened_is_refused(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	refused(-1, END_SOURCE, "cannot open: No such file");
+	make_pipe(fds);
+	refused(fds[0], END_DEST, "is not open for writing");
+	refused(fds[1], END_SOURCE, "is not open for reading");
+	close(fds[0]);
+	close(fds[1]);
+	refused(1000, END_SOURCE, "cannot open: Bad file descriptor");
+	strcpy(path, tree.root);
+	refused(-1, END_SOURCE, "cannot open: Is a directory");
+}
+
+static void a_write_to_a_source_ends_the_program(void **state)
+{
+	uint8_t mem[512];
+	struct xfer x = { .op = XFER_WRITE, .len_bytes = 512, .buf = mem };
+	struct endpoint *ep;
+	struct lane *lane;
+	int status;
+	pid_t child;
+
+	(void)state;
+	ends_file(path, 512, 1);
+	ep = open_on(-1, END_SOURCE);
+	lane = ends_lane(ep);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		close(STDERR_FILENO);
+		ep->ops->submit(lane, &x);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	ends_close(ep, lane);
+}
+
+#define on_tree(f) cmocka_unit_test_setup_teardown(f, make_tree, drop_tree)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		on_tree(a_stream_has_an_order_and_no_end),
+		on_tree(a_descriptor_that_was_given_is_left_as_it_was),
+		on_tree(pieces_of_any_size_make_whole_transfers),
+		on_tree(a_socket_is_read_like_a_pipe),
+		on_tree(a_descriptor_that_does_not_block_is_waited_for),
+		on_tree(a_fifo_is_opened_by_its_name),
+		on_tree(the_end_stays_the_end),
+		on_tree(a_slow_reader_gets_every_byte),
+		on_tree(a_socket_is_written_like_a_pipe),
+		on_tree(a_full_pipe_that_does_not_block_is_waited_for),
+		on_tree(a_reader_that_left_is_a_broken_pipe),
+		on_tree(a_reader_that_leaves_in_the_middle_counts_what_it_took),
+		on_tree(a_full_device_has_no_space),
+		on_tree(a_read_in_a_hurry_ends_with_what_it_has),
+		on_tree(a_write_in_a_hurry_is_interrupted),
+		on_tree(a_write_to_a_socket_in_a_hurry_is_interrupted),
+		on_tree(a_skip_is_read_and_thrown_away),
+		on_tree(a_skip_past_the_end_is_refused),
+		on_tree(a_seek_in_a_stream_is_refused),
+		on_tree(standard_output_may_be_a_file_and_seeks_from_where_it_stands),
+		on_tree(what_cannot_be_opened_is_refused),
+		on_tree(a_write_to_a_source_ends_the_program),
+	};
+
+	return cmocka_run_group_tests_name("pipe", tests, NULL, NULL);
+}
