@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One transfer is one iocb in a context of one. What the kernel leaves over (a short result, an
- * interrupted wait for memory) is rare: filenode_move() does it in reap(), by blocking calls on
- * the descriptor that takes any alignment.
+ * One transfer is one iocb. Lanes share contexts, many to each, because io_destroy() takes tens of
+ * milliseconds (fs/aio.c kill_ioctx() waits for RCU); whoever waits for its own transfer takes in
+ * what else is home as well, one thread of a context at a time, and the others wait for that one.
+ *
+ * What the kernel leaves over (a short result, an interrupted wait) is rare: filenode_move() does
+ * it in reap(), by blocking calls on the descriptor that takes any alignment.
  *
  * libaio's calls return -errno and leave errno alone.
  */
@@ -11,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <libaio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,10 +22,28 @@
 #include "../core/status.h"
 #include "filenode.h"
 
+#define GROUP_LANES 64
+
+struct aio_group {
+	struct aio_group *next;
+	io_context_t ctx;
+	unsigned lanes;	      /* main thread */
+	pthread_mutex_t lock; /* of what follows and of each lane's home and res */
+	pthread_cond_t came;
+	bool collecting; /* a thread is in io_getevents() */
+};
+
 struct aio_lane {
 	struct lane lane; /* first */
-	io_context_t ctx;
+	struct aio_group *group;
 	struct iocb iocb;
+	bool home; /* and not yet reaped */
+	long res;  /* bytes, or -errno */
+};
+
+struct aio_end {
+	struct filenode node; /* first */
+	struct aio_group *groups;
 };
 
 static struct aio_lane *lane_of(struct lane *lane)
@@ -44,28 +66,76 @@ static void setup_failed(struct endpoint *ep, int err)
 	ep->exit_status = exit_status_from_errno(err);
 }
 
+static struct aio_group *group_new(struct aio_end *e)
+{
+	struct aio_group *g = calloc(1, sizeof(*g));
+	int ret = g ? io_setup(GROUP_LANES, &g->ctx) : -ENOMEM;
+
+	if (ret < 0) {
+		setup_failed(&e->node.ep, -ret);
+		free(g);
+		return NULL;
+	}
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->came, NULL);
+	g->next = e->groups;
+	e->groups = g;
+	return g;
+}
+
+static struct aio_group *group_with_room(struct aio_end *e)
+{
+	struct aio_group *g = e->groups;
+
+	while (g && g->lanes == GROUP_LANES)
+		g = g->next;
+	return g ? g : group_new(e);
+}
+
+static void group_free(struct aio_group *g)
+{
+	assert(g->lanes == 0);
+	io_destroy(g->ctx);
+	pthread_cond_destroy(&g->came);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}
+
 static struct lane *aio_lane_open(struct endpoint *ep, const struct lane_spec *spec)
 {
 	struct aio_lane *l = filenode_lane(ep, sizeof(*l));
-	int ret;
 
 	assert(!spec->own_buffer);
 	if (!l)
 		return NULL;
-	ret = io_setup(1, &l->ctx);
-	if (ret == 0)
-		return &l->lane;
-	setup_failed(ep, -ret);
-	free(l);
-	return NULL;
+	l->group = group_with_room((struct aio_end *)ep);
+	if (!l->group) {
+		free(l);
+		return NULL;
+	}
+	l->group->lanes++;
+	return &l->lane;
 }
 
 static void aio_lane_close(struct lane *lane)
 {
 	struct aio_lane *l = lane_of(lane);
 
-	io_destroy(l->ctx);
+	l->group->lanes--;
 	free(l);
+}
+
+static void aio_close(struct endpoint *ep)
+{
+	struct aio_end *e = (struct aio_end *)ep;
+
+	while (e->groups) {
+		struct aio_group *g = e->groups;
+
+		e->groups = g->next;
+		group_free(g);
+	}
+	filenode_close(ep);
 }
 
 static bool is_aligned(const struct filenode *n, const struct xfer *x)
@@ -91,8 +161,9 @@ static enum xfer_state send(struct aio_lane *l, struct xfer *x)
 		io_prep_pwrite(list, n->direct_fd, x->buf, x->len_bytes, filenode_position(n, x));
 	else
 		io_prep_pread(list, n->direct_fd, x->buf, x->len_bytes, filenode_position(n, x));
+	l->iocb.data = l;
 	do
-		ret = io_submit(l->ctx, 1, &list);
+		ret = io_submit(l->group->ctx, 1, &list);
 	while (ret == -EINTR);
 	if (ret == 1)
 		return XFER_WAIT;
@@ -125,18 +196,46 @@ static void outcome(const struct filenode *n, struct xfer *x, long res)
 	filenode_move(n, x);
 }
 
+/* With the lock held, which is let go while it waits. */
+static void collect(struct aio_group *g)
+{
+	struct io_event events[GROUP_LANES];
+	int nevents;
+
+	g->collecting = true;
+	pthread_mutex_unlock(&g->lock);
+	do
+		nevents = io_getevents(g->ctx, 1, GROUP_LANES, events, NULL);
+	while (nevents == -EINTR);
+	/* Nothing else can be wrong with it, and the memory is the kernel's until it has come. */
+	assert(nevents > 0);
+	pthread_mutex_lock(&g->lock);
+	for (int i = 0; i < nevents; i++) {
+		struct aio_lane *l = events[i].data;
+
+		assert(!l->home && events[i].obj == &l->iocb);
+		l->res = (long)events[i].res;
+		l->home = true;
+	}
+	g->collecting = false;
+	pthread_cond_broadcast(&g->came);
+}
+
 static void aio_reap(struct lane *lane, struct xfer *x)
 {
 	struct aio_lane *l = lane_of(lane);
-	struct io_event event;
-	int ret;
+	struct aio_group *g = l->group;
 
-	do
-		ret = io_getevents(l->ctx, 1, 1, &event, NULL);
-	while (ret == -EINTR);
-	/* Nothing else can be wrong with it, and the memory is the kernel's until it has come. */
-	assert(ret == 1 && event.obj == &l->iocb);
-	outcome(node_of(lane), x, (long)event.res);
+	pthread_mutex_lock(&g->lock);
+	while (!l->home) {
+		if (g->collecting)
+			pthread_cond_wait(&g->came, &g->lock);
+		else
+			collect(g);
+	}
+	l->home = false;
+	pthread_mutex_unlock(&g->lock);
+	outcome(node_of(lane), x, l->res);
 }
 
 static const struct endpoint_ops aio_ops = {
@@ -147,11 +246,11 @@ static const struct endpoint_ops aio_ops = {
 	.submit = aio_submit,
 	.reap = aio_reap,
 	.flush = filenode_flush,
-	.close = filenode_close,
+	.close = aio_close,
 	.describe = filenode_describe,
 };
 
 struct endpoint *aio_open(const struct file_params *p, int *exit_status)
 {
-	return filenode_open(p, true, &aio_ops, exit_status);
+	return filenode_open(p, sizeof(struct aio_end), true, &aio_ops, exit_status);
 }

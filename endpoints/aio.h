@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Block nodes and regular files by O_DIRECT and Linux AIO (libaio): evented, no copy by the CPU.
- * Each lane has an io_context of its own, so threads share nothing.
+ * Any number of threads, each with its own lanes.
  *
  * Memory is aligned to facts.dma_align (a page always is). On a block node transfers are whole
  * blocks. On a regular file any offset and length will do: what is not aligned to what O_DIRECT

@@ -291,10 +291,10 @@ static int setup(struct filenode *n)
 	return n->direct ? open_direct(n) : 0;
 }
 
-struct endpoint *filenode_open(
-	const struct file_params *p, bool direct, const struct endpoint_ops *ops, int *exit_status)
+struct endpoint *filenode_open(const struct file_params *p, size_t size, bool direct,
+	const struct endpoint_ops *ops, int *exit_status)
 {
-	struct filenode *n = calloc(1, sizeof(*n));
+	struct filenode *n = calloc(1, size);
 
 	if (!n) {
 		diag_errno(p->name, ENOMEM, "cannot open");

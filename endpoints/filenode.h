@@ -32,11 +32,12 @@ struct filenode {
 };
 
 /*
- * ops are the end's; direct opens for O_DIRECT too. Sets all facts. NULL with the reason said and
+ * The endpoint has size bytes and begins with a struct filenode, the rest zeroed; ops are its
+ * own; direct opens for O_DIRECT too. Sets all facts. NULL with the reason said and
  * *exit_status set: EXIT_FILE, EXIT_FLOCK, EXIT_DATA_PROTECT, or EXIT_CONTRADICT where the file
  * system has no O_DIRECT.
  */
-struct endpoint *filenode_open(const struct file_params *p, bool direct,
+struct endpoint *filenode_open(const struct file_params *p, size_t size, bool direct,
 	const struct endpoint_ops *ops, int *exit_status) MUST_CHECK;
 
 /* Entries of struct endpoint_ops. */

@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * On a real file of the temporary directory; where its file system has no O_DIRECT, all but the
+ * refusals are skipped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../core/status.h"
+#include "../../endpoints/aio.h"
+#include "../../endpoints/filenode.h"
+#include "../lib/capture.h"
+#include "../lib/ends.h"
+#include "../lib/rng.h"
+
+#define PAGE 4096u
+
+static struct tree tree;
+static char path[PATH_MAX];
+
+static int make_tree(void **state)
+{
+	(void)state;
+	tree_make(&tree);
+	ends_path(&tree, "file", path);
+	return 0;
+}
+
+static int drop_tree(void **state)
+{
+	(void)state;
+	capture_drop();
+	tree_drop(&tree);
+	return 0;
+}
+
+static bool has_direct_io(void)
+{
+	char probe[PATH_MAX];
+	int fd;
+
+	tree_make(&tree);
+	fd = open(
+		ends_path(&tree, "probe", probe), O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	tree_drop(&tree);
+	return fd >= 0;
+}
+
+static void direct_io(void **state)
+{
+	(void)state;
+	print_message("SKIPPED: no O_DIRECT below %s: set TMPDIR\n", tree.root);
+	skip();
+}
+
+static struct endpoint *open_as(enum end_role role, unsigned flags)
+{
+	int status = 4711;
+	struct endpoint *ep = aio_open(&(struct file_params){ path, role, flags }, &status);
+
+	assert_non_null(ep);
+	assert_int_equal(ep->role, role);
+	return ep;
+}
+
+static struct endpoint *begin_dest(unsigned flags, uint64_t at)
+{
+	struct endpoint *ep = open_as(END_DEST, flags);
+
+	assert_int_equal(ep->ops->probe(ep, 65536, at), 0);
+	assert_int_equal(ep->ops->begin(ep, at, SIZE_UNKNOWN), 0);
+	return ep;
+}
+
+static struct endpoint *source_of(size_t len, uint64_t seed)
+{
+	ends_file(path, len, seed);
+	return open_as(END_SOURCE, 0);
+}
+
+/* --- facts --- */
+
+static void direct_io_is_evented_and_says_what_it_wants_aligned(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ep = source_of(12345, 1);
+	assert_string_equal(ep->facts.kind, "file");
+	assert_int_equal(ep->facts.cls, END_DIRECT_IO);
+	assert_int_equal(ep->facts.size_bytes, 12345);
+	assert_int_equal(ep->facts.block_bytes, 1);
+	assert_true(ep->facts.evented);
+	assert_true(ep->facts.dma_align > 0 && PAGE % ep->facts.dma_align == 0);
+	assert_false(ep->facts.sequential || ep->facts.needs_flush);
+	ends_close(ep, NULL);
+}
+
+static void a_destination_is_created_by_begin_only(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ep = open_as(END_DEST, 0);
+	assert_int_equal(ep->ops->probe(ep, 65536, 0), 0);
+	assert_int_equal(ends_size(path), -1);
+	assert_true(ep->facts.dma_align > 0 && ep->facts.needs_flush);
+	assert_int_equal(ep->ops->begin(ep, 100, 100), 0);
+	assert_int_equal(ends_size(path), 100);
+	ends_close(ep, NULL);
+}
+
+static void a_missing_source_is_refused(void **state)
+{
+	(void)state;
+	ends_refused(aio_open, &(struct file_params){ path, END_SOURCE, 0 }, EXIT_FILE,
+		"cannot open: No such file");
+}
+
+static void a_file_system_without_direct_io_is_refused(void **state)
+{
+	struct file_params p = { "/proc/self/status", END_SOURCE, 0 };
+
+	(void)state;
+	ends_refused(aio_open, &p, EXIT_CONTRADICT, "cannot be opened with O_DIRECT");
+}
+
+/* --- transfers --- */
+
+static void a_whole_page_flies(void **state)
+{
+	uint8_t *bytes = ends_bytes(4 * PAGE, 1), *mem = ends_memory(PAGE);
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x = { .op = XFER_READ, .len_bytes = PAGE, .offset_bytes = PAGE, .buf = mem };
+
+	(void)state;
+	ep = source_of(4 * PAGE, 1);
+	lane = ends_lane(ep);
+	x.notes = 4711;
+	assert_int_equal(ep->ops->submit(lane, &x), XFER_WAIT);
+	ep->ops->reap(lane, &x);
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_int_equal(x.done_bytes, PAGE);
+	assert_int_equal(x.notes, 0);
+	assert_memory_equal(mem, bytes + PAGE, PAGE);
+	ends_close(ep, lane);
+	free(bytes);
+	free(mem);
+}
+
+static void what_is_not_aligned_goes_through_the_page_cache_and_is_noted(void **state)
+{
+	uint8_t *bytes = ends_bytes(20001, 1), *mem = ends_memory(20001);
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	ep = source_of(20001, 1);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 1, PAGE);
+	assert_memory_equal(mem, bytes + 1, PAGE);
+	x = ends_move(lane, mem, 4 * PAGE, 20001 - 4 * PAGE);
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_int_equal(x.done_bytes, 20001 - 4 * PAGE);
+	assert_int_equal(x.notes, XFER_NOT_DIRECT);
+	assert_memory_equal(mem, bytes + 4 * PAGE, x.done_bytes);
+	ends_close(ep, lane);
+	free(bytes);
+	free(mem);
+}
+
+/* Half a page next to one in flight: written back whole, it could undo the other. */
+static void less_than_a_page_is_never_written_directly(void **state)
+{
+	uint8_t *mem = ends_memory(PAGE);
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	ep = begin_dest(0, 0);
+	lane = ends_lane(ep);
+	x = ends_move(lane, mem, 512, 512);
+	assert_int_equal(x.notes, XFER_NOT_DIRECT);
+	x = ends_move(lane, mem, 512, PAGE);
+	assert_int_equal(x.notes, XFER_NOT_DIRECT);
+	x = ends_move(lane, mem, PAGE, PAGE);
+	assert_int_equal(x.notes, 0);
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void append_counts_from_the_end(void **state)
+{
+	uint8_t *bytes = ends_bytes(1000 + 2 * PAGE, 1), *mem = ends_memory(PAGE);
+	struct endpoint *ep;
+	struct lane *lane;
+
+	(void)state;
+	ends_file(path, 1000, 1);
+	ep = begin_dest(END_APPEND, 0);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, PAGE, PAGE);
+	ends_move_all(lane, mem, 0, PAGE);
+	ends_close(ep, lane);
+	memset(bytes + 1000, 0xee, (size_t)2 * PAGE);
+	ends_expect(path, bytes, 1000 + 2 * PAGE);
+	free(bytes);
+	free(mem);
+}
+
+static void lanes_may_be_reaped_in_any_order(void **state)
+{
+	enum { LANES = 150 }; /* more than share a context; without a factor in common with 13 */
+	uint8_t *bytes = ends_bytes((size_t)LANES * PAGE, 1);
+	uint8_t *mem = ends_memory((size_t)LANES * PAGE);
+	struct endpoint *ep;
+	struct lane *lanes[LANES];
+	struct xfer x[LANES];
+
+	(void)state;
+	ep = source_of((size_t)LANES * PAGE, 1);
+	for (unsigned i = 0; i < LANES; i++) {
+		lanes[i] = ends_lane(ep);
+		x[i] = (struct xfer){ .op = XFER_READ,
+			.len_bytes = PAGE,
+			.offset_bytes = (uint64_t)i * PAGE,
+			.buf = mem + (size_t)i * PAGE };
+		assert_int_equal(ep->ops->submit(lanes[i], &x[i]), XFER_WAIT);
+	}
+	for (unsigned n = 0, i = 5; n < LANES; n++, i = (i + 13) % LANES) {
+		ep->ops->reap(lanes[i], &x[i]);
+		assert_int_equal(x[i].fault.kind, FAULT_NONE);
+		assert_int_equal(x[i].done_bytes, PAGE);
+	}
+	assert_memory_equal(mem, bytes, (size_t)LANES * PAGE);
+	for (unsigned i = 0; i < LANES; i++)
+		ep->ops->lane_close(lanes[i]);
+	ends_close(ep, NULL);
+	free(bytes);
+	free(mem);
+}
+
+/* --- what goes wrong --- */
+
+static void a_source_that_was_truncated_is_a_short_transfer(void **state)
+{
+	uint8_t *bytes = ends_bytes((size_t)8 * PAGE, 1), *mem = ends_memory((size_t)4 * PAGE);
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	ep = source_of((size_t)8 * PAGE, 1);
+	lane = ends_lane(ep);
+	assert_int_equal(truncate(path, 9000), 0);
+	x = ends_move(lane, mem, PAGE, 4 * PAGE);
+	assert_int_equal(x.fault.kind, FAULT_SHORT);
+	assert_int_equal(x.done_bytes, 9000 - PAGE);
+	assert_int_equal(x.fault.resid_bytes, 5 * PAGE - 9000);
+	assert_memory_equal(mem, bytes + PAGE, x.done_bytes);
+	assert_string_equal(ends_text(ep, &x),
+		"direct read at byte 4096, 16384 bytes: the file ends at byte 9000: it has been "
+		"truncated");
+	x = ends_move(lane, mem, 4 * PAGE, PAGE);
+	assert_int_equal(x.fault.kind, FAULT_SHORT);
+	assert_int_equal(x.done_bytes, 0);
+	ends_close(ep, lane);
+	free(bytes);
+	free(mem);
+}
+
+static void limit_file_size(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_file_that_may_not_grow_counts_what_did_move(void **state)
+{
+	uint8_t *mem = ends_memory((size_t)4 * PAGE);
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	ep = begin_dest(0, 0);
+	lane = ends_lane(ep);
+	limit_file_size(2 * PAGE);
+	x = ends_move(lane, mem, PAGE, 4 * PAGE);
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(x.fault.kind, FAULT_OS);
+	assert_int_equal(x.fault.err, EFBIG);
+	assert_int_equal(x.done_bytes, PAGE);
+	assert_string_equal(
+		ends_text(ep, &x), "direct write at byte 4096, 16384 bytes: File too large");
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void a_descriptor_that_fails_is_a_fault(void **state)
+{
+	uint8_t *mem = ends_memory(PAGE);
+	struct endpoint *ep;
+	struct filenode *n;
+	struct lane *lane;
+	int fd;
+
+	(void)state;
+	ep = source_of(PAGE, 1);
+	n = (struct filenode *)ep;
+	lane = ends_lane(ep);
+	fd = n->direct_fd;
+	n->direct_fd = 1000;
+	ends_move_fails(lane, mem, 0, PAGE, EBADF);
+	n->direct_fd = fd;
+	ends_move_all(lane, mem, 0, PAGE);
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void memory_that_cannot_be_reached_is_a_fault(void **state)
+{
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	ep = source_of(PAGE, 1);
+	lane = ends_lane(ep);
+	x = ends_move(lane, (void *)(uintptr_t)PAGE, 0, PAGE);
+	assert_int_equal(x.fault.kind, FAULT_UNMAPPABLE);
+	assert_int_equal(x.done_bytes, 0);
+	ends_close(ep, lane);
+}
+
+static void a_flush_is_good(void **state)
+{
+	struct endpoint *ep;
+	struct fault f = { .kind = FAULT_OTHER };
+
+	(void)state;
+	ep = begin_dest(0, 0);
+	assert_true(ep->ops->flush(ep, &f));
+	assert_int_equal(f.kind, FAULT_NONE);
+	ends_close(ep, NULL);
+}
+
+static void a_write_to_a_source_ends_the_program(void **state)
+{
+	uint8_t *mem = ends_memory(PAGE);
+	struct xfer x = { .op = XFER_WRITE, .len_bytes = PAGE, .buf = mem };
+	struct endpoint *ep;
+	struct lane *lane;
+	int status;
+	pid_t child;
+
+	(void)state;
+	ep = source_of(PAGE, 1);
+	lane = ends_lane(ep);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		close(STDERR_FILENO);
+		ep->ops->submit(lane, &x);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	ends_close(ep, lane);
+	free(mem);
+}
+
+/* --- the whole way --- */
+
+#define DEPTH_MAX 16
+
+struct slot {
+	struct lane *lane[2];
+	struct xfer x;
+	bool flying;
+	bool writing;
+};
+
+struct run {
+	struct rng rng;
+	struct endpoint *end[2];
+	size_t len;
+	uint32_t chunk;
+	uint64_t next; /* chunks handed out */
+	uint64_t step, nchunks;
+	struct slot slots[DEPTH_MAX];
+	unsigned depth;
+};
+
+/* Sends the slot's next transfer: the write of what was read, or the read of the next chunk. */
+static void send(struct run *run, struct slot *s)
+{
+	do {
+		if (s->x.op == XFER_READ && s->x.len_bytes > 0) {
+			s->x.op = XFER_WRITE;
+		} else if (run->next == run->nchunks) {
+			return;
+		} else {
+			s->x.op = XFER_READ;
+			s->x.offset_bytes = run->next++ * run->step % run->nchunks * run->chunk;
+			s->x.len_bytes =
+				(uint32_t)min_u64(run->chunk, run->len - s->x.offset_bytes);
+		}
+		s->writing = s->x.op == XFER_WRITE;
+		s->flying = run->end[0]->ops->submit(s->lane[s->writing], &s->x) == XFER_WAIT;
+		if (!s->flying) {
+			assert_int_equal(s->x.fault.kind, FAULT_NONE);
+			assert_int_equal(s->x.done_bytes, s->x.len_bytes);
+		}
+	} while (!s->flying);
+}
+
+static void land_any(struct run *run)
+{
+	unsigned i = (unsigned)rng_below(&run->rng, run->depth);
+	struct slot *s = &run->slots[i];
+
+	if (!s->flying)
+		return;
+	s->flying = false;
+	run->end[0]->ops->reap(s->lane[s->writing], &s->x);
+	assert_int_equal(s->x.fault.kind, FAULT_NONE);
+	assert_int_equal(s->x.done_bytes, s->x.len_bytes);
+	send(run, s);
+}
+
+static bool any_flies(const struct run *run)
+{
+	for (unsigned i = 0; i < run->depth; i++)
+		if (run->slots[i].flying)
+			return true;
+	return false;
+}
+
+static uint32_t random_chunk(struct rng *r)
+{
+	if (rng_once_in(r, 4))
+		return (uint32_t)rng_between(r, 1, 30000);
+	return (uint32_t)(rng_between(r, 1, 64) * (rng_once_in(r, 4) ? 512 : PAGE));
+}
+
+/* A step without a common factor with n visits all chunks, out of order. */
+static uint64_t step_for(uint64_t n)
+{
+	return n % 7919 == 0 ? 1 : 7919;
+}
+
+static void copy_at_random(uint64_t seed)
+{
+	struct run run = { .rng = { seed } };
+	char to[PATH_MAX];
+	uint8_t *bytes;
+	int status;
+
+	run.len = (size_t)rng_between(&run.rng, 1, 600000);
+	run.chunk = random_chunk(&run.rng);
+	run.depth = (unsigned)rng_between(&run.rng, 1, DEPTH_MAX);
+	run.nchunks = (run.len + run.chunk - 1) / run.chunk;
+	run.step = step_for(run.nchunks);
+	bytes = ends_bytes(run.len, seed);
+	run.end[0] = source_of(run.len, seed);
+	run.end[1] = aio_open(
+		&(struct file_params){ ends_path(&tree, "copy", to), END_DEST, 0 }, &status);
+	assert_int_equal(run.end[1]->ops->begin(run.end[1], 0, run.len), 0);
+	for (unsigned i = 0; i < run.depth; i++) {
+		run.slots[i].lane[0] = ends_lane(run.end[0]);
+		run.slots[i].lane[1] = ends_lane(run.end[1]);
+		run.slots[i].x.buf = ends_memory(run.chunk);
+		send(&run, &run.slots[i]);
+	}
+	while (any_flies(&run))
+		land_any(&run);
+	for (unsigned i = 0; i < run.depth; i++) {
+		run.end[0]->ops->lane_close(run.slots[i].lane[0]);
+		run.end[1]->ops->lane_close(run.slots[i].lane[1]);
+		free(run.slots[i].x.buf);
+	}
+	ends_close(run.end[0], NULL);
+	ends_close(run.end[1], NULL);
+	ends_expect(to, bytes, run.len);
+	free(bytes);
+}
+
+static void a_copy_equals_its_source(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 30; seed++)
+		copy_at_random(seed);
+}
+
+/* --- threads --- */
+
+#define READERS	     4
+#define READER_LANES 8u
+#define WRITERS	     4
+#define PIECES	     64u
+#define PIECE	     6000u /* shares pages with its neighbours */
+
+struct worker {
+	pthread_t thread;
+	struct lane *lane, *lanes[READER_LANES];
+	const uint8_t *bytes;
+	uint8_t *mem;
+	unsigned first;
+};
+
+static void *write_pieces(void *arg)
+{
+	struct worker *w = arg;
+
+	for (unsigned i = w->first; i < PIECES; i += WRITERS) {
+		memset(w->mem, (int)i, PIECE);
+		ends_move_all(w->lane, w->mem, (uint64_t)i * PIECE, PIECE);
+	}
+	return NULL;
+}
+
+/* Several threads in one context: each transfer comes back to the thread that sent it. */
+static void *read_in_flights(void *arg)
+{
+	struct worker *w = arg;
+	struct endpoint *ep = w->lane->ep;
+	struct xfer x[READER_LANES];
+
+	for (unsigned round = 0; round < 50; round++) {
+		for (unsigned i = 0; i < READER_LANES; i++) {
+			uint64_t page = (w->first * 31 + round * READER_LANES + i) % PIECES;
+
+			x[i] = (struct xfer){ .op = XFER_READ,
+				.len_bytes = PAGE,
+				.offset_bytes = page * PAGE,
+				.buf = w->mem + (size_t)i * PAGE };
+			assert_int_equal(ep->ops->submit(w->lanes[i], &x[i]), XFER_WAIT);
+		}
+		for (unsigned i = 0; i < READER_LANES; i++) {
+			ep->ops->reap(w->lanes[i], &x[i]);
+			assert_int_equal(x[i].fault.kind, FAULT_NONE);
+			assert_memory_equal(x[i].buf, w->bytes + x[i].offset_bytes, PAGE);
+		}
+	}
+	return NULL;
+}
+
+static void threads_get_their_own_transfers_back(void **state)
+{
+	uint8_t *bytes = ends_bytes((size_t)PIECES * PAGE, 1);
+	struct endpoint *ep = source_of((size_t)PIECES * PAGE, 1);
+	struct worker readers[READERS];
+
+	(void)state;
+	for (unsigned i = 0; i < READERS; i++) {
+		struct worker *w = &readers[i];
+
+		*w = (struct worker){ .mem = ends_memory(READER_LANES * PAGE), .first = i };
+		w->bytes = bytes;
+		for (unsigned k = 0; k < READER_LANES; k++)
+			w->lanes[k] = ends_lane(ep);
+		w->lane = w->lanes[0];
+	}
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(
+			pthread_create(&readers[i].thread, NULL, read_in_flights, &readers[i]), 0);
+	for (unsigned i = 0; i < READERS; i++) {
+		assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+		for (unsigned k = 0; k < READER_LANES; k++)
+			ep->ops->lane_close(readers[i].lanes[k]);
+		free(readers[i].mem);
+	}
+	ends_close(ep, NULL);
+	free(bytes);
+}
+
+static void threads_that_share_pages_do_not_undo_each_other(void **state)
+{
+	uint8_t *bytes = malloc(PIECES * PIECE);
+	struct worker writers[WRITERS];
+	struct endpoint *ep;
+
+	(void)state;
+	assert_non_null(bytes);
+	ep = begin_dest(0, 0);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		writers[i] = (struct worker){
+			.lane = ends_lane(ep), .mem = ends_memory(PIECE), .first = i
+		};
+		assert_int_equal(
+			pthread_create(&writers[i].thread, NULL, write_pieces, &writers[i]), 0);
+	}
+	for (unsigned i = 0; i < WRITERS; i++) {
+		assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
+		ep->ops->lane_close(writers[i].lane);
+		free(writers[i].mem);
+	}
+	for (unsigned i = 0; i < PIECES; i++)
+		memset(bytes + (size_t)i * PIECE, (int)i, PIECE);
+	ends_close(ep, NULL);
+	ends_expect(path, bytes, PIECES * PIECE);
+	free(bytes);
+}
+
+#define on_tree(f) cmocka_unit_test_setup_teardown(f, make_tree, drop_tree)
+
+int main(void)
+{
+	const struct CMUnitTest without[] = {
+		on_tree(a_missing_source_is_refused),
+		on_tree(a_file_system_without_direct_io_is_refused),
+		cmocka_unit_test(direct_io),
+	};
+	const struct CMUnitTest tests[] = {
+		on_tree(a_missing_source_is_refused),
+		on_tree(a_file_system_without_direct_io_is_refused),
+		on_tree(direct_io_is_evented_and_says_what_it_wants_aligned),
+		on_tree(a_destination_is_created_by_begin_only),
+		on_tree(a_whole_page_flies),
+		on_tree(what_is_not_aligned_goes_through_the_page_cache_and_is_noted),
+		on_tree(less_than_a_page_is_never_written_directly),
+		on_tree(append_counts_from_the_end),
+		on_tree(lanes_may_be_reaped_in_any_order),
+		on_tree(a_source_that_was_truncated_is_a_short_transfer),
+		on_tree(a_file_that_may_not_grow_counts_what_did_move),
+		on_tree(a_descriptor_that_fails_is_a_fault),
+		on_tree(memory_that_cannot_be_reached_is_a_fault),
+		on_tree(a_flush_is_good),
+		on_tree(a_write_to_a_source_ends_the_program),
+		on_tree(a_copy_equals_its_source),
+		on_tree(threads_get_their_own_transfers_back),
+		on_tree(threads_that_share_pages_do_not_undo_each_other),
+	};
+
+	if (!has_direct_io())
+		return cmocka_run_group_tests_name("aio", without, NULL, NULL);
+	return cmocka_run_group_tests_name("aio", tests, NULL, NULL);
+}
