@@ -344,42 +344,57 @@ static int create(struct filenode *n)
 	return n->direct ? open_direct(n) : 0;
 }
 
-static int find_end(struct filenode *n)
+static int find_size(struct filenode *n, uint64_t *size_bytes)
 {
 	struct stat st;
 
 	if (fstat(n->fd, &st) < 0)
 		return fail_errno(n, EXIT_FILE, "cannot stat");
-	n->base_bytes = (uint64_t)st.st_size;
+	*size_bytes = (uint64_t)st.st_size;
 	return 0;
 }
 
-static int truncate_to(struct filenode *n, uint64_t at_bytes)
+static int set_size(struct filenode *n, uint64_t size_bytes, const char *failed)
 {
 	int ret;
 
-	if (at_bytes > INT64_MAX) {
+	if (size_bytes > INT64_MAX) {
 		errno = EFBIG;
-		return fail_errno(n, exit_status_from_errno(EFBIG), "cannot truncate");
+		return fail_errno(n, exit_status_from_errno(EFBIG), failed);
 	}
 	do
-		ret = ftruncate(n->fd, (off_t)at_bytes);
+		ret = ftruncate(n->fd, (off_t)size_bytes);
 	while (ret < 0 && errno == EINTR);
-	return ret == 0 ? 0 : fail_errno(n, exit_status_from_errno(errno), "cannot truncate");
+	return ret == 0 ? 0 : fail_errno(n, exit_status_from_errno(errno), failed);
+}
+
+/* Direct writes that make a file longer are waited for in io_submit(): no two are in flight. */
+static int grow(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
+{
+	uint64_t now_bytes, end_bytes;
+
+	if (len_bytes == SIZE_UNKNOWN)
+		return 0;
+	if (find_size(n, &now_bytes) < 0)
+		return -1;
+	if (!checked_add(at_bytes, len_bytes, &end_bytes))
+		end_bytes = UINT64_MAX;
+	return end_bytes <= now_bytes ? 0 : set_size(n, end_bytes, "cannot be made that long");
 }
 
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 {
 	struct filenode *n = node_of(ep);
 
-	(void)len_bytes;
 	if (ep->role == END_SOURCE || n->is_block)
 		return 0;
 	if (n->fd < 0 && create(n) < 0)
 		return -1;
 	if (n->flags & END_APPEND)
-		return find_end(n);
-	return n->flags & END_NOTRUNC ? 0 : truncate_to(n, at_bytes);
+		return find_size(n, &n->base_bytes);
+	if (!(n->flags & END_NOTRUNC) && set_size(n, at_bytes, "cannot truncate") < 0)
+		return -1;
+	return n->direct ? grow(n, at_bytes, len_bytes) : 0;
 }
 
 void *filenode_lane(struct endpoint *ep, size_t size)

@@ -6,7 +6,9 @@
  *
  * filenode_open() changes nothing. A destination that is not there is created by begin(), which
  * also truncates a regular file to where writing will start (as dd does), unless END_NOTRUNC or
- * END_APPEND. With END_APPEND all offsets count from where the file ended at begin().
+ * END_APPEND; for direct IO of a known length it is given that length at once, so a run that fails
+ * leaves a file of full length with holes. With END_APPEND it is not, and all offsets count from
+ * where the file ended at begin().
  *
  * A write past RLIMIT_FSIZE raises SIGXFSZ: the caller has it blocked or ignored, and sees EFBIG.
  */

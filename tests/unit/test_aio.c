@@ -120,8 +120,42 @@ static void a_destination_is_created_by_begin_only(void **state)
 	assert_int_equal(ep->ops->probe(ep, 65536, 0), 0);
 	assert_int_equal(ends_size(path), -1);
 	assert_true(ep->facts.dma_align > 0 && ep->facts.needs_flush);
-	assert_int_equal(ep->ops->begin(ep, 100, 100), 0);
+	assert_int_equal(ep->ops->begin(ep, 100, SIZE_UNKNOWN), 0);
 	assert_int_equal(ends_size(path), 100);
+	ends_close(ep, NULL);
+}
+
+static void size_after(unsigned flags, uint64_t at, uint64_t len, long long size)
+{
+	struct endpoint *ep;
+
+	ends_file(path, 5000, 1);
+	ep = open_as(END_DEST, flags);
+	assert_int_equal(ep->ops->begin(ep, at, len), 0);
+	assert_int_equal(ends_size(path), size);
+	ends_close(ep, NULL);
+}
+
+static void a_destination_has_its_length_from_the_start(void **state)
+{
+	(void)state;
+	size_after(0, 100, 1000, 1100);
+	size_after(0, 100, 100000, 100100);
+	size_after(END_NOTRUNC, 100, 1000, 5000);
+	size_after(END_NOTRUNC, 100, 100000, 100100);
+	size_after(END_APPEND, 0, 1000, 5000);
+}
+
+static void a_length_no_file_has_is_refused(void **state)
+{
+	struct endpoint *ep = open_as(END_DEST, 0);
+	struct capture c;
+
+	(void)state;
+	capture_begin(&c);
+	assert_int_equal(ep->ops->begin(ep, 4096, UINT64_MAX - 4096), -1);
+	assert_non_null(strstr(capture_end(&c), "cannot be made that long: File too large"));
+	assert_int_equal(ep->exit_status, EXIT_OS + EFBIG);
 	ends_close(ep, NULL);
 }
 
@@ -639,6 +673,8 @@ int main(void)
 		on_tree(a_file_system_without_direct_io_is_refused),
 		on_tree(direct_io_is_evented_and_says_what_it_wants_aligned),
 		on_tree(a_destination_is_created_by_begin_only),
+		on_tree(a_destination_has_its_length_from_the_start),
+		on_tree(a_length_no_file_has_is_refused),
 		on_tree(a_whole_page_flies),
 		on_tree(what_is_not_aligned_goes_through_the_page_cache_and_is_noted),
 		on_tree(less_than_a_page_is_never_written_directly),
