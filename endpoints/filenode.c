@@ -224,6 +224,8 @@ static int block_facts(struct filenode *n)
 		ioctl(n->fd, BLKSSZGET, &block_bytes) < 0 || ioctl(n->fd, BLKROGET, &read_only) < 0)
 		return fail_errno(n, EXIT_FILE, "cannot ask for its size");
 	f->block_bytes = (uint32_t)block_bytes;
+	if (block_bytes > 0) /* a loop device may end inside a block */
+		f->size_bytes = round_down_u64(f->size_bytes, f->block_bytes);
 	if (ioctl(n->fd, BLKPBSZGET, &phys_block_bytes) == 0)
 		f->phys_block_bytes = phys_block_bytes;
 	if (f->size_bytes == 0 || block_bytes <= 0) {

@@ -262,7 +262,7 @@ static void append_counts_from_the_end(void **state)
 
 static void lanes_may_be_reaped_in_any_order(void **state)
 {
-	enum { LANES = 150 }; /* more than share a context; without a factor in common with 13 */
+	enum { LANES = 300 }; /* more than share a context; without a factor in common with 13 */
 	uint8_t *bytes = ends_bytes((size_t)LANES * PAGE, 1);
 	uint8_t *mem = ends_memory((size_t)LANES * PAGE);
 	struct endpoint *ep;

@@ -288,6 +288,18 @@ static void no_file_is_created_under_dev(void **state)
 	assert_int_equal(ends_size(path), -1);
 }
 
+static void folders_of_dev_are_refused_too_but_not_the_one_in_memory(void **state)
+{
+	(void)state;
+	strcpy(path, "/dev/pts/sgmmcp-no-such-terminal");
+	if (access("/dev/pts", W_OK | X_OK) == 0)
+		refused(END_DEST, 0, EXIT_FILE, "not creating a file under /dev");
+	strcpy(path, "/dev/shm/sgmmcp-no-such-file");
+	if (access("/dev/shm", W_OK | X_OK) == 0)
+		ends_close(open_as(END_DEST, 0), NULL);
+	assert_int_equal(ends_size(path), -1);
+}
+
 static void excl_refuses_a_destination_that_is_there(void **state)
 {
 	(void)state;
@@ -367,6 +379,31 @@ static void any_offset_and_length_will_do(void **state)
 	ends_move_all(lane, mem, 4095, 65537);
 	assert_memory_equal(mem, bytes + 4095, 65537);
 	ends_close(ep, lane);
+	free(bytes);
+	free(mem);
+}
+
+static void what_is_left_of_a_transfer_is_moved(void **state)
+{
+	uint8_t *bytes = ends_bytes(5000, 1), *mem = ends_memory(5000);
+	struct xfer x = {
+		.op = XFER_READ,
+		.len_bytes = 3000,
+		.offset_bytes = 1000,
+		.buf = mem,
+		.done_bytes = 700,
+	};
+	struct endpoint *ep;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	ep = open_as(END_SOURCE, 0);
+	filenode_move((const struct filenode *)ep, &x);
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_int_equal(x.done_bytes, 3000);
+	assert_memory_equal(mem + 700, bytes + 1700, 2300);
+	assert_int_equal(mem[699], 0xee);
+	ends_close(ep, NULL);
 	free(bytes);
 	free(mem);
 }
@@ -587,12 +624,14 @@ int main(void)
 		on_tree(a_missing_folder_is_refused),
 		on_tree(a_link_to_nothing_is_refused),
 		on_tree(no_file_is_created_under_dev),
+		on_tree(folders_of_dev_are_refused_too_but_not_the_one_in_memory),
 		on_tree(excl_refuses_a_destination_that_is_there),
 		on_tree(what_is_no_file_is_refused),
 		on_tree(a_lock_that_another_holds_is_refused),
 		on_tree(a_lock_is_held_until_the_end_is_closed),
 		on_tree(sync_flags_reach_the_descriptor_of_a_destination),
 		on_tree(any_offset_and_length_will_do),
+		on_tree(what_is_left_of_a_transfer_is_moved),
 		on_tree(a_source_that_was_truncated_is_a_short_transfer),
 		on_tree(a_file_that_may_not_grow_counts_what_did_move),
 		on_tree(a_flush_of_a_file_is_good),
