@@ -225,6 +225,7 @@ static void aio_reap(struct lane *lane, struct xfer *x)
 {
 	struct aio_lane *l = lane_of(lane);
 	struct aio_group *g = l->group;
+	long res;
 
 	pthread_mutex_lock(&g->lock);
 	while (!l->home) {
@@ -234,8 +235,9 @@ static void aio_reap(struct lane *lane, struct xfer *x)
 			collect(g);
 	}
 	l->home = false;
+	res = l->res;
 	pthread_mutex_unlock(&g->lock);
-	outcome(node_of(lane), x, l->res);
+	outcome(node_of(lane), x, res);
 }
 
 static const struct endpoint_ops aio_ops = {
