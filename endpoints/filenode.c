@@ -476,7 +476,8 @@ static const char *why_text(const struct filenode *n, const struct xfer *x, char
 			end);
 		return text;
 	}
-	return x->fault.err ? strerror(x->fault.err) : fault_describe(&x->fault, text, room);
+	return x->fault.kind == FAULT_OS ? strerror(x->fault.err)
+					 : fault_describe(&x->fault, text, room);
 }
 
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
