@@ -156,7 +156,8 @@ static int open_in(struct ends *e, const struct options *o)
 
 static int open_out(struct ends *e, const struct options *o)
 {
-	struct opening w = { o, &o->out, END_DEST, &e->out_node, &e->out_is_disk, 0 };
+	enum end_role role = o->compare ? END_SOURCE : END_DEST;
+	struct opening w = { o, &o->out, role, &e->out_node, &e->out_is_disk, 0 };
 
 	e->out = open_path(&w);
 	return w.exit_status;

@@ -14,9 +14,10 @@ struct ends {
 };
 
 /*
- * Opens both; a side without a name is standard input or output. What cannot be an end, does not
- * exist or is of the wrong kind is refused; nothing is created yet. 0, or the exit status with the
- * reason said; ends_close() either way.
+ * Opens both, out as a second source where the two are to be compared; a side without a name is
+ * standard input or output. What cannot be an end, does not exist or is of the wrong kind is
+ * refused; nothing is created yet. 0, or the exit status with the reason said; ends_close() either
+ * way.
  */
 int ends_open(struct ends *e, const struct options *o) MUST_CHECK;
 void ends_close(struct ends *e);

@@ -479,6 +479,12 @@ static bool set_conv(struct parse *p, const struct operand *row, const char *val
 
 static const struct choice io_choices[] = { { "sg_io", IO_SG_IO }, { "rw", IO_RW }, { NULL, 0 } };
 
+static const struct choice verify_choices[] = {
+	{ "after", VERIFY_AFTER },
+	{ "drive", VERIFY_DRIVE },
+	{ NULL, 0 },
+};
+
 static const struct choice xfer_choices[] = {
 	{ "auto", METHOD_AUTO },
 	{ "mmap", METHOD_MMAP },
@@ -526,6 +532,9 @@ static const struct operand operands[] = {
 	{ "conv", "WORD[,WORD]...", NULL,
 		"nocreat, notrunc, sync (pads the tail), fsync, fdatasync, null", GROUP_DD,
 		.set = set_conv },
+
+	{ "verify", "after|drive", "no", "after the copy: read back and compare, or by VERIFY",
+		GROUP_DD, CHOICE(o.verify, verify_choices) },
 
 	{ "cdbsz", "R[,W]", "10, 16 if needed", "CDB bytes of READ, WRITE: 6, 10, 12 or 16",
 		GROUP_SCSI, .set = set_cdbsz },
@@ -636,6 +645,12 @@ static enum options_result apply_dry_run(struct parse *p)
 	return OPTIONS_RUN;
 }
 
+static enum options_result apply_compare(struct parse *p)
+{
+	p->o.compare = true;
+	return OPTIONS_RUN;
+}
+
 static enum options_result apply_nocopy(struct parse *p)
 {
 	p->o.out.flags |= END_NOCOPY;
@@ -665,6 +680,7 @@ static const struct option options[] = {
 	{ "nocopy", 'n', "read only: write nothing to of=", apply_nocopy },
 	{ "progress", 'p', "percent, rate and time left, as status=progress", apply_progress },
 	{ "quiet", 'q', "say only what goes wrong, as status=none", apply_quiet },
+	{ "verify", 'x', "compare if= with of=; write nothing", apply_compare },
 	{ "verbose", 'v', "show the plan and what was decided; may be repeated", apply_verbose },
 	{ "help", 'h', "show this and exit", print_help },
 	{ "version", 'V', "show the version and exit", print_version },
@@ -974,6 +990,22 @@ static bool check_shown(struct parse *p)
 	return true;
 }
 
+static bool check_verify(struct parse *p)
+{
+	const char *word = given(p, "verify");
+	bool nocopy = (p->o.out.flags & END_NOCOPY) != 0;
+
+	if (p->o.compare && word)
+		return refuse(
+			p, EXIT_CONTRADICT, word, "-x compares and copies nothing (leave one out)");
+	if (nocopy && (p->o.compare || word))
+		return refuse(p, EXIT_CONTRADICT, word,
+			"-n leaves nothing to compare or verify (leave one out)");
+	if (p->o.compare && !given(p, "of"))
+		return refuse(p, EXIT_CONTRADICT, NULL, "-x needs an of= to compare with");
+	return true;
+}
+
 static bool (*const checks[])(struct parse *p) = {
 	check_ends,
 	check_block,
@@ -985,6 +1017,7 @@ static bool (*const checks[])(struct parse *p) = {
 	check_flush,
 	check_timeout,
 	check_shown,
+	check_verify,
 };
 
 static enum options_result check_all(struct parse *p)

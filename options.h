@@ -27,6 +27,9 @@ struct side_options {
 	enum xfer_method method; /* xfer=, iflag=, oflag=, dio=1 (destination) */
 };
 
+/* verify=: the check after a copy. */
+enum verify { VERIFY_NONE, VERIFY_AFTER, VERIFY_DRIVE };
+
 enum status_level { STATUS_DEFAULT, STATUS_NONE, STATUS_NOXFER, STATUS_PROGRESS };
 
 struct options {
@@ -47,7 +50,9 @@ struct options {
 	unsigned verbose; /* -v, repeated; verbose= */
 	bool quiet;	  /* -q or status=none, which are one */
 	bool dry_run;	  /* -d */
-	bool progress;	  /* -p or status=progress */
+	bool compare;	  /* -x: compare instead of copying */
+	enum verify verify;
+	bool progress; /* -p or status=progress */
 };
 
 enum options_result {

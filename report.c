@@ -36,7 +36,8 @@ static void print_time(uint64_t bytes, nsec_t elapsed_ns)
 /* Bytes that a CPU copied: those that were planned to be, and direct IO that did not happen. */
 static uint64_t copied_bytes(const struct plan *p, const struct copy_result *r)
 {
-	uint64_t moved = counter_get(p->writes ? &r->out.bytes : &r->in.bytes);
+	uint64_t moved =
+		counter_get(p->writes || p->job == JOB_COMPARE ? &r->out.bytes : &r->in.bytes);
 
 	return moved * p->cpu_copies + counter_get(&r->in.not_direct_bytes) +
 	       counter_get(&r->out.not_direct_bytes);
@@ -99,12 +100,19 @@ static void print_costs(bool time_line, const struct plan *p, const struct copy_
 			: "");
 }
 
+static const char *const out_words[] = {
+	[JOB_COPY] = "out",
+	[JOB_COMPARE] = "compared",
+	[JOB_VERIFY] = "verified",
+};
+
 void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
 	const struct endpoint *in, const struct endpoint *out, const struct copy_result *r)
 {
 	uint64_t in_bytes = counter_get(&r->in.bytes);
+	bool two_sides = p->writes || p->job == JOB_COMPARE;
 	/* What the null sink got is what was read. */
-	uint64_t out_bytes = p->writes ? counter_get(&r->out.bytes) : in_bytes;
+	uint64_t out_bytes = two_sides ? counter_get(&r->out.bytes) : in_bytes;
 
 	if (style->time_line)
 		print_time(out_bytes, r->elapsed_ns);
@@ -113,13 +121,13 @@ void report_end(const struct report_style *style, const struct plan *p, const st
 			r->failed_end ? "Some error occurred, " : "Interrupted,",
 			(unsigned long long)((s->len_bytes - out_bytes) / s->block_bytes));
 	print_records(in_bytes, s->ibs_bytes, "in");
-	print_records(out_bytes, s->obs_bytes, "out");
+	print_records(out_bytes, s->obs_bytes, out_words[p->job]);
 	if (!style->details)
 		return;
 	if (in->facts.block_bytes)
 		print_side("read", in, &p->in, p, &r->in);
-	if (p->writes)
-		print_side("write", out, &p->out, p, &r->out);
+	if (two_sides)
+		print_side(p->job == JOB_COPY ? "write" : "check", out, &p->out, p, &r->out);
 	print_costs(style->time_line, p, r);
 }
 

@@ -114,6 +114,7 @@ static void request_fill(struct run *r)
 		.in_flags = o->in.flags,
 		.out_flags = o->out.flags,
 		.timeout_ms = o->timeout_ms,
+		.job = o->compare ? JOB_COMPARE : JOB_COPY,
 		.memory_bytes = available / 2,
 	};
 }
@@ -148,13 +149,35 @@ static int make_plan(struct run *r)
 	return 0;
 }
 
+/* Whether what verify= asks can be done, before anything is written. */
+static int check_verify(const struct run *r)
+{
+	const struct endpoint *in = r->ends.in, *out = r->ends.out;
+	const char *why = NULL;
+
+	if (r->o->verify == VERIFY_NONE)
+		return 0;
+	if (!r->plan.writes)
+		why = "nothing is written that could be verified";
+	else if (in->facts.sequential || out->facts.sequential)
+		why = "a stream cannot be read again to verify (leave verify= out)";
+	else if (r->o->verify == VERIFY_AFTER && (r->o->out.flags & END_APPEND))
+		why = "append: where the copy lies cannot be known afterwards (leave verify= out)";
+	else if (r->o->verify == VERIFY_DRIVE && out->facts.cls != END_DEVICE)
+		why = "has no VERIFY command (give verify=after)";
+	if (!why)
+		return 0;
+	diag(in->facts.sequential ? in->name : out->name, "%s", why);
+	return EXIT_CONTRADICT;
+}
+
 static int prepare(struct run *r)
 {
 	int exit_status = ends_open(&r->ends, r->o);
 
 	if (!exit_status)
 		exit_status = resolve_span(r);
-	if (!exit_status)
+	if (!exit_status && !r->o->compare)
 		exit_status = check_guards(r);
 	if (!exit_status && (r->o->out.flags & END_NOCOPY))
 		exit_status = ends_discard_output(&r->ends);
@@ -162,7 +185,9 @@ static int prepare(struct run *r)
 		return exit_status;
 	request_fill(r);
 	exit_status = probe_ends(r);
-	return exit_status ? exit_status : make_plan(r);
+	if (!exit_status)
+		exit_status = make_plan(r);
+	return exit_status ? exit_status : check_verify(r);
 }
 
 /* --- the run --- */
@@ -261,9 +286,7 @@ static int say_fault(const struct run *r)
 			"ended %u bytes into a block of %u: they were not written (conv=sync pads)",
 			result->failed.len_bytes, r->span.out_block_bytes);
 		break;
-	case FAULT_FULL:
-		diag(r->ends.out->name, "is full, and the source has more");
-		break;
+	case FAULT_FULL: diag(r->ends.out->name, "is full, and the source has more"); break;
 	default:
 		result->failed_end->ops->describe(
 			result->failed_end, &result->failed, text, sizeof(text));
@@ -283,6 +306,39 @@ static int say_flush_fault(const struct run *r)
 	diag(r->ends.out->name, "SYNCHRONIZE CACHE: %s: what was written may not last",
 		fault_describe(&result->flush_fault, text, sizeof(text)));
 	return fault_exit_status(&result->flush_fault);
+}
+
+static int say_miscompare(const struct run *r)
+{
+	const struct miscompare *m = &r->result.miscompare;
+	uint32_t block = r->span.out_block_bytes > 1 ? r->span.out_block_bytes : r->span.ibs_bytes;
+	uint64_t at = r->span.out_bytes + m->at_bytes;
+
+	if (m->blocks == 0)
+		return 0;
+	diag(r->ends.out->name,
+		"miscompare at LBA %llu, byte %llu: expected 0x%02x, found 0x%02x; %llu block%s of "
+		"%u bytes differ%s",
+		(unsigned long long)(at / block), (unsigned long long)(at % block), m->expected,
+		m->found, (unsigned long long)m->blocks, m->blocks == 1 ? "" : "s", block,
+		m->blocks == 1 ? "s" : "");
+	return EXIT_MISCOMPARE;
+}
+
+/* Two files are not equal when one goes on; a disk may well be larger than its copy's source. */
+static int say_longer(const struct run *r)
+{
+	const struct options *o = r->o;
+	uint64_t size = r->ends.out->facts.size_bytes;
+
+	if (!o->compare || o->count != COUNT_ALL || r->ends.out_node.kind != NODE_FILE ||
+		(o->out.flags & END_NOTRUNC) || r->span.open_ended ||
+		size == r->span.out_bytes + r->span.len_bytes)
+		return 0;
+	diag(r->ends.out->name, "is equal as far as %s goes, and longer by %llu bytes",
+		r->ends.in->name,
+		(unsigned long long)(size - r->span.out_bytes - r->span.len_bytes));
+	return EXIT_MISCOMPARE;
 }
 
 /* Commands were repeated, but what an earlier one left in a volatile cache may be gone. */
@@ -308,10 +364,23 @@ static int conclude(const struct run *r)
 	int exit_status = say_fault(r);
 	int flush_status = say_flush_fault(r);
 
+	if (!exit_status)
+		exit_status = say_miscompare(r);
+	if (!exit_status)
+		exit_status = say_longer(r);
 	say_resets(r);
 	if (o->status != STATUS_NONE)
 		report_end(&style, &r->plan, &r->span, r->ends.in, r->ends.out, &r->result);
 	return exit_status ? exit_status : flush_status;
+}
+
+static int carry_out(struct run *r)
+{
+	int exit_status = open_copy(r);
+
+	if (!exit_status)
+		exit_status = run_copy(r);
+	return exit_status ? exit_status : conclude(r);
 }
 
 static int run(struct run *r)
@@ -325,21 +394,73 @@ static int run(struct run *r)
 	if (r->o->dry_run)
 		return 0;
 	exit_status = begin_ends(r);
-	if (!exit_status)
-		exit_status = open_copy(r);
-	if (exit_status)
-		return exit_status;
-	exit_status = run_copy(r);
-	return exit_status ? exit_status : conclude(r);
+	return exit_status ? exit_status : carry_out(r);
+}
+
+static void copy_done(struct run *r)
+{
+	if (r->copy)
+		copy_close(r->copy);
+	r->copy = NULL;
 }
 
 static void run_close(struct run *r)
 {
-	if (r->copy)
-		copy_close(r->copy);
+	copy_done(r);
 	if (r->ends.out_is_disk)
 		guard_release(&r->guard, &r->ends.out_node, counter_get(&r->result.out.bytes) > 0);
 	ends_close(&r->ends);
+}
+
+/* --- verify= --- */
+
+/* What was written is read back by ends of its own, while the first ones keep their locks. */
+static int verify_after(const struct run *copied, struct copy_result *result)
+{
+	struct options o = *copied->o;
+	struct run r = { .o = &o, .guard = { .excl_fd = -1 } };
+	int exit_status;
+
+	o.compare = true;
+	o.verify = VERIFY_NONE;
+	o.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
+	o.out.flags = (o.out.flags & ~(unsigned)(END_EXCL | END_FLOCK)) | END_NOTRUNC;
+	o.out.method = METHOD_AUTO;
+	exit_status = run(&r);
+	*result = r.result;
+	run_close(&r);
+	return exit_status;
+}
+
+/* The same copy once more, with VERIFY in place of WRITE: the disk reads, compares, stores nothing.
+ */
+static int verify_drive(struct run *r)
+{
+	uint64_t written = counter_get(&r->result.out.bytes);
+	int exit_status;
+
+	copy_done(r);
+	r->request.job = JOB_VERIFY;
+	exit_status = make_plan(r);
+	if (!exit_status)
+		exit_status = carry_out(r);
+	counter_add(&r->result.out.bytes, written);
+	return exit_status;
+}
+
+static int verify(struct run *r)
+{
+	struct copy_result result;
+	int exit_status;
+
+	if (r->o->status != STATUS_NONE)
+		diag_plain("verify: what was written is compared with the source");
+	if (r->o->verify == VERIFY_DRIVE)
+		return verify_drive(r);
+	copy_done(r);
+	exit_status = verify_after(r, &result);
+	r->result.signal = result.signal;
+	return exit_status;
 }
 
 int main(int argc, char **argv)
@@ -354,6 +475,8 @@ int main(int argc, char **argv)
 	}
 	raise_descriptor_limit();
 	exit_status = run(&r);
+	if (!exit_status && o.verify != VERIFY_NONE && !o.dry_run && !r.result.signal)
+		exit_status = verify(&r);
 	run_close(&r);
 	if (ended_by_reader(&r.result))
 		signals_die(SIGPIPE);

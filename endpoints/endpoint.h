@@ -157,6 +157,7 @@ struct lane_spec {
 	unsigned timeout_ms; /* of one command */
 	bool own_buffer;     /* the slot's memory is this lane's mapped buffer */
 	bool must_pin; /* which the other side's direct IO will use: lane->pinnable is wanted */
+	bool verify;   /* writes become VERIFY: the disk compares and stores nothing */
 	bool may_fall_back; /* direct IO that cannot be had becomes indirect */
 };
 

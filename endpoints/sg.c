@@ -107,7 +107,7 @@ static void header_init(struct sg_lane *l, const struct sg_end *end, const struc
 	unsigned flags =
 		(end->flags & END_DPO ? CDB_DPO : 0) | (end->flags & END_FUA ? CDB_FUA : 0);
 
-	cdb_init(l->cdb, l->cdb_bytes, l->is_write, flags);
+	cdb_init(l->cdb, l->cdb_bytes, end->op, flags);
 	l->hdr.interface_id = 'S';
 	l->hdr.dxfer_direction = l->is_write ? SG_DXFER_TO_DEV : SG_DXFER_FROM_DEV;
 	l->hdr.cmd_len = (unsigned char)l->cdb_bytes;
@@ -186,6 +186,7 @@ struct lane *sg_lane_open(struct endpoint *ep, const struct lane_spec *spec)
 		return NULL;
 	}
 	end->cdb_bytes = spec->cdb_bytes;
+	end->op = ep->role == END_SOURCE ? CDB_READ : spec->verify ? CDB_VERIFY : CDB_WRITE;
 	l->lane.ep = ep;
 	l->fd = -1;
 	l->io = spec->io;

@@ -258,7 +258,7 @@ static bool driver_takes(const struct sg_end *e, int fd, uint32_t len_bytes, uin
 
 	if (blocks == 0 || lba + blocks > e->id.blocks)
 		return false;
-	cdb_init(cdb, CDB_MAX, false, 0);
+	cdb_init(cdb, CDB_MAX, CDB_READ, 0);
 	cdb_set_range(cdb, CDB_MAX, lba, blocks);
 	return ioctl(fd, SG_IO, &h) == 0 && h.host_status == 0;
 }
@@ -334,8 +334,7 @@ static void sg_describe(const struct endpoint *ep, const struct xfer *x, char *t
 	const struct sg_end *e = (const struct sg_end *)ep;
 	char why[256];
 
-	snprintf(text, room, "%s at LBA %llu, %u block%s: %s",
-		cdb_name(e->cdb_bytes, x->op == XFER_WRITE),
+	snprintf(text, room, "%s at LBA %llu, %u block%s: %s", cdb_name(e->cdb_bytes, e->op),
 		(unsigned long long)(x->offset_bytes / e->id.block_bytes),
 		x->len_bytes / e->id.block_bytes, x->len_bytes == e->id.block_bytes ? "" : "s",
 		fault_describe(&x->fault, why, sizeof(why)));

@@ -21,7 +21,8 @@ struct sg_end {
 	int block_fd; /* VIA_BLOCK: one for all lanes (SG_IO there keeps no state); -1 until used */
 	unsigned flags;
 	unsigned timeout_ms;
-	unsigned cdb_bytes; /* of the run's READ or WRITE, 0 before lane_open() */
+	unsigned cdb_bytes; /* of the run's commands, 0 before lane_open() */
+	enum cdb_op op;	    /* likewise */
 };
 
 /*

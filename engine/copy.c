@@ -48,7 +48,8 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	r->policy = *policy;
 	r->start_bytes[0] = c->span->in_bytes;
 	r->start_bytes[1] = c->span->out_bytes;
-	r->out_block_bytes = c->plan->writes ? c->span->out_block_bytes : 1;
+	r->out_block_bytes =
+		c->plan->writes || c->plan->job == JOB_COMPARE ? c->span->out_block_bytes : 1;
 	r->pad = c->span->pad;
 	r->must_end = c->span->must_end;
 	r->feed = &c->feed;
@@ -56,9 +57,12 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 		r->step[r->steps].side = 0;
 		r->step[r->steps++].op = XFER_READ;
 	}
-	if (c->plan->writes) {
+	r->compare = c->plan->job == JOB_COMPARE;
+	r->compare_bytes =
+		c->span->out_block_bytes > 1 ? c->span->out_block_bytes : c->span->ibs_bytes;
+	if (c->plan->writes || r->compare) {
 		r->step[r->steps].side = 1;
-		r->step[r->steps++].op = XFER_WRITE;
+		r->step[r->steps++].op = r->compare ? XFER_READ : XFER_WRITE;
 	}
 	assert(r->steps > 0);
 }
@@ -87,6 +91,15 @@ static int open_lanes(struct copy *c, struct slot *s, int *exit_status)
 	return 0;
 }
 
+static void place_each(struct copy *c, struct slot *s, unsigned index)
+{
+	unsigned at = index * c->plan->user_buffers;
+
+	for (unsigned side = 0; side < 2; side++)
+		s->buf[side] =
+			s->lane[side]->buf ? s->lane[side]->buf : buffers_at(&c->memory, at++);
+}
+
 static void place_buffers(struct copy *c, struct slot *s, unsigned index)
 {
 	switch (c->plan->buffer) {
@@ -97,6 +110,7 @@ static void place_buffers(struct copy *c, struct slot *s, unsigned index)
 		s->buf[1] = s->lane[1]->buf;
 		break;
 	case BUFFER_USER: s->buf[0] = s->buf[1] = buffers_at(&c->memory, index); break;
+	case BUFFER_EACH: place_each(c, s, index); break;
 	}
 }
 
@@ -114,7 +128,9 @@ static enum copy_opened open_slots(struct copy *c, int *exit_status)
 {
 	const struct plan *p = c->plan;
 
-	if (p->buffer == BUFFER_USER && buffers_alloc(&c->memory, p->depth, p->chunk_bytes) < 0) {
+	unsigned users = p->buffer == BUFFER_USER ? 1 : p->user_buffers;
+
+	if (users && buffers_alloc(&c->memory, p->depth * users, p->chunk_bytes) < 0) {
 		out_of_memory(exit_status);
 		return COPY_FAILED;
 	}
@@ -151,6 +167,7 @@ static void share_out(struct copy *c)
 		for (unsigned k = 0; k < w->nslots; k++) {
 			w->slots[k].counters[0] = &w->counters[0];
 			w->slots[k].counters[1] = &w->counters[1];
+			w->slots[k].miscompare = &w->miscompare;
 		}
 		at += w->nslots;
 	}
@@ -407,6 +424,8 @@ static void result_fill(struct copy *c, struct copy_result *r)
 	getrusage(RUSAGE_SELF, &after);
 	r->user_ns = timeval_diff_ns(&c->before.ru_utime, &after.ru_utime);
 	r->system_ns = timeval_diff_ns(&c->before.ru_stime, &after.ru_stime);
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		compare_add(&r->miscompare, &c->workers[i].miscompare);
 	r->source_ended = c->feed.source_ended;
 	r->failed_end = c->first.ep;
 	r->failed = c->first.x;

@@ -6,6 +6,7 @@
 #ifndef ENGINE_COPY_H
 #define ENGINE_COPY_H
 
+#include "compare.h"
 #include "counters.h"
 #include "plan.h"
 #include "policy.h"
@@ -28,8 +29,9 @@ struct copy_result {
 	struct counters in, out;
 	nsec_t elapsed_ns;	   /* of the transfers; the flush is apart */
 	nsec_t user_ns, system_ns; /* CPU time of the process meanwhile */
-	bool source_ended;	   /* a stream, before the end of the span */
-	int signal;		   /* that ended the run early, 0: none */
+	struct miscompare miscompare;
+	bool source_ended; /* a stream, before the end of the span */
+	int signal;	   /* that ended the run early, 0: none */
 	/* the first transfer that was given up; failed_end NULL: none */
 	const struct endpoint *failed_end;
 	struct xfer failed;

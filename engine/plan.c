@@ -224,7 +224,8 @@ static void choose_chunk(const struct plan_request *rq, const struct endpoint *i
 
 static uint64_t slot_bytes(const struct plan *p)
 {
-	return (uint64_t)p->chunk_bytes * (p->buffer == BUFFER_BOTH ? 2 : 1);
+	return (uint64_t)p->chunk_bytes *
+	       (p->buffer == BUFFER_BOTH || p->buffer == BUFFER_EACH ? 2 : 1);
 }
 
 /* Reserved buffers are charged to nobody: too many end in the OOM killer, not in an error. */
@@ -321,25 +322,70 @@ static void spec_fill(const struct plan_request *rq, struct plan *p, struct lane
 	spec->may_fall_back = method == METHOD_DIO && !asked;
 }
 
-int plan_make(const struct plan_request *rq, const struct endpoint *in, const struct endpoint *out,
-	const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
+/* --- comparing --- */
+
+static const struct plan_row compare_row = {
+	.buffer = BUFFER_EACH,
+	.why = "both sides read, each as it does best, and compared",
+};
+
+static bool method_is_had(const struct end_facts *f, enum xfer_method method)
+{
+	switch (method) {
+	case METHOD_MMAP: return f->can_mmap;
+	case METHOD_DIO: return f->can_dio || f->can_block;
+	default: return f->can_indirect;
+	}
+}
+
+/* Reading alone: the mapped buffer where there is one. */
+static int choose_side(const struct plan_request *rq, const struct endpoint *ep,
+	enum xfer_method asked, struct plan *p, struct lane_spec *spec, char why[PLAN_WHY_ROOM])
+{
+	static const enum xfer_method best[] = { METHOD_MMAP, METHOD_DIO, METHOD_INDIRECT };
+	enum xfer_method method = asked;
+
+	for (size_t i = 0; method == METHOD_AUTO && i < ARRAY_SIZE(best); i++)
+		if (method_is_had(&ep->facts, best[i]))
+			method = best[i];
+	if (is_device(ep) && !method_is_had(&ep->facts, method)) {
+		snprintf(why, PLAN_WHY_ROOM, "%s: the transfer method asked cannot be had",
+			ep->name);
+		return EXIT_CONTRADICT;
+	}
+	if (!is_device(ep))
+		method = METHOD_AUTO;
+	spec_fill(rq, p, spec, method, VIA_SG, method == METHOD_MMAP, asked == METHOD_DIO);
+	if (method == METHOD_DIO && !ep->facts.can_dio)
+		spec->via = VIA_BLOCK;
+	p->cpu_copies += (method == METHOD_INDIRECT) + is_buffered(ep);
+	p->user_buffers += !spec->own_buffer;
+	return 0;
+}
+
+static int plan_compare(const struct plan_request *rq, const struct endpoint *in,
+	const struct endpoint *out, const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
+{
+	int bad;
+
+	p->row = &compare_row;
+	p->buffer = BUFFER_EACH;
+	p->reads = true;
+	choose_chunk(rq, in, out, s, p);
+	bad = choose_side(rq, in, rq->in_method, p, &p->in, why);
+	if (!bad)
+		bad = choose_side(rq, out, rq->out_method, p, &p->out, why);
+	return bad;
+}
+
+static int plan_copy(const struct plan_request *rq, const struct endpoint *in,
+	const struct endpoint *out, const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
 {
 	const struct plan_row *r = choose_row(rq, in, out, why);
-	bool can_rw = may_rw(in) && may_rw(out);
 	bool in_owns, out_owns;
-	unsigned depth;
-	int bad;
 
 	if (!r)
 		return EXIT_CONTRADICT;
-	if (rq->io == IO_RW && !can_rw) {
-		snprintf(why, PLAN_WHY_ROOM,
-			"%s: io=rw needs permission to write to the node, to send "
-			"commands (give io=sg_io)",
-			may_rw(in) ? out->name : in->name);
-		return EXIT_CONTRADICT;
-	}
-	memset(p, 0, sizeof(*p));
 	p->row = r;
 	p->buffer = r->buffer;
 	p->cpu_copies = r->cpu_copies + is_buffered(in) + is_buffered(out);
@@ -351,6 +397,30 @@ int plan_make(const struct plan_request *rq, const struct endpoint *in, const st
 	spec_fill(rq, p, &p->in, r->in_method, r->in_via, in_owns, rq->in_method == METHOD_DIO);
 	spec_fill(
 		rq, p, &p->out, r->out_method, r->out_via, out_owns, rq->out_method == METHOD_DIO);
+	p->out.verify = rq->job == JOB_VERIFY;
+	return 0;
+}
+
+int plan_make(const struct plan_request *rq, const struct endpoint *in, const struct endpoint *out,
+	const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
+{
+	bool can_rw = may_rw(in) && may_rw(out);
+	unsigned depth;
+	int bad;
+
+	memset(p, 0, sizeof(*p));
+	p->job = rq->job;
+	bad = rq->job == JOB_COMPARE ? plan_compare(rq, in, out, s, p, why)
+				     : plan_copy(rq, in, out, s, p, why);
+	if (bad)
+		return bad;
+	if (rq->io == IO_RW && !can_rw) {
+		snprintf(why, PLAN_WHY_ROOM,
+			"%s: io=rw needs permission to write to the node, to send "
+			"commands (give io=sg_io)",
+			may_rw(in) ? out->name : in->name);
+		return EXIT_CONTRADICT;
+	}
 	depth = choose_depth(rq, s, p);
 	choose_io(rq, can_rw, depth, p);
 	choose_workers(rq, in, out, depth, p);
@@ -358,8 +428,8 @@ int plan_make(const struct plan_request *rq, const struct endpoint *in, const st
 		in, "source", rq->in_cdb_bytes, s->in_bytes, s, rq->in_flags, p, &p->in, why);
 	if (bad)
 		return bad;
-	return choose_cdb(out, "destination", rq->out_cdb_bytes, s->out_bytes, s, rq->out_flags, p,
-		&p->out, why);
+	return choose_cdb(out, "destination", p->out.verify ? 0 : rq->out_cdb_bytes, s->out_bytes,
+		s, p->out.verify ? 0 : rq->out_flags, p, &p->out, why);
 }
 
 /* --- in words --- */
@@ -384,6 +454,11 @@ static void print_end(const char *side, const struct endpoint *ep)
 		units_bytes_text(f->reserved_bytes, reserved), f->queue_depth);
 }
 
+static const char *side_method(const struct endpoint *ep, const struct lane_spec *spec)
+{
+	return method_name(is_device(ep) ? spec->method : METHOD_AUTO);
+}
+
 static const char *io_text(
 	const struct plan *p, const struct endpoint *in, const struct endpoint *out)
 {
@@ -396,19 +471,22 @@ void plan_print(const struct plan *p, const struct endpoint *in, const struct en
 	const struct span *s)
 {
 	char len[UNITS_TEXT_ROOM], chunk[UNITS_TEXT_ROOM];
-	const struct plan_row *r = p->row;
 
 	print_end("in", in);
 	print_end("out", out);
-	diag_plain("plan: %s -> %s: %s; CPU copies per byte %u", method_name(r->in_method),
-		method_name(r->out_method), r->why, p->cpu_copies);
+	diag_plain("plan: %s %s %s: %s; CPU copies per byte %u", side_method(in, &p->in),
+		p->job == JOB_COMPARE ? "=" : "->", side_method(out, &p->out), p->row->why,
+		p->cpu_copies);
 	diag_plain("plan: %s in chunks of %s (%u blocks), qd %u, %u worker%s%s%s%s%s%s",
 		s->open_ended ? "all that comes" : units_bytes_text(s->len_bytes, len),
 		units_bytes_text(p->chunk_bytes, chunk), p->chunk_bytes / s->block_bytes, p->depth,
 		p->workers, p->workers == 1 ? "" : "s", io_text(p, in, out),
-		is_device(in) ? ", " : "", is_device(in) ? cdb_name(p->in.cdb_bytes, false) : "",
+		is_device(in) ? ", " : "", is_device(in) ? cdb_name(p->in.cdb_bytes, CDB_READ) : "",
 		!is_device(out) ? ""
 		: is_device(in) ? " and "
 				: ", ",
-		is_device(out) ? cdb_name(p->out.cdb_bytes, true) : "");
+		is_device(out) ? cdb_name(p->out.cdb_bytes, p->out.verify ? CDB_VERIFY
+							    : p->writes	  ? CDB_WRITE
+									  : CDB_READ)
+			       : "");
 }

@@ -14,6 +14,13 @@
 #define QUEUE_DEPTH_MAX	    1024
 #define CHUNK_DEFAULT_BYTES (1024u * 1024)
 
+/* What becomes of a chunk. */
+enum plan_job {
+	JOB_COPY,
+	JOB_COMPARE, /* both sides are read and compared */
+	JOB_VERIFY,  /* as a copy, but the destination compares what it is sent (VERIFY) */
+};
+
 struct plan_request {
 	enum xfer_method in_method, out_method;
 	enum io_kind io;
@@ -23,6 +30,7 @@ struct plan_request {
 	unsigned in_cdb_bytes, out_cdb_bytes; /* 0: chosen */
 	unsigned in_flags, out_flags; /* enum end_flags: DPO and FUA need a CDB that has them */
 	unsigned timeout_ms;
+	enum plan_job job;
 	uint64_t memory_bytes; /* the most that buffers may take; fewer slots otherwise */
 };
 
@@ -31,15 +39,18 @@ enum plan_buffer {
 	BUFFER_OUT,  /* the destination lane's */
 	BUFFER_BOTH, /* both, and one memcpy() between them */
 	BUFFER_USER, /* ordinary memory of the slot */
+	BUFFER_EACH, /* each side its own, mapped or ordinary: nothing goes between them */
 };
 
 struct plan {
 	const struct plan_row *row; /* which case of the table, for plan_print() */
 	struct lane_spec in, out;
 	enum plan_buffer buffer;
-	unsigned cpu_copies; /* of each byte, by CPU */
-	bool in_order;	     /* an end is sequential: one worker, chunks in ascending order */
-	bool reads, writes;  /* which steps a chunk has */
+	unsigned cpu_copies;   /* of each byte, by CPU */
+	unsigned user_buffers; /* BUFFER_EACH: of a slot, in ordinary memory */
+	bool in_order;	       /* an end is sequential: one worker, chunks in ascending order */
+	enum plan_job job;
+	bool reads, writes; /* which steps a chunk has */
 	uint32_t chunk_bytes;
 	unsigned depth, workers; /* the slots of all workers; threads, 1..depth */
 	/* Where the plan is less than what was asked; NULL: it is not. */

@@ -22,6 +22,9 @@ void slot_begin(struct slot *s, const struct chunk *c)
 
 static enum slot_next finish(struct slot *s)
 {
+	if (s->recipe->compare)
+		compare_chunk(s->miscompare, s->buf[0], s->buf[1], s->chunk.len_bytes,
+			s->recipe->compare_bytes, s->chunk.at_bytes);
 	if (s->tail_bytes == 0)
 		return SLOT_FINISHED;
 	memset(&s->x.fault, 0, sizeof(s->x.fault));
@@ -64,7 +67,7 @@ static enum slot_next step_done(struct slot *s)
 		trim_tail(s);
 	if (s->chunk.len_bytes == 0)
 		return finish(s);
-	if (s->buf[0] != s->buf[1])
+	if (s->buf[0] != s->buf[1] && !s->recipe->compare)
 		memcpy(s->buf[1], s->buf[0], s->chunk.len_bytes);
 	return SLOT_AGAIN;
 }

@@ -7,6 +7,7 @@
 #define ENGINE_SLOT_H
 
 #include "../endpoints/endpoint.h"
+#include "compare.h"
 #include "counters.h"
 #include "feed.h"
 #include "policy.h"
@@ -23,6 +24,8 @@ struct recipe {
 	uint64_t start_bytes[2];  /* of the span, on each side */
 	uint32_t out_block_bytes; /* writes are whole multiples of this, */
 	bool pad;		  /* a tail filled up with zeros; else it is a FAULT_TAIL */
+	bool compare;		  /* both sides are read, and must be equal */
+	uint32_t compare_bytes;	  /* blocks in which differences are counted */
 	bool must_end;		  /* a source that has more than the span is a FAULT_FULL */
 	struct feed *feed;
 	struct policy policy;
@@ -40,6 +43,7 @@ struct slot {
 	struct lane *lane[2];
 	void *buf[2];		      /* the same memory, or two buffers with a copy between */
 	struct counters *counters[2]; /* the worker's */
+	struct miscompare *miscompare;
 	struct chunk chunk;
 	struct slot *next; /* the worker's list */
 	unsigned step, tries;

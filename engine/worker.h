@@ -34,6 +34,7 @@ struct worker {
 	/* the worker's own */
 	/* Not on a cache line that another worker writes: 64 is x86-64's and arm64's. */
 	_Alignas(64) struct counters counters[2];
+	struct miscompare miscompare;
 	unsigned head, flying;
 	bool broken; /* in_order: a chunk was given up, those after it must not be written */
 	bool looked; /* whether the source has more than was asked for */

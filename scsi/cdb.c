@@ -7,18 +7,23 @@
 
 #include "be.h"
 
+#define BYTCHK_COMPARE 0x02 /* byte 1 of VERIFY: all bytes with those sent */
+
 static const struct form {
 	unsigned bytes;
-	uint8_t read_opcode, write_opcode;
+	uint8_t opcode[3]; /* by enum cdb_op; 0: there is none */
 	uint64_t max_lba;
 	uint32_t max_blocks;
 	bool has_flags;
-	const char *read_name, *write_name;
+	const char *name[3];
 } forms[] = {
-	{ 6, 0x08, 0x0a, 0x1fffff, 256, false, "READ(6)", "WRITE(6)" },
-	{ 10, 0x28, 0x2a, UINT32_MAX, UINT16_MAX, true, "READ(10)", "WRITE(10)" },
-	{ 12, 0xa8, 0xaa, UINT32_MAX, UINT32_MAX, true, "READ(12)", "WRITE(12)" },
-	{ 16, 0x88, 0x8a, UINT64_MAX, UINT32_MAX, true, "READ(16)", "WRITE(16)" },
+	{ 6, { 0x08, 0x0a, 0 }, 0x1fffff, 256, false, { "READ(6)", "WRITE(6)", "" } },
+	{ 10, { 0x28, 0x2a, 0x2f }, UINT32_MAX, UINT16_MAX, true,
+		{ "READ(10)", "WRITE(10)", "VERIFY(10)" } },
+	{ 12, { 0xa8, 0xaa, 0xaf }, UINT32_MAX, UINT32_MAX, true,
+		{ "READ(12)", "WRITE(12)", "VERIFY(12)" } },
+	{ 16, { 0x88, 0x8a, 0x8f }, UINT64_MAX, UINT32_MAX, true,
+		{ "READ(16)", "WRITE(16)", "VERIFY(16)" } },
 };
 
 static const struct form *form_find(unsigned cdb_bytes)
@@ -50,14 +55,14 @@ uint32_t cdb_max_blocks(unsigned cdb_bytes)
 	return f->max_blocks;
 }
 
-void cdb_init(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, bool is_write, unsigned flags)
+void cdb_init(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, enum cdb_op op, unsigned flags)
 {
 	const struct form *f = form_find(cdb_bytes);
 
-	assert(f && (f->has_flags || flags == 0));
+	assert(f && f->opcode[op] && (f->has_flags || flags == 0));
 	memset(cdb, 0, CDB_MAX);
-	cdb[0] = is_write ? f->write_opcode : f->read_opcode;
-	cdb[1] = (uint8_t)flags;
+	cdb[0] = f->opcode[op];
+	cdb[1] = (uint8_t)(op == CDB_VERIFY ? (flags & CDB_DPO) | BYTCHK_COMPARE : flags);
 }
 
 void cdb_set_range(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, uint64_t lba, uint32_t blocks)
@@ -84,10 +89,10 @@ void cdb_set_range(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, uint64_t lba, uint3
 	}
 }
 
-const char *cdb_name(unsigned cdb_bytes, bool is_write)
+const char *cdb_name(unsigned cdb_bytes, enum cdb_op op)
 {
 	const struct form *f = form_find(cdb_bytes);
 
 	assert(f);
-	return is_write ? f->write_name : f->read_name;
+	return f->name[op];
 }

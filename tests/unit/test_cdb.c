@@ -15,7 +15,7 @@ static void expect_bytes(unsigned cdb_bytes, bool is_write, unsigned flags, uint
 	uint8_t cdb[CDB_MAX];
 
 	memset(cdb, 0xa5, sizeof(cdb));
-	cdb_init(cdb, cdb_bytes, is_write, flags);
+	cdb_init(cdb, cdb_bytes, is_write ? CDB_WRITE : CDB_READ, flags);
 	cdb_set_range(cdb, cdb_bytes, lba, blocks);
 	assert_memory_equal(cdb, want, CDB_MAX);
 }
@@ -47,7 +47,7 @@ static void dpo_and_fua_stay_when_the_range_changes(void **state)
 	uint8_t cdb[CDB_MAX];
 
 	(void)state;
-	cdb_init(cdb, 10, true, CDB_DPO | CDB_FUA);
+	cdb_init(cdb, 10, CDB_WRITE, CDB_DPO | CDB_FUA);
 	cdb_set_range(cdb, 10, UINT32_MAX, UINT16_MAX);
 	cdb_set_range(cdb, 10, 3, 4);
 	assert_memory_equal(cdb, ((uint8_t[CDB_MAX]){ 0x2a, 0x18, [5] = 3, [8] = 4 }), CDB_MAX);
@@ -111,10 +111,11 @@ static void the_largest_count_is_the_fields(void **state)
 static void each_form_has_its_name(void **state)
 {
 	(void)state;
-	assert_string_equal(cdb_name(6, false), "READ(6)");
-	assert_string_equal(cdb_name(10, true), "WRITE(10)");
-	assert_string_equal(cdb_name(12, false), "READ(12)");
-	assert_string_equal(cdb_name(16, true), "WRITE(16)");
+	assert_string_equal(cdb_name(6, CDB_READ), "READ(6)");
+	assert_string_equal(cdb_name(10, CDB_WRITE), "WRITE(10)");
+	assert_string_equal(cdb_name(12, CDB_READ), "READ(12)");
+	assert_string_equal(cdb_name(16, CDB_WRITE), "WRITE(16)");
+	assert_string_equal(cdb_name(16, CDB_VERIFY), "VERIFY(16)");
 }
 
 int main(void)

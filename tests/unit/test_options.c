@@ -428,6 +428,7 @@ static void whatever_is_given_twice_is_refused(void **state)
 				    : strcmp(name, "cdbsz") == 0  ? "10"
 				    : strcmp(name, "coe") == 0	  ? "0"
 				    : strstr(name, "flag")	  ? "fua"
+				    : strcmp(name, "verify") == 0 ? "after"
 				    : strcmp(name, "conv") == 0	  ? "fsync"
 								  : "1";
 

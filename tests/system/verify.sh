@@ -1,0 +1,138 @@
+# shellcheck shell=bash disable=SC2317
+# SPDX-License-Identifier: BSD-2-Clause
+# guest: uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=20000"
+# guest: asan qemu -k 6.12 -s 2 -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=20000"
+#
+# What was written is what is there: comparing, verify=after and verify=drive say yes when it is, and
+# where it is not when another process has changed it in between.
+
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+readonly MIB=8 LBA=16000 BYTE=77
+readonly TRACE=/sys/kernel/tracing
+
+source_data=/tmp/source pattern=/tmp/pattern
+
+# damage LBA: one byte of the destination becomes another.
+damage() {
+	local before
+
+	dd "if=$source_data" bs=512 "skip=$1" count=1 of=/tmp/block status=none
+	before=$(dd if=/tmp/block bs=1 skip=$BYTE count=1 status=none | od -An -tu1)
+	expected=$(printf '0x%02x' "$((before))")
+	found=$(printf '0x%02x' $((before ^ 255)))
+	# shellcheck disable=SC2059
+	printf "\\$(printf %o $((before ^ 255)))" |
+		dd of=/tmp/block bs=1 seek=$BYTE conv=notrunc status=none
+	dd if=/tmp/block "of=$disk_b" bs=512 "seek=$1" count=1 oflag=direct conv=notrunc status=none
+}
+
+comparing() {
+	local qd
+
+	for qd in 1 16; do
+		begin "equal disks compare equal at qd=$qd, and nothing is written"
+		fill "$disk_b" "$source_data"
+		run -x "if=$a" "of=$b" bpt=37 "qd=$qd"
+		expect_status 0
+		number_before 'records compared'
+		((REPLY == MIB * 2048)) || fail "$REPLY records"
+		expect_equal "$disk_b" "$source_data"
+
+		begin "one byte is found by its LBA and place at qd=$qd"
+		damage "$LBA"
+		run -x "if=$a" "of=$b" bpt=37 "qd=$qd"
+		expect_status 14
+		expect_line "miscompare at LBA $LBA, byte $BYTE: expected $expected, found $found; 1 block "
+		damage 5
+		run -x "if=$a" "of=$b" bpt=37 "qd=$qd"
+		expect_line "miscompare at LBA 5, byte $BYTE: .*; 2 blocks "
+	done
+
+	begin 'a part of a disk is compared with another part, and a file with a disk'
+	run -x "if=$a" "of=$b" skip=6 seek=6 count=15000
+	expect_status 0
+	run -x "if=$source_data" "of=$b" skip=6 seek=6 count=15000
+	expect_status 0
+	run -x "if=$a" "of=$b" skip=7 seek=6 count=100
+	expect_status 14
+	run -x "if=$disk_a" "of=$disk_b" bpt=64
+	expect_status 14
+	expect_line "miscompare at LBA 5, byte $BYTE"
+
+	begin 'a disk that is in use may be compared'
+	mkfs.ext4 -q -F "$disk_b"
+	mkdir -p /mnt/b
+	mount "$disk_b" /mnt/b
+	run -x "if=$b" "of=$disk_b" count=8
+	expect_status 0
+	umount /mnt/b
+}
+
+is_verifying() {
+	grep -q '^verify: ' /tmp/err
+}
+
+after_and_drive() {
+	local how status_wanted=0
+
+	for how in after drive; do
+		begin "verify=$how says yes to a good copy"
+		fill "$disk_b" "$pattern"
+		run "if=$a" "of=$b" "verify=$how" bpt=64 count=16001 seek=3
+		expect_status "$status_wanted"
+		expect_line "$([[ $how == after ]] && echo compared || echo verified)\$"
+
+		begin "verify=$how finds what was changed after it was written"
+		fill "$disk_b" "$pattern"
+		sd_set ndelay 2000000
+		start "if=$a" "of=$b" "verify=$how" bpt=8 qd=2
+		wait_for is_verifying
+		damage "$LBA"
+		complete
+		wait_for sd_set ndelay 20000
+		expect_status 14
+		if [[ $how == after ]]; then
+			expect_line "miscompare at LBA $LBA, byte $BYTE: expected $expected, found $found"
+		else
+			expect_line 'VERIFY\(10\) at LBA 16000, 8 blocks: miscompare'
+		fi
+	done
+
+	begin 'verify=after reads a file back too'
+	run "if=$a" of=/tmp/image verify=after bs=1M
+	expect_status 0
+	expect_line 'records compared'
+}
+
+# Which commands the destination had, as the kernel saw them.
+drive_sends_no_read() {
+	local host
+
+	begin 'verify=drive sends no READ to the destination'
+	[[ -d $TRACE/events ]] || mount -t tracefs tracefs "$TRACE"
+	host=$(realpath "/sys/class/scsi_generic/${b#/dev/}/device")
+	host=${host##*/}
+	fill "$disk_b" "$pattern"
+	run "if=$a" "of=$b" bpt=64
+	echo "host_no == ${host%%:*}" >"$TRACE/events/scsi/scsi_dispatch_cmd_start/filter"
+	echo 1 >"$TRACE/events/scsi/scsi_dispatch_cmd_start/enable"
+	echo >"$TRACE/trace"
+	run "if=$a" "of=$b" bpt=64 verify=drive
+	echo 0 >"$TRACE/events/scsi/scsi_dispatch_cmd_start/enable"
+	expect_status 0
+	expect 'no VERIFY was seen' test "$(grep -c 'cmnd=(VERIFY' "$TRACE/trace")" -ge 256
+	expect 'no WRITE was seen' test "$(grep -c 'cmnd=(WRITE' "$TRACE/trace")" -ge 256
+	# At the end the kernel looks for partitions: READs, but not of 64 blocks.
+	expect 'a READ was seen' test "$(grep -c 'cmnd=(READ_1.* txlen=64 ' "$TRACE/trace")" -eq 0
+}
+
+two_units
+must make_data "$source_data" "$MIB"
+must make_data "$pattern" "$MIB"
+must fill "$disk_a" "$source_data"
+after_and_drive
+is_uml || drive_sends_no_read
+comparing
+finish
