@@ -397,11 +397,16 @@ static int run_workers(struct copy *c, const struct signals *sigs, const struct 
 	unsigned started;
 	int err;
 
-	getrusage(RUSAGE_SELF, &c->before);
 	c->started_ns = clock_now_ns();
 	started = start_workers(c, &err);
 	if (started == 0)
 		return err;
+	/* All are waiting: from here on time is that of the transfers. */
+	if (feed_pause(&c->feed)) {
+		getrusage(RUSAGE_SELF, &c->before);
+		c->started_ns = clock_now_ns();
+		feed_resume(&c->feed);
+	}
 	attend(c, sigs, watch, started);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(c->workers[i].thread, NULL);
@@ -413,6 +418,16 @@ static nsec_t timeval_diff_ns(const struct timeval *a, const struct timeval *b)
 	return (b->tv_sec - a->tv_sec) * NSEC_PER_SEC + (b->tv_usec - a->tv_usec) * 1000;
 }
 
+static nsec_t ended_ns(const struct copy *c)
+{
+	nsec_t last = c->started_ns;
+
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		if (c->workers[i].ended_ns > last)
+			last = c->workers[i].ended_ns;
+	return last;
+}
+
 static void result_fill(struct copy *c, struct copy_result *r)
 {
 	struct rusage after;
@@ -420,7 +435,7 @@ static void result_fill(struct copy *c, struct copy_result *r)
 	memset(r, 0, sizeof(*r));
 	sum_up(c, 0, &r->in);
 	sum_up(c, 1, &r->out);
-	r->elapsed_ns = clock_now_ns() - c->started_ns - c->stopped_ns;
+	r->elapsed_ns = ended_ns(c) - c->started_ns - c->stopped_ns;
 	getrusage(RUSAGE_SELF, &after);
 	r->user_ns = timeval_diff_ns(&c->before.ru_utime, &after.ru_utime);
 	r->system_ns = timeval_diff_ns(&c->before.ru_stime, &after.ru_stime);

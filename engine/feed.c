@@ -17,6 +17,7 @@ void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigne
 	f->end_bytes = len_bytes;
 	f->chunk_bytes = chunk_bytes;
 	f->workers = workers;
+	f->state = FEED_PAUSED;
 }
 
 void feed_destroy(struct feed *f)

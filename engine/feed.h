@@ -35,7 +35,10 @@ struct feed {
 	unsigned waiting, workers; /* threads in feed_wait(); threads that have not left */
 };
 
-/* workers threads will claim; each calls feed_leave() when it is through. */
+/*
+ * workers threads will claim; each calls feed_leave() when it is through. Paused at first: nothing
+ * is handed out before feed_resume().
+ */
 void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigned workers);
 void feed_destroy(struct feed *f);
 

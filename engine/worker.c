@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../core/clock.h"
+
 static void ring_push(struct worker *w, struct slot *s)
 {
 	unsigned at = w->head + w->flying;
@@ -157,6 +159,7 @@ void *worker_run(void *arg)
 			drive(w, s, slot_land(s));
 		}
 	}
+	w->ended_ns = clock_now_ns();
 	feed_leave(w->feed);
 	done_tell(w->done_fd);
 	return NULL;

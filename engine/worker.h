@@ -40,6 +40,7 @@ struct worker {
 	bool looked; /* whether the source has more than was asked for */
 	struct slot *parked; /* those that found the feed paused, by slot->next */
 	pthread_t thread;
+	nsec_t ended_ns; /* when its last transfer was home */
 };
 
 /* pthread_create()'s function; arg is a struct worker. Runs with all signals blocked. */

@@ -39,6 +39,7 @@ static void chunks_are_in_ascending_order_and_the_last_is_the_rest(void **state)
 
 	(void)state;
 	feed_init(&f, 1000, 400, 1);
+	feed_resume(&f);
 	expect_chunk(&f, 0, 400);
 	expect_chunk(&f, 400, 400);
 	expect_chunk(&f, 800, 200);
@@ -53,6 +54,7 @@ static void nothing_is_at_its_end_at_once(void **state)
 
 	(void)state;
 	feed_init(&f, 0, 400, 1);
+	feed_resume(&f);
 	expect_answer(&f, FEED_END);
 	finish(&f);
 }
@@ -63,6 +65,7 @@ static void lengths_past_4_gib_are_whole(void **state)
 
 	(void)state;
 	feed_init(&f, (UINT64_C(1) << 32) + 1, UINT32_MAX, 1);
+	feed_resume(&f);
 	expect_chunk(&f, 0, UINT32_MAX);
 	expect_chunk(&f, UINT32_MAX, 2);
 	expect_answer(&f, FEED_END);
@@ -75,6 +78,7 @@ static void after_a_stop_nothing_is_handed_out(void **state)
 
 	(void)state;
 	feed_init(&f, 1000, 400, 1);
+	feed_resume(&f);
 	expect_chunk(&f, 0, 400);
 	feed_stop(&f);
 	expect_answer(&f, FEED_END);
@@ -87,6 +91,7 @@ static void a_stopped_feed_does_not_pause(void **state)
 
 	(void)state;
 	feed_init(&f, 1000, 400, 1);
+	feed_resume(&f);
 	feed_stop(&f);
 	assert_false(feed_pause(&f)); /* returns, though its worker never waits */
 	expect_answer(&f, FEED_END);
@@ -101,6 +106,7 @@ static void a_pause_without_workers_is_over_at_once(void **state)
 
 	(void)state;
 	feed_init(&f, 1000, 400, 1);
+	feed_resume(&f);
 	feed_leave(&f);
 	assert_true(feed_pause(&f));
 	expect_answer(&f, FEED_PAUSE);
@@ -115,6 +121,7 @@ static void without_a_pause_nobody_waits(void **state)
 
 	(void)state;
 	feed_init(&f, 1000, 400, 1);
+	feed_resume(&f);
 	feed_wait(&f);
 	finish(&f);
 }
@@ -157,6 +164,7 @@ static void *claimer(void *arg)
 static void start(struct crowd *w, pthread_t threads[WORKERS])
 {
 	feed_init(&w->feed, CHUNKS * CHUNK_LEN, CHUNK_LEN, WORKERS);
+	feed_resume(&w->feed);
 	for (unsigned i = 0; i < WORKERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, claimer, w), 0);
 }
@@ -218,6 +226,7 @@ static void a_stop_ends_a_pause_that_is_waited_for(void **state)
 
 	(void)state;
 	feed_init(&w->feed, CHUNKS, 1, 1); /* a worker that never waits */
+	feed_resume(&w->feed);
 	assert_int_equal(pthread_create(&thread, NULL, stopper, w), 0);
 	assert_false(feed_pause(&w->feed));
 	pthread_join(thread, NULL);
@@ -226,9 +235,22 @@ static void a_stop_ends_a_pause_that_is_waited_for(void **state)
 	free(w);
 }
 
+static void nothing_is_handed_out_before_the_start(void **state)
+{
+	struct feed f;
+
+	(void)state;
+	feed_init(&f, 1000, 400, 1);
+	expect_answer(&f, FEED_PAUSE);
+	feed_resume(&f);
+	expect_chunk(&f, 0, 400);
+	finish(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_handed_out_before_the_start),
 		cmocka_unit_test(chunks_are_in_ascending_order_and_the_last_is_the_rest),
 		cmocka_unit_test(nothing_is_at_its_end_at_once),
 		cmocka_unit_test(lengths_past_4_gib_are_whole),
