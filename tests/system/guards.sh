@@ -88,8 +88,16 @@ mounted_partition() {
 	in_use 'device mapper hidden'
 	dmsetup remove hidden
 
-	begin 'a partition is no destination'
-	refused 15 'not supported as a destination' "if=$a" "of=${disk_b}1"
+	begin 'a partition takes a copy, and what is around it stays'
+	dd "if=$disk_b" "of=$expected" bs=1M iflag=direct status=none
+	read -r REPLY <"/sys/class/block/${disk_b#/dev/}1/start"
+	put "$source_data" "$expected" 0 "$REPLY" 100 512
+	run "if=$a" "of=${disk_b}1" count=100
+	expect_status 0
+	expect_equal "$disk_b" "$expected"
+
+	begin 'SG_IO on a partition is refused'
+	refused 15 'needs a whole SCSI disk' "if=$a" "of=${disk_b}1" oflag=sgio
 	fill "$disk_b" "$pattern"
 	blockdev --rereadpt "$disk_b"
 }
@@ -267,22 +275,26 @@ wrong_operands() {
 	refused 22 'bytes asked' "if=$a" "of=$b" seek=16380 count=5
 
 	begin 'a device that does not exist is refused, and nothing is created'
-	refused 15 'no such device' "if=$a" of=/dev/sg77
+	refused 15 'not creating a file under /dev' "if=$a" of=/dev/sg77
 	[[ ! -e /dev/sg77 ]] || fail '/dev/sg77 has been created'
 
 	begin 'a source that does not exist is refused'
-	refused 15 'no such device' if=/dev/sg77 "of=$b"
+	refused 15 'no such file or device' if=/dev/sg77 "of=$b"
 
-	begin 'a file is no destination, and keeps its contents'
+	begin 'a file that must be new keeps its contents'
 	echo precious >/tmp/file
-	refused 15 'not supported as a destination' "if=$a" of=/tmp/file
+	refused 15 'exists' "if=$a" of=/tmp/file oflag=excl
 	[[ $(</tmp/file) == precious ]] || fail 'the file has changed'
 
-	begin 'a block node is no destination, and its sg node is named'
-	refused 15 "$b" "if=$a" "of=$disk_b"
+	begin 'a refused copy leaves a file as it was'
+	refused 22 'bytes asked' "if=$a" of=/tmp/file skip=1 "count=$BLOCKS"
+	[[ $(</tmp/file) == precious ]] || fail 'the file has changed'
+
+	begin 'the same disk by its block node is refused'
+	refused 31 'the same disk' "if=$b" "of=$disk_b"
 
 	begin 'a directory is no source'
-	refused 15 'not supported as a source' if=/tmp "of=$b"
+	refused 15 'is no disk, file or stream' if=/tmp "of=$b"
 }
 
 terminal() {
@@ -293,9 +305,6 @@ terminal() {
 	mapfile -t err < <(tr -d '\r' </tmp/typescript)
 	expect_status 15
 	expect_one_line 'standard output is a terminal'
-
-	begin 'no of= and a pipe as standard output is refused'
-	refused 15 'standard output is not supported' "if=$a"
 }
 
 write_protected() {

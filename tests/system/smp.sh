@@ -53,10 +53,10 @@ all_methods() {
 	for io in sg_io rw; do
 		echo 0 >"$allow_dio"
 		chunked 7 "io=$io"
-		chunked 16 "io=$io" xfer=mmap
+		copies 9 13 1003 bpt=37 qd=16 "io=$io" xfer=mmap
 		copies 5 17 1001 bpt=37 qd=7 "io=$io" xfer=indirect
 		echo 1 >"$allow_dio"
-		chunked 16 "io=$io"
+		copies 5 17 1002 bpt=64 qd=16 "io=$io"
 		copies 5 17 1001 bpt=37 qd=7 "io=$io" xfer=dio
 	done
 	for out in mmap dio indirect; do
@@ -82,13 +82,33 @@ refused() {
 }
 
 disks_that_differ() {
-	begin 'a 4096-byte disk onto a 512-byte disk is refused'
-	disk_b=/dev/sdb
-	refused 31 'has blocks of 4096 bytes, .* of 512' "if=$(sg_of /dev/sdc)" "of=$(sg_of /dev/sdb)"
+	local qd
 
-	begin 'a 512-byte disk onto a 4096-byte disk is refused'
+	for qd in 1 16; do
+		begin "a 512-byte disk onto a 4096-byte disk and back copies byte by byte (qd=$qd)"
+		fill /dev/sda "$source_data"
+		fill /dev/sdb "$pattern"
+		fill /dev/sdc "$pattern"
+		run "if=$(sg_of /dev/sda)" "of=$(sg_of /dev/sdc)" bpt=100 "qd=$qd"
+		expect_status 0
+		expect_equal /dev/sdc "$source_data"
+		run "if=$(sg_of /dev/sdc)" "of=$(sg_of /dev/sdb)" bpt=13 "qd=$qd"
+		expect_status 0
+		expect_equal /dev/sdb "$source_data"
+	done
+
+	begin 'skip counts blocks of the source, seek those of the destination'
+	fill /dev/sdc "$pattern"
+	run "if=$(sg_of /dev/sda)" "of=$(sg_of /dev/sdc)" skip=5 seek=3 count=80
+	expect_status 0
+	head -c 8M "$pattern" >"$expected"
+	dd "if=$source_data" "of=$expected" bs=512 skip=5 seek=24 count=80 conv=notrunc status=none
+	expect_equal /dev/sdc "$expected"
+
+	begin 'a tail that does not fill a block of the destination is refused'
 	disk_b=/dev/sdc
-	refused 31 'has blocks of 512 bytes, .* of 4096' "if=$(sg_of /dev/sda)" "of=$(sg_of /dev/sdc)"
+	refused 31 'would not fill one of its blocks of 4096 bytes' "if=$(sg_of /dev/sda)" \
+		"of=$(sg_of /dev/sdc)" count=9
 
 	begin 'bs=512 on 4096-byte disks is refused'
 	refused 31 'bs=512 is no multiple of its block length of 4096' \
