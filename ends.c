@@ -144,6 +144,10 @@ static int open_in(struct ends *e, const struct options *o)
 	struct opening w = { o, &o->in, END_SOURCE, &e->in_node, &e->in_is_disk, 0 };
 	const struct side_options *side = &o->in;
 
+	if (o->generated) {
+		e->in = synth_open_pattern(o->generated, &o->pattern, &w.exit_status);
+		return w.exit_status;
+	}
 	if (side->flags & (END_ZEROS | END_ONES)) {
 		bool ones = (side->flags & END_ONES) != 0;
 
@@ -160,6 +164,8 @@ static int open_out(struct ends *e, const struct options *o)
 	struct opening w = { o, &o->out, role, &e->out_node, &e->out_is_disk, 0 };
 
 	e->out = open_path(&w);
+	if (e->out && o->generated)
+		synth_set_blocks(e->in, e->out->facts.block_bytes);
 	return w.exit_status;
 }
 

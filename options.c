@@ -25,14 +25,16 @@
 
 /* Flag words that only checks[] look at; they share a mask with enum end_flags. */
 #define WORD_NOMMAP (1u << 31)
+#define WORD_RANDOM (1u << 30)
 
-#define ROWS	    32
+#define ROWS	    64
 #define VERBOSE_MAX 1000
 
 struct parse {
 	struct options o;
 	const char *word;		/* the one being read */
 	const char *given[ROWS];	/* by operand row: the word that set it */
+	uint64_t seed;			/* seed= */
 	uint32_t bs_bytes;		/* of both sides; 0: not given */
 	enum xfer_method xfer;		/* xfer=: both sides */
 	unsigned dio;			/* dio=N */
@@ -43,7 +45,7 @@ struct parse {
 	int exit_status;
 };
 
-enum group { GROUP_DD, GROUP_SCSI, GROUP_MOVE, GROUP_SHOW };
+enum group { GROUP_DD, GROUP_DATA, GROUP_SCSI, GROUP_MOVE, GROUP_SHOW };
 
 struct choice {
 	const char *word;
@@ -327,6 +329,22 @@ static bool set_coe(struct parse *p, const struct operand *row, const char *valu
 		"copy)");
 }
 
+static bool set_pattern(struct parse *p, const struct operand *row, const char *value)
+{
+	struct pattern *pattern = &p->o.pattern;
+
+	(void)row;
+	p->o.generated = p->word;
+	if (strcmp(value, "random") == 0)
+		pattern->kind = PATTERN_RANDOM;
+	else if (strcmp(value, "stamp") == 0)
+		pattern->kind = PATTERN_STAMP;
+	else if (!pattern_parse_bytes(value, strlen(value), pattern))
+		return refuse(p, EXIT_SYNTAX, p->word,
+			"must be 1 to 8 bytes as pairs of hex digits, random or stamp");
+	return true;
+}
+
 /* ---- lists of words: iflag=, oflag=, conv= ---- */
 
 static const struct flag flags[] = {
@@ -355,6 +373,7 @@ static const struct flag flags[] = {
 	{ "fullblock", SIDE_BOTH, 0, METHOD_AUTO, "no effect: pipes are always read so" },
 	{ "00", SIDE_IN, END_ZEROS, METHOD_AUTO, "iflag only, instead of if=: read zeros" },
 	{ "ff", SIDE_IN, END_ONES, METHOD_AUTO, "iflag only, instead of if=: read 0xff bytes" },
+	{ "random", SIDE_IN, WORD_RANDOM, METHOD_AUTO, "iflag only: the same as pattern=random" },
 };
 
 static const struct conversion conversions[] = {
@@ -371,7 +390,6 @@ static const struct missing missing[] = {
 	{ "noerror", "continuing past errors" },
 	{ "sparse", "sparse output" },
 	{ "sparing", "write sparing" },
-	{ "random", "generated random data" },
 	{ "trim", "trimming" },
 	{ "unmap", "trimming" },
 	{ "rarc", "the RARC bit" },
@@ -535,6 +553,10 @@ static const struct operand operands[] = {
 
 	{ "verify", "after|drive", "no", "after the copy: read back and compare, or by VERIFY",
 		GROUP_DD, CHOICE(o.verify, verify_choices) },
+	{ "pattern", "HEX|random|stamp", NULL, "generated data instead of if=", GROUP_DATA,
+		.set = set_pattern },
+	{ "seed", "N", "at random", "of random data and of stamps", GROUP_DATA,
+		NUMBER(seed, 0, UINT64_MAX) },
 
 	{ "cdbsz", "R[,W]", "10, 16 if needed", "CDB bytes of READ, WRITE: 6, 10, 12 or 16",
 		GROUP_SCSI, .set = set_cdbsz },
@@ -690,6 +712,7 @@ static const struct option options[] = {
 
 static const char *const group_titles[] = {
 	[GROUP_DD] = "Operands as in dd and sgm_dd:",
+	[GROUP_DATA] = "Generated data:",
 	[GROUP_SCSI] = "Commands:",
 	[GROUP_MOVE] = "How data move:",
 	[GROUP_SHOW] = "What is shown (all on standard error):",
@@ -817,19 +840,50 @@ static enum options_result parse_option(struct parse *p)
 
 /* ---- what the words mean together ---- */
 
+#define GENERATED (END_ZEROS | END_ONES | WORD_RANDOM)
+
+static bool refuse_both(struct parse *p, const char *word, const char *other)
+{
+	return refuse(p, EXIT_CONTRADICT, word, "contradicts %s (leave one out)",
+		SHOWN(other, strlen(other)));
+}
+
 static bool check_ends(struct parse *p)
 {
 	const char *in = given(p, "if"), *out = given(p, "of");
-	unsigned generated = p->o.in.flags & (END_ZEROS | END_ONES);
+	unsigned generated = p->o.in.flags & GENERATED;
 
-	if (generated == (END_ZEROS | END_ONES))
+	if (generated & (generated - 1))
 		return refuse(p, EXIT_CONTRADICT, given(p, "iflag"),
-			"00 and ff exclude each other (leave one)");
+			"00, ff and random exclude each other (leave one)");
+	if (generated && given(p, "pattern"))
+		return refuse_both(p, given(p, "pattern"), given(p, "iflag"));
 	if (generated && in)
 		return refuse(p, EXIT_CONTRADICT, in,
-			"00 and ff of iflag= are a source of their own (leave one out)");
+			"00, ff and random of iflag= are a source of their own (leave one out)");
+	if (p->o.generated && in)
+		return refuse_both(p, p->o.generated, in);
+	if (generated & WORD_RANDOM) {
+		p->o.generated = "random";
+		p->o.pattern.kind = PATTERN_RANDOM;
+	}
+	generated |= p->o.generated != NULL;
 	if (!generated && !in && !out)
 		return refuse(p, EXIT_CONTRADICT, NULL, "neither if= nor of= given (see --help)");
+	return true;
+}
+
+static bool check_seed(struct parse *p)
+{
+	const char *seed = given(p, "seed");
+
+	if (!seed)
+		return true;
+	if (!p->o.generated || p->o.pattern.kind == PATTERN_BYTES)
+		return refuse(p, EXIT_CONTRADICT, seed,
+			"only pattern=random and pattern=stamp have a seed (leave seed= out)");
+	p->o.pattern.seed = p->seed;
+	p->o.seed_given = true;
 	return true;
 }
 
@@ -884,12 +938,6 @@ static bool check_ranges(struct parse *p)
 	       check_range(p, &p->o.out, p->o.obs_bytes, given(p, "seek"));
 }
 
-static bool refuse_methods(struct parse *p, const char *word, const char *other)
-{
-	return refuse(p, EXIT_CONTRADICT, word, "contradicts %s (leave one out)",
-		SHOWN(other, strlen(other)));
-}
-
 /* dio=0 is "indirect IO on write" for sgm_dd, which maps the destination's buffer all the same. */
 static bool check_dio(struct parse *p)
 {
@@ -906,7 +954,7 @@ static bool check_dio(struct parse *p)
 	}
 	if (p->o.out.method == wanted || may_stay)
 		return true;
-	return refuse_methods(p, word, p->out_word);
+	return refuse_both(p, word, p->out_word);
 }
 
 static bool settle_method(
@@ -914,7 +962,7 @@ static bool settle_method(
 {
 	if (p->xfer != METHOD_AUTO) {
 		if (side->method != METHOD_AUTO && side->method != p->xfer)
-			return refuse_methods(p, given(p, "xfer"), from);
+			return refuse_both(p, given(p, "xfer"), from);
 		side->method = p->xfer;
 	}
 	if (!(side->flags & WORD_NOMMAP))
@@ -937,7 +985,7 @@ static bool check_append(struct parse *p)
 {
 	if (!(p->o.out.flags & END_APPEND) || p->o.out.offset_blk == 0)
 		return true;
-	return refuse_methods(p, given(p, "oflag"), given(p, "seek"));
+	return refuse_both(p, given(p, "oflag"), given(p, "seek"));
 }
 
 static bool lacks_bits(const struct side_options *side)
@@ -956,7 +1004,7 @@ static bool check_cdb(struct parse *p)
 static bool check_flush(struct parse *p)
 {
 	if (p->flush_asked && !p->o.sync_at_end)
-		return refuse_methods(p, given(p, "sync"), given(p, "conv"));
+		return refuse_both(p, given(p, "sync"), given(p, "conv"));
 	return true;
 }
 
@@ -965,7 +1013,7 @@ static bool check_timeout(struct parse *p)
 	if (!p->time_timeout_ms)
 		return true;
 	if (given(p, "timeout") && p->o.timeout_ms != p->time_timeout_ms)
-		return refuse_methods(p, given(p, "time"), given(p, "timeout"));
+		return refuse_both(p, given(p, "time"), given(p, "timeout"));
 	p->o.timeout_ms = p->time_timeout_ms;
 	return true;
 }
@@ -980,13 +1028,13 @@ static bool check_shown(struct parse *p)
 	if (p->o.status == STATUS_NOXFER)
 		p->o.time_lines = false;
 	if (p->o.quiet && p->o.status != STATUS_DEFAULT && p->o.status != STATUS_NONE)
-		return refuse_methods(p, status, "-q");
+		return refuse_both(p, status, "-q");
 	if (p->o.quiet)
 		p->o.status = STATUS_NONE;
 	if (p->o.status == STATUS_NONE)
 		p->o.quiet = true;
 	if (p->o.quiet && (p->o.verbose || p->o.progress))
-		return refuse_methods(p, status ? status : "-q", p->o.verbose ? "-v" : "-p");
+		return refuse_both(p, status ? status : "-q", p->o.verbose ? "-v" : "-p");
 	return true;
 }
 
@@ -1008,6 +1056,7 @@ static bool check_verify(struct parse *p)
 
 static bool (*const checks[])(struct parse *p) = {
 	check_ends,
+	check_seed,
 	check_block,
 	check_chunk,
 	check_ranges,
@@ -1025,7 +1074,7 @@ static enum options_result check_all(struct parse *p)
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
 		if (!checks[i](p))
 			return OPTIONS_BAD;
-	p->o.in.flags &= ~WORD_NOMMAP;
+	p->o.in.flags &= ~(WORD_NOMMAP | WORD_RANDOM);
 	p->o.out.flags &= ~WORD_NOMMAP;
 	return OPTIONS_RUN;
 }

@@ -13,6 +13,7 @@
 #define OPTIONS_H
 
 #include "core/base.h"
+#include "core/pattern.h"
 #include "endpoints/endpoint.h"
 
 #define SGMMCP_VERSION "0.1.0"
@@ -41,6 +42,10 @@ struct options {
 	uint32_t reserved_bytes; /* 0: chosen */
 	unsigned queue_depth;	 /* qd= thr= iodepth=, 1..1024; 0: chosen */
 	unsigned workers;	 /* workers=, 1..1024; 0: chosen */
+	/* pattern=, iflag=random: what stands in for if=, as the user named it; NULL: if= does */
+	const char *generated;
+	struct pattern pattern; /* of generated; its seed only where seed_given */
+	bool seed_given;
 	enum io_kind io;
 	unsigned timeout_ms; /* of one command; default 60 s, 1..86400 s */
 	unsigned retries;    /* of commands that may succeed when repeated; 0..100 */

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -67,6 +68,9 @@ static int resolve_span(struct run *r)
 
 	if (exit_status)
 		diag(who ? who->name : NULL, "%s", why);
+	/* What is made depends on where it goes: ranges written by several runs fit together. */
+	if (o->generated)
+		r->span.in_bytes += r->span.out_bytes;
 	return exit_status;
 }
 
@@ -374,6 +378,30 @@ static int conclude(const struct run *r)
 	return exit_status ? exit_status : flush_status;
 }
 
+static bool has_seed(const struct options *o)
+{
+	return o->generated && o->pattern.kind != PATTERN_BYTES;
+}
+
+static int choose_seed(struct options *o)
+{
+	uint64_t *seed = &o->pattern.seed;
+
+	if (!has_seed(o) || o->seed_given)
+		return 0;
+	if (getrandom(seed, sizeof(*seed), 0) == (ssize_t)sizeof(*seed))
+		return 0;
+	diag_errno(NULL, errno, "no random seed (give seed=)");
+	return exit_status_from_errno(errno);
+}
+
+/* Always: without it nobody can check the data. */
+static void tell_seed(const struct options *o)
+{
+	if (has_seed(o) && !o->seed_given)
+		diag_plain("seed=0x%016llx", (unsigned long long)o->pattern.seed);
+}
+
 static int carry_out(struct run *r)
 {
 	int exit_status = open_copy(r);
@@ -394,7 +422,10 @@ static int run(struct run *r)
 	if (r->o->dry_run)
 		return 0;
 	exit_status = begin_ends(r);
-	return exit_status ? exit_status : carry_out(r);
+	if (exit_status)
+		return exit_status;
+	tell_seed(r->o);
+	return carry_out(r);
 }
 
 static void copy_done(struct run *r)
@@ -423,6 +454,7 @@ static int verify_after(const struct run *copied, struct copy_result *result)
 
 	o.compare = true;
 	o.verify = VERIFY_NONE;
+	o.seed_given = true;
 	o.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
 	o.out.flags = (o.out.flags & ~(unsigned)(END_EXCL | END_FLOCK)) | END_NOTRUNC;
 	o.out.method = METHOD_AUTO;
@@ -474,7 +506,9 @@ int main(int argc, char **argv)
 	default: return exit_status;
 	}
 	raise_descriptor_limit();
-	exit_status = run(&r);
+	exit_status = choose_seed(&o);
+	if (!exit_status)
+		exit_status = run(&r);
 	if (!exit_status && o.verify != VERIFY_NONE && !o.dry_run && !r.result.signal)
 		exit_status = verify(&r);
 	run_close(&r);

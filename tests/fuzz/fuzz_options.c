@@ -64,7 +64,9 @@ static void options_are_sound(const struct options *o)
 	must(o->in.offset_blk <= INT64_MAX && o->out.offset_blk <= INT64_MAX);
 	must((o->in.flags | o->out.flags) < END_PAD << 1);
 	must(!(o->out.flags & (END_ZEROS | END_ONES)) && !(o->in.flags & END_NOCOPY));
-	must(!(o->in.path && (o->in.flags & (END_ZEROS | END_ONES))));
+	must(!(o->in.path && (o->generated || (o->in.flags & (END_ZEROS | END_ONES)))));
+	must(!(o->generated && (o->in.flags & (END_ZEROS | END_ONES))));
+	must(o->generated || !o->seed_given);
 	must(o->quiet == (o->status == STATUS_NONE));
 	must(!(o->quiet && (o->verbose || o->progress)));
 	must(o->in.method <= METHOD_INDIRECT && o->out.method <= METHOD_INDIRECT);

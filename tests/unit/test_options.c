@@ -422,15 +422,16 @@ static void whatever_is_given_twice_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; (name = options_name(i, &is_operand)) != NULL; i++) {
-		const char *value = strcmp(name, "io") == 0	  ? "rw"
-				    : strcmp(name, "xfer") == 0	  ? "mmap"
-				    : strcmp(name, "status") == 0 ? "none"
-				    : strcmp(name, "cdbsz") == 0  ? "10"
-				    : strcmp(name, "coe") == 0	  ? "0"
-				    : strstr(name, "flag")	  ? "fua"
-				    : strcmp(name, "verify") == 0 ? "after"
-				    : strcmp(name, "conv") == 0	  ? "fsync"
-								  : "1";
+		const char *value = strcmp(name, "io") == 0	   ? "rw"
+				    : strcmp(name, "xfer") == 0	   ? "mmap"
+				    : strcmp(name, "status") == 0  ? "none"
+				    : strcmp(name, "cdbsz") == 0   ? "10"
+				    : strcmp(name, "coe") == 0	   ? "0"
+				    : strcmp(name, "pattern") == 0 ? "5a"
+				    : strcmp(name, "verify") == 0  ? "after"
+				    : strstr(name, "flag")	   ? "fua"
+				    : strcmp(name, "conv") == 0	   ? "fsync"
+								   : "1";
 
 		if (!is_operand)
 			continue;
@@ -525,12 +526,12 @@ static void what_is_not_there_yet_is_refused_with_its_name(void **state)
 	expect_refusal("if=a iflag=coe", EXIT_SYNTAX, "continuing past errors is not there yet");
 	expect_refusal("if=a conv=noerror,sync", EXIT_SYNTAX, "noerror: continuing past errors");
 	expect_refusal("if=a conv=sparse", EXIT_SYNTAX, "sparse output is not there yet");
-	expect_refusal("if=a iflag=random", EXIT_SYNTAX, "not there yet");
 	expect_refusal("if=a oflag=trim", EXIT_SYNTAX, "not there yet");
 	expect_refusal("if=a iflag=fua,,dpo", EXIT_SYNTAX, "empty word");
 	expect_refusal("if=a iflag=,", EXIT_SYNTAX, "empty word");
 	expect_refusal("if=a oflag=00", EXIT_SYNTAX, "00 is for iflag= only");
 	expect_refusal("if=a oflag=ff", EXIT_SYNTAX, "ff is for iflag= only");
+	expect_refusal("if=a oflag=random", EXIT_SYNTAX, "random is for iflag= only");
 }
 
 static void a_generated_source_excludes_a_named_one(void **state)
@@ -540,6 +541,51 @@ static void a_generated_source_excludes_a_named_one(void **state)
 	expect_refusal("if=a iflag=00 of=b", EXIT_CONTRADICT, "if=a");
 	expect_refusal("iflag=ff if=a of=b", EXIT_CONTRADICT, "if=a");
 	expect_refusal("iflag=00,ff of=b", EXIT_CONTRADICT, "exclude each other");
+	expect_refusal("iflag=00,random of=b", EXIT_CONTRADICT, "exclude each other");
+	expect_refusal("iflag=random if=a of=b", EXIT_CONTRADICT, "if=a");
+	expect_refusal("pattern=5a if=a of=b", EXIT_CONTRADICT,
+		"pattern=5a: contradicts if=a (leave one out)");
+	expect_refusal("pattern=5a iflag=00 of=b", EXIT_CONTRADICT, "contradicts iflag=00");
+	expect_refusal("pattern=5a iflag=ff of=b", EXIT_CONTRADICT, "contradicts iflag=ff");
+	expect_refusal("iflag=random pattern=5a of=b", EXIT_CONTRADICT, "contradicts iflag=random");
+}
+
+static void a_pattern_is_bytes_random_or_stamp(void **state)
+{
+	struct options o = ACCEPTED("pattern=0xDEADBEEF of=b iflag=null");
+
+	(void)state;
+	assert_int_equal(o.pattern.kind, PATTERN_BYTES);
+	assert_int_equal(o.pattern.bytes_len, 4);
+	assert_memory_equal(o.pattern.bytes, "\xde\xad\xbe\xef", 4);
+	assert_int_equal(o.in.flags, END_NULL);
+	assert_int_equal(ACCEPTED("pattern=random of=b").pattern.kind, PATTERN_RANDOM);
+	assert_int_equal(ACCEPTED("pattern=stamp").pattern.kind, PATTERN_STAMP);
+	o = ACCEPTED("iflag=random of=b");
+	assert_int_equal(o.pattern.kind, PATTERN_RANDOM);
+	assert_string_equal(o.generated, "random");
+	assert_int_equal(o.in.flags, 0);
+	assert_null(ACCEPTED("if=a").generated);
+	assert_null(ACCEPTED("iflag=ff of=b").generated);
+	expect_refusal("pattern=5 of=b", EXIT_SYNTAX, "must be 1 to 8 bytes");
+	expect_refusal("pattern=010203040506070809 of=b", EXIT_SYNTAX, "must be 1 to 8 bytes");
+	expect_refusal("pattern=0x of=b", EXIT_SYNTAX, "must be 1 to 8 bytes");
+	expect_refusal("pattern=Random of=b", EXIT_SYNTAX, "must be 1 to 8 bytes");
+}
+
+static void a_seed_is_of_random_data_and_stamps(void **state)
+{
+	struct options o = ACCEPTED("seed=0xffffffffffffffff of=b pattern=stamp");
+
+	(void)state;
+	assert_true(o.seed_given && o.pattern.seed == UINT64_MAX);
+	assert_int_equal(ACCEPTED("iflag=random seed=5 of=b").pattern.seed, 5);
+	assert_true(ACCEPTED("pattern=random seed=0 of=b").seed_given);
+	assert_false(ACCEPTED("pattern=random of=b").seed_given);
+	expect_refusal("pattern=5a seed=1 of=b", EXIT_CONTRADICT, "seed=1: only pattern=random");
+	expect_refusal("if=a seed=1", EXIT_CONTRADICT, "seed=1: only");
+	expect_refusal("iflag=00 seed=1 of=b", EXIT_CONTRADICT, "seed=1: only");
+	expect_refusal("pattern=random seed=0x10000000000000000 of=b", EXIT_SYNTAX, "seed=");
 }
 
 static void no_end_at_all_is_a_contradiction_as_in_sgm_dd(void **state)
@@ -838,6 +884,8 @@ int main(void)
 		cmocka_unit_test(an_empty_argument_is_shown_as_quotes),
 		cmocka_unit_test(what_is_not_there_yet_is_refused_with_its_name),
 		cmocka_unit_test(a_generated_source_excludes_a_named_one),
+		cmocka_unit_test(a_pattern_is_bytes_random_or_stamp),
+		cmocka_unit_test(a_seed_is_of_random_data_and_stamps),
 		cmocka_unit_test(no_end_at_all_is_a_contradiction_as_in_sgm_dd),
 		cmocka_unit_test(no_arguments_at_all_do_not_crash),
 		cmocka_unit_test(conv_words_keep_their_meaning_for_devices),

@@ -82,6 +82,89 @@ static void another_buffer_is_filled_anew(void **state)
 	ep->ops->close(ep);
 }
 
+static void read_at(struct lane *lane, uint64_t offset, uint8_t *mem, uint32_t len)
+{
+	struct xfer x = { .op = XFER_READ, .offset_bytes = offset, .len_bytes = len, .buf = mem };
+
+	assert_int_equal(lane->ep->ops->submit(lane, &x), XFER_DONE);
+	assert_int_equal(x.done_bytes, len);
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+}
+
+/* Places, lengths and order of reads as no run has them. */
+static void expect_pattern(const struct pattern *asked, uint32_t blocks, const struct pattern *want)
+{
+	static const struct {
+		uint64_t offset;
+		uint32_t len;
+	} reads[] = { { 0, 1024 }, { 0, 1024 }, { 512, 512 }, { 515, 700 }, { 3, 1024 },
+		{ 1024, 1024 }, { UINT64_C(1) << 40, 4096 }, { 4095, 1 }, { 520 * 7, 2080 } };
+	int exit_status;
+	struct endpoint *ep = synth_open_pattern("pattern=x", asked, &exit_status);
+	struct lane *lane = ep->ops->lane_open(ep, &any_spec);
+	uint8_t mem[4096], should[4096];
+
+	synth_set_blocks(ep, blocks);
+	for (size_t i = 0; i < ARRAY_SIZE(reads); i++) {
+		memset(should, 0xee, sizeof(should));
+		pattern_fill(want, reads[i].offset, should, reads[i].len);
+		read_at(lane, reads[i].offset, mem, reads[i].len);
+		assert_memory_equal(mem, should, reads[i].len);
+	}
+	ep->ops->lane_close(lane);
+	ep->ops->close(ep);
+}
+
+static void a_pattern_depends_on_the_place_alone(void **state)
+{
+	static const struct pattern patterns[] = {
+		{ .kind = PATTERN_BYTES, .bytes = { 0x5a }, .bytes_len = 1 },
+		{ .kind = PATTERN_BYTES, .bytes = { 1, 2, 3 }, .bytes_len = 3 },
+		{ .kind = PATTERN_BYTES, .bytes = { 1, 2, 3, 4, 5, 6, 7, 8 }, .bytes_len = 8 },
+		{ .kind = PATTERN_RANDOM, .seed = 4711 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
+		expect_pattern(&patterns[i], 512, &patterns[i]);
+}
+
+static void stamps_have_the_block_length_of_the_destination_or_512(void **state)
+{
+	static const struct {
+		uint32_t blocks, stamps;
+	} cases[] = { { 512, 512 }, { 4096, 4096 }, { 520, 520 }, { 32, 32 }, { 0, 512 },
+		{ 1, 512 }, { 24, 512 }, { 516, 512 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct pattern asked = { .kind = PATTERN_STAMP, .seed = 7 };
+		struct pattern want = asked;
+
+		want.block_bytes = cases[i].stamps;
+		expect_pattern(&asked, cases[i].blocks, &want);
+	}
+}
+
+static void repeated_bytes_are_stored_once(void **state)
+{
+	const struct pattern p = { .kind = PATTERN_BYTES, .bytes = { 1, 2, 3 }, .bytes_len = 3 };
+	int exit_status;
+	struct endpoint *ep = synth_open_pattern("pattern=010203", &p, &exit_status);
+	struct lane *lane = ep->ops->lane_open(ep, &any_spec);
+	uint8_t mem[512];
+
+	(void)state;
+	read_at(lane, 0, mem, 512);
+	mem[0] = 0x77;
+	read_at(lane, 3 * 512, mem, 512);
+	assert_int_equal(mem[0], 0x77); /* not stored anew */
+	read_at(lane, 512, mem, 512);
+	assert_int_equal(mem[0], 3);
+	ep->ops->lane_close(lane);
+	ep->ops->close(ep);
+}
+
 static void the_null_sink_takes_all_and_leaves_the_memory_alone(void **state)
 {
 	int exit_status;
@@ -182,6 +265,9 @@ int main(void)
 		cmocka_unit_test(a_generated_source_gives_its_byte),
 		cmocka_unit_test(a_longer_read_after_a_shorter_one_is_filled_too),
 		cmocka_unit_test(another_buffer_is_filled_anew),
+		cmocka_unit_test(a_pattern_depends_on_the_place_alone),
+		cmocka_unit_test(stamps_have_the_block_length_of_the_destination_or_512),
+		cmocka_unit_test(repeated_bytes_are_stored_once),
 		cmocka_unit_test(the_null_sink_takes_all_and_leaves_the_memory_alone),
 		cmocka_unit_test(generated_ends_have_no_end_and_no_blocks),
 		cmocka_unit_test(a_probe_takes_any_length),
