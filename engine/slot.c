@@ -17,6 +17,7 @@ void slot_begin(struct slot *s, const struct chunk *c)
 	s->tries = 0;
 	s->delay_ns = 0;
 	s->source_ended = false;
+	s->is_home = false;
 	s->tail_bytes = 0;
 }
 
@@ -135,14 +136,17 @@ enum slot_next slot_step(struct slot *s)
 	s->tries++;
 	if (lane->ep->ops->submit(lane, &s->x) == XFER_WAIT)
 		return SLOT_FLYING;
-	return home(s);
+	s->is_home = s->must_wait;
+	return s->is_home ? SLOT_FLYING : home(s);
 }
 
 enum slot_next slot_land(struct slot *s)
 {
 	struct lane *lane = s->lane[s->recipe->step[s->step].side];
 
-	lane->ep->ops->reap(lane, &s->x);
+	if (!s->is_home)
+		lane->ep->ops->reap(lane, &s->x);
+	s->is_home = false;
 	return home(s);
 }
 

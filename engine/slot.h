@@ -47,6 +47,9 @@ struct slot {
 	struct chunk chunk;
 	struct slot *next; /* the worker's list */
 	unsigned step, tries;
+	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
+			 */
+	bool is_home;	/* it is, and slot_land() need not reap it */
 	bool source_ended;   /* inside or at the start of this chunk */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
 	nsec_t delay_ns;
@@ -56,7 +59,7 @@ struct slot {
 /* Takes the chunk; follow with slot_step(). */
 void slot_begin(struct slot *s, const struct chunk *c);
 
-/* Sends the transfer of the present step. */
+/* Sends the transfer of the present step. SLOT_FLYING also where must_wait holds it back. */
 enum slot_next slot_step(struct slot *s);
 
 /*

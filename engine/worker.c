@@ -39,6 +39,15 @@ static struct slot *ring_pop(struct worker *w)
 	return s;
 }
 
+/*
+ * Where chunks have an order, one that was read at once, by an end that mostly lets them fly, must
+ * not overtake those that still do.
+ */
+static bool must_wait(const struct worker *w, const struct slot *s, bool overdue)
+{
+	return w->in_order && w->reading > 0 && s->step == 0 && !overdue;
+}
+
 static void park(struct worker *w, struct slot *s)
 {
 	s->next = w->parked;
@@ -97,6 +106,7 @@ static void drive(struct worker *w, struct slot *s, enum slot_next next)
 	for (;;) {
 		switch (next) {
 		case SLOT_FLYING:
+			w->reading += s->step == 0;
 			if (overdue)
 				ring_push_front(w, s);
 			else
@@ -119,6 +129,7 @@ static void drive(struct worker *w, struct slot *s, enum slot_next next)
 			sleep_ns(s->delay_ns);
 			break;
 		}
+		s->must_wait = must_wait(w, s, overdue);
 		next = slot_step(s);
 	}
 }
@@ -156,6 +167,7 @@ void *worker_run(void *arg)
 		while (w->flying > 0) {
 			struct slot *s = ring_pop(w);
 
+			w->reading -= s->step == 0;
 			drive(w, s, slot_land(s));
 		}
 	}

@@ -36,8 +36,9 @@ struct worker {
 	_Alignas(64) struct counters counters[2];
 	struct miscompare miscompare;
 	unsigned head, flying;
-	bool broken; /* in_order: a chunk was given up, those after it must not be written */
-	bool looked; /* whether the source has more than was asked for */
+	unsigned reading; /* those of the flying whose first step is not home */
+	bool broken;	  /* in_order: a chunk was given up, those after it must not be written */
+	bool looked;	  /* whether the source has more than was asked for */
 	struct slot *parked; /* those that found the feed paused, by slot->next */
 	pthread_t thread;
 	nsec_t ended_ns; /* when its last transfer was home */

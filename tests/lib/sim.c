@@ -421,6 +421,7 @@ static void facts_fill(struct sim_end *e)
 	f->can_dio = e->spec->can_dio;
 	f->can_block = e->spec->can_block;
 	f->pinnable = e->spec->pinnable;
+	f->sequential = e->spec->sequential;
 	f->can_indirect = true;
 	f->can_rw = !e->spec->no_rw;
 	f->needs_flush = e->spec->role == END_DEST;

@@ -40,6 +40,7 @@ struct sim_spec {
 	uint64_t blocks;
 	uint64_t seed; /* of the contents and of all choices */
 	bool evented;
+	bool sequential;   /* says so; whether it was used so is told by counts.out_of_order */
 	bool always_flies; /* evented, and no transfer is answered at once */
 	bool can_mmap, can_dio, can_block, pinnable, no_rw;
 	uint32_t max_xfer_bytes; /* 0: no limit */

@@ -241,6 +241,22 @@ static void one_worker_reads_in_ascending_order(void **state)
 	assert_int_equal(sim_counts(s->end[0])->out_of_order, 0);
 }
 
+static void what_is_read_at_once_does_not_overtake_what_flies(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.io = IO_RW;
+	s->request.bpt_blk = 1;
+	s->spec[1].sequential = true;
+	s->spec[1].evented = false;
+	run(s);
+	assert_int_equal(s->plan.workers, 1);
+	assert_int_equal(s->plan.depth, 8);
+	assert_int_equal(sim_counts(s->end[1])->out_of_order, 0);
+	assert_int_equal(sim_counts(s->end[0])->most_in_flight, 8);
+	assert_all_arrived(s);
+}
+
 static void all_slots_of_the_plan_fly_at_once(void **state)
 {
 	struct scene *s = *state;
@@ -801,6 +817,7 @@ int main(void)
 		TEST(generated_bytes_fill_the_destination),
 		TEST(the_null_sink_gets_no_commands),
 		TEST(one_worker_reads_in_ascending_order),
+		TEST(what_is_read_at_once_does_not_overtake_what_flies),
 		TEST(all_slots_of_the_plan_fly_at_once),
 		TEST(reads_overlap_writes),
 		TEST(many_workers_share_the_slots),
