@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "core/diag.h"
+#include "core/hash.h"
 #include "core/status.h"
 #include "core/units.h"
 
@@ -345,6 +346,19 @@ static bool set_pattern(struct parse *p, const struct operand *row, const char *
 	return true;
 }
 
+static bool set_hash(struct parse *p, const struct operand *row, const char *value)
+{
+	const char *name;
+
+	for (unsigned i = 0; (name = hash_name(i)) != NULL; i++) {
+		if (strcmp(name, value) == 0) {
+			p->o.hash = name;
+			return true;
+		}
+	}
+	return refuse(p, EXIT_SYNTAX, p->word, "must be %s", row->arg);
+}
+
 /* ---- lists of words: iflag=, oflag=, conv= ---- */
 
 static const struct flag flags[] = {
@@ -557,6 +571,10 @@ static const struct operand operands[] = {
 		.set = set_pattern },
 	{ "seed", "N", "at random", "of random data and of stamps", GROUP_DATA,
 		NUMBER(seed, 0, UINT64_MAX) },
+	{ "hash", "xxh3|crc32c|md5|sha1|sha256|sha512", NULL, "print the hash of what was read",
+		GROUP_DATA, .set = set_hash },
+	{ "hashwindow", "BYTES", NULL, "and of each so many bytes", GROUP_DATA,
+		NUMBER(o.hash_window_bytes, 1, INT64_MAX) },
 
 	{ "cdbsz", "R[,W]", "10, 16 if needed", "CDB bytes of READ, WRITE: 6, 10, 12 or 16",
 		GROUP_SCSI, .set = set_cdbsz },
@@ -712,7 +730,7 @@ static const struct option options[] = {
 
 static const char *const group_titles[] = {
 	[GROUP_DD] = "Operands as in dd and sgm_dd:",
-	[GROUP_DATA] = "Generated data:",
+	[GROUP_DATA] = "Generated data and hashes:",
 	[GROUP_SCSI] = "Commands:",
 	[GROUP_MOVE] = "How data move:",
 	[GROUP_SHOW] = "What is shown (all on standard error):",
@@ -887,6 +905,13 @@ static bool check_seed(struct parse *p)
 	return true;
 }
 
+static bool check_hash(struct parse *p)
+{
+	if (!given(p, "hashwindow") || p->o.hash)
+		return true;
+	return refuse(p, EXIT_CONTRADICT, given(p, "hashwindow"), "of which hash? (give hash=)");
+}
+
 static bool check_block(struct parse *p)
 {
 	const struct {
@@ -1057,6 +1082,7 @@ static bool check_verify(struct parse *p)
 static bool (*const checks[])(struct parse *p) = {
 	check_ends,
 	check_seed,
+	check_hash,
 	check_block,
 	check_chunk,
 	check_ranges,

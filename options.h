@@ -46,6 +46,8 @@ struct options {
 	const char *generated;
 	struct pattern pattern; /* of generated; its seed only where seed_given */
 	bool seed_given;
+	const char *hash;	    /* hash=, a hash_name(); NULL: none */
+	uint64_t hash_window_bytes; /* 0: none */
 	enum io_kind io;
 	unsigned timeout_ms; /* of one command; default 60 s, 1..86400 s */
 	unsigned retries;    /* of commands that may succeed when repeated; 0..100 */

@@ -21,6 +21,7 @@
 #include "engine/signals.h"
 #include "engine/span.h"
 #include "guard.h"
+#include "hashlines.h"
 #include "options.h"
 #include "progress.h"
 #include "report.h"
@@ -36,6 +37,8 @@ struct run {
 	struct copy *copy;
 	struct copy_result result;
 	struct progress progress;
+	struct digest digest; /* hash= */
+	struct hashlines hashlines;
 };
 
 /* A slot takes up to two descriptors. */
@@ -119,6 +122,7 @@ static void request_fill(struct run *r)
 		.out_flags = o->out.flags,
 		.timeout_ms = o->timeout_ms,
 		.job = o->compare ? JOB_COMPARE : JOB_COPY,
+		.ordered = o->hash != NULL,
 		.memory_bytes = available / 2,
 	};
 }
@@ -244,6 +248,40 @@ static int open_copy(struct run *r)
 	return exit_status;
 }
 
+static void on_window(void *arg, const char *hex, uint64_t from_bytes, uint64_t to_bytes)
+{
+	struct run *r = arg;
+	uint64_t start = r->span.in_bytes;
+
+	hashlines_window(&r->hashlines, hex, start + from_bytes, start + to_bytes);
+}
+
+/* When the drive verifies, the source is read for a second time. */
+static bool is_hashed(const struct run *r)
+{
+	return r->o->hash && r->request.job != JOB_VERIFY;
+}
+
+static int set_digest(struct run *r)
+{
+	const struct options *o = r->o;
+	const char *name = o->in.path ? o->in.path : "-";
+	int err;
+
+	if (!is_hashed(r))
+		return 0;
+	if (r->ends.in->facts.cls == END_SYNTH)
+		name = r->ends.in->name;
+	hashlines_init(&r->hashlines, name, o->out.path);
+	err = digest_init(&r->digest, o->hash, o->hash_window_bytes, on_window, r);
+	if (err) {
+		diag_errno("hash=", err, "cannot have %s", o->hash);
+		return exit_status_from_errno(err);
+	}
+	copy_set_digest(r->copy, &r->digest);
+	return 0;
+}
+
 static int run_copy(struct run *r)
 {
 	const struct copy_watch watch = {
@@ -282,6 +320,8 @@ static int say_fault(const struct run *r)
 
 	if (!result->failed_end || ended_by_reader(result))
 		return 0;
+	if (r->digest.failed) /* say_hash() tells it */
+		return EXIT_OTHER;
 	switch (result->failed.fault.kind) {
 	case FAULT_TAIL:
 		if (result->signal) /* it did not end, it was not waited for */
@@ -358,7 +398,29 @@ static void say_resets(const struct run *r)
 			resets, resets == 1 ? "" : "s");
 }
 
-static int conclude(const struct run *r)
+/* The hash and, where not all was hashed, of what it is. */
+static int say_hash(struct run *r)
+{
+	const struct copy_result *result = &r->result;
+	struct digest *d = &r->digest;
+	char text[HASH_TEXT_ROOM];
+
+	if (!is_hashed(r))
+		return 0;
+	if (!digest_end(d, text)) {
+		diag("hash=", "%s: the library refused: there is no hash", r->o->hash);
+		return EXIT_OTHER;
+	}
+	hashlines_whole(&r->hashlines, text);
+	if (result->signal || result->failed_end || d->done_bytes < counter_get(&result->in.bytes))
+		diag("hash=", "hash is of the first %llu bytes", (unsigned long long)d->done_bytes);
+	if (!r->hashlines.err)
+		return 0;
+	diag_errno("hash=", r->hashlines.err, "cannot print it");
+	return exit_status_from_errno(r->hashlines.err);
+}
+
+static int conclude(struct run *r)
 {
 	const struct options *o = r->o;
 	const struct report_style style = {
@@ -366,7 +428,7 @@ static int conclude(const struct run *r)
 		.details = o->status != STATUS_NOXFER && !o->quiet,
 	};
 	int exit_status = say_fault(r);
-	int flush_status = say_flush_fault(r);
+	int flush_status = say_flush_fault(r), hash_status;
 
 	if (!exit_status)
 		exit_status = say_miscompare(r);
@@ -375,7 +437,10 @@ static int conclude(const struct run *r)
 	say_resets(r);
 	if (o->status != STATUS_NONE)
 		report_end(&style, &r->plan, &r->span, r->ends.in, r->ends.out, &r->result);
-	return exit_status ? exit_status : flush_status;
+	hash_status = say_hash(r);
+	if (!exit_status)
+		exit_status = flush_status;
+	return exit_status ? exit_status : hash_status;
 }
 
 static bool has_seed(const struct options *o)
@@ -406,6 +471,8 @@ static int carry_out(struct run *r)
 {
 	int exit_status = open_copy(r);
 
+	if (!exit_status)
+		exit_status = set_digest(r);
 	if (!exit_status)
 		exit_status = run_copy(r);
 	return exit_status ? exit_status : conclude(r);
@@ -438,6 +505,7 @@ static void copy_done(struct run *r)
 static void run_close(struct run *r)
 {
 	copy_done(r);
+	digest_destroy(&r->digest);
 	if (r->ends.out_is_disk)
 		guard_release(&r->guard, &r->ends.out_node, counter_get(&r->result.out.bytes) > 0);
 	ends_close(&r->ends);
@@ -455,6 +523,7 @@ static int verify_after(const struct run *copied, struct copy_result *result)
 	o.compare = true;
 	o.verify = VERIFY_NONE;
 	o.seed_given = true;
+	o.hash = NULL;
 	o.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
 	o.out.flags = (o.out.flags & ~(unsigned)(END_EXCL | END_FLOCK)) | END_NOTRUNC;
 	o.out.method = METHOD_AUTO;

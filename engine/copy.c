@@ -215,6 +215,12 @@ enum copy_opened copy_open(const struct plan *p, const struct span *s, struct en
 	return opened;
 }
 
+void copy_set_digest(struct copy *c, struct digest *d)
+{
+	assert(c->plan->in_order && c->plan->reads);
+	c->recipe.digest = d;
+}
+
 void copy_close(struct copy *c)
 {
 	for (unsigned i = 0; c->slots && i < c->plan->depth; i++)

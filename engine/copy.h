@@ -8,6 +8,7 @@
 
 #include "compare.h"
 #include "counters.h"
+#include "digest.h"
 #include "plan.h"
 #include "policy.h"
 
@@ -56,6 +57,12 @@ enum copy_opened {
 enum copy_opened copy_open(const struct plan *p, const struct span *s, struct endpoint *in,
 	struct endpoint *out, const struct policy *policy, struct copy **out_copy,
 	int *exit_status) MUST_CHECK;
+
+/*
+ * What is read is hashed too; the plan was made with plan_request.ordered. Before copy_run(), after
+ * which d, but for d->failed, is as the last read left it.
+ */
+void copy_set_digest(struct copy *c, struct digest *d);
 
 /*
  * Moves the data; returns when the last transfer is home. Takes SIGINT, SIGTERM, SIGHUP, SIGQUIT

@@ -260,7 +260,7 @@ static bool all_block(const struct plan *p, const struct endpoint *in, const str
 static void choose_workers(const struct plan_request *rq, const struct endpoint *in,
 	const struct endpoint *out, unsigned depth, struct plan *p)
 {
-	bool in_order = in->facts.sequential || out->facts.sequential;
+	bool in_order = rq->ordered || in->facts.sequential || out->facts.sequential;
 
 	p->depth = depth;
 	p->workers = rq->workers ? rq->workers : 1;

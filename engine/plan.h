@@ -31,6 +31,7 @@ struct plan_request {
 	unsigned in_flags, out_flags; /* enum end_flags: DPO and FUA need a CDB that has them */
 	unsigned timeout_ms;
 	enum plan_job job;
+	bool ordered; /* reads are to come home in ascending order, whatever the ends are */
 	uint64_t memory_bytes; /* the most that buffers may take; fewer slots otherwise */
 };
 
@@ -48,7 +49,7 @@ struct plan {
 	enum plan_buffer buffer;
 	unsigned cpu_copies;   /* of each byte, by CPU */
 	unsigned user_buffers; /* BUFFER_EACH: of a slot, in ordinary memory */
-	bool in_order;	       /* an end is sequential: one worker, chunks in ascending order */
+	bool in_order; /* ordered, or an end is sequential: one worker, chunks in ascending order */
 	enum plan_job job;
 	bool reads, writes; /* which steps a chunk has */
 	uint32_t chunk_bytes;

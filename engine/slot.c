@@ -58,8 +58,22 @@ static COLD void trim_tail(struct slot *s)
 	}
 }
 
+/* As it is in the source: before a tail is padded or left out. False: it cannot be hashed. */
+static bool take_digest(struct slot *s)
+{
+	struct digest *d = s->recipe->digest;
+
+	if (!d || s->recipe->step[s->step].side != 0)
+		return true;
+	return digest_take(d, s->chunk.at_bytes, s->buf[0], s->chunk.len_bytes);
+}
+
 static enum slot_next step_done(struct slot *s)
 {
+	if (!take_digest(s)) {
+		s->x.fault.kind = FAULT_OTHER;
+		return SLOT_FAILED;
+	}
 	if (++s->step == s->recipe->steps)
 		return finish(s);
 	s->tries = 0;

@@ -9,6 +9,7 @@
 #include "../endpoints/endpoint.h"
 #include "compare.h"
 #include "counters.h"
+#include "digest.h"
 #include "feed.h"
 #include "policy.h"
 
@@ -28,6 +29,7 @@ struct recipe {
 	uint32_t compare_bytes;	  /* blocks in which differences are counted */
 	bool must_end;		  /* a source that has more than the span is a FAULT_FULL */
 	struct feed *feed;
+	struct digest *digest; /* of what is read from the source; NULL: none */
 	struct policy policy;
 };
 

@@ -48,6 +48,14 @@ static bool must_wait(const struct worker *w, const struct slot *s, bool overdue
 	return w->in_order && w->reading > 0 && s->step == 0 && !overdue;
 }
 
+/*
+ * What was overdue stays so; but where the order is for the reads' sake, writes fly like any other.
+ */
+static bool must_land_next(const struct slot *s)
+{
+	return s->step == 0 || s->lane[0]->ep->facts.sequential || s->lane[1]->ep->facts.sequential;
+}
+
 static void park(struct worker *w, struct slot *s)
 {
 	s->next = w->parked;
@@ -107,7 +115,7 @@ static void drive(struct worker *w, struct slot *s, enum slot_next next)
 		switch (next) {
 		case SLOT_FLYING:
 			w->reading += s->step == 0;
-			if (overdue)
+			if (overdue && must_land_next(s))
 				ring_push_front(w, s);
 			else
 				ring_push(w, s);

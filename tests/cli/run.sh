@@ -14,6 +14,7 @@
 #   stderr, stderr~  the same for standard error
 #   tty      standard output is a terminal
 #   longer   a refusal may have more than 200 characters
+#   lines    N: the refusal has so many lines
 #
 # Where a stream has neither line, it must stay empty. A refusal (exit not 0) is always one line of
 # at most 200 characters on standard error, and nothing is left in the working directory.
@@ -97,8 +98,8 @@ run_case()
 	check_stream stdout "$scratch/out" "$out_literal" "${out_patterns[@]}"
 	check_stream stderr "$scratch/err" "$err_literal" "${err_patterns[@]}"
 	if ((want_status != 0)); then
-		(($(wc -l <"$scratch/err") == 1)) || fail "not one line"
-		((longer || $(wc -c <"$scratch/err") <= 201)) || fail "longer than 200 characters"
+		(($(wc -l <"$scratch/err") == lines)) || fail "not $lines line(s)"
+		((longer || lines > 1 || $(wc -c <"$scratch/err") <= 201)) || fail "longer than 200 characters"
 	fi
 	rmdir "$scratch/work" || fail "something was created"
 	rm -rf "$scratch/work"
@@ -107,7 +108,7 @@ run_case()
 
 begin_case()
 {
-	name=$1 args_text='' want_status=0 on_tty=0 longer=0 out_literal='' err_literal=''
+	name=$1 args_text='' want_status=0 on_tty=0 longer=0 lines=1 out_literal='' err_literal=''
 	out_patterns=() err_patterns=()
 }
 
@@ -124,6 +125,7 @@ run_file()
 		exit) want_status=$text ;;
 		tty) on_tty=1 ;;
 		longer) longer=1 ;;
+		lines) lines=$text ;;
 		stdout) out_literal+=$text$'\n' ;;
 		stderr) err_literal+=$text$'\n' ;;
 		stdout~) out_patterns+=("$text") ;;

@@ -67,6 +67,7 @@ static void options_are_sound(const struct options *o)
 	must(!(o->in.path && (o->generated || (o->in.flags & (END_ZEROS | END_ONES)))));
 	must(!(o->generated && (o->in.flags & (END_ZEROS | END_ONES))));
 	must(o->generated || !o->seed_given);
+	must(o->hash || !o->hash_window_bytes);
 	must(o->quiet == (o->status == STATUS_NONE));
 	must(!(o->quiet && (o->verbose || o->progress)));
 	must(o->in.method <= METHOD_INDIRECT && o->out.method <= METHOD_INDIRECT);

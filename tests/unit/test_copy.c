@@ -34,6 +34,7 @@ struct scene {
 	struct plan plan;
 	struct policy policy;
 	struct copy_watch watch;
+	struct digest digest;
 	bool flush;
 	struct copy *copy;
 	struct copy_result result;
@@ -74,6 +75,7 @@ static int teardown(void **state)
 	for (unsigned side = 0; side < 2; side++)
 		if (s->end[side])
 			s->end[side]->ops->close(s->end[side]);
+	digest_destroy(&s->digest);
 	free(s);
 	return 0;
 }
@@ -109,6 +111,8 @@ static void run(struct scene *s)
 	int exit_status;
 
 	assert_int_equal(open_copy(s, &exit_status), COPY_READY);
+	if (s->request.ordered)
+		copy_set_digest(s->copy, &s->digest);
 	assert_int_equal(copy_run(s->copy, &s->watch, s->flush, &s->result), 0);
 }
 
@@ -514,6 +518,135 @@ static void direct_io_that_was_asked_does_not_fall_back(void **state)
 	assert_int_equal(out_bytes(s), 0);
 }
 
+/* --- hashes --- */
+
+static void ask_hash(struct scene *s)
+{
+	s->request.ordered = true;
+	assert_int_equal(digest_init(&s->digest, "sha256", 0, NULL, NULL), 0);
+}
+
+/* It is that of the first len_bytes of the span in the source. */
+static void assert_hash(struct scene *s, uint64_t len_bytes)
+{
+	char text[HASH_TEXT_ROOM], want[HASH_TEXT_ROOM];
+	struct hash *h = hash_new("sha256");
+
+	assert_true(hash_update(h, sim_data(s->end[0]) + s->span.in_bytes, len_bytes));
+	assert_true(hash_final_hex(h, want));
+	hash_free(h);
+	assert_int_equal(s->digest.done_bytes, len_bytes);
+	assert_true(digest_end(&s->digest, text));
+	assert_string_equal(text, want);
+}
+
+static void the_hash_is_that_of_the_source_at_any_depth(void **state)
+{
+	static const unsigned depths[] = { 1, 2, 3, 16, 64 };
+	struct scene *s;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(depths); i++) {
+		setup((void **)&s);
+		s->request.queue_depth = depths[i];
+		s->request.bpt_blk = 1;
+		s->span.in_bytes = 3 * BLOCK;
+		s->span.len_bytes = (BLOCKS - 3) * BLOCK;
+		ask_hash(s);
+		run(s);
+		assert_int_equal(s->plan.workers, 1);
+		assert_int_equal(s->plan.depth, depths[i]);
+		assert_all_arrived(s);
+		assert_hash(s, s->span.len_bytes);
+		teardown((void **)&s);
+	}
+}
+
+static void the_hash_is_right_after_retries(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.bpt_blk = 1;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_ABORTED, .every_nth = 3, .tries = 2 };
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_UNIT_ATTENTION, .every_nth = 5, .tries = 2 };
+	ask_hash(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_true(counter_get(&s->result.in.retries) > 10);
+	assert_hash(s, s->span.len_bytes);
+}
+
+static void the_hash_of_recovered_data_is_right(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_RECOVERED, .every_nth = 2 };
+	ask_hash(s);
+	run(s);
+	assert_hash(s, s->span.len_bytes);
+}
+
+static void inline_ends_are_hashed_one_transfer_at_a_time(void **state)
+{
+	struct scene *s = *state;
+
+	s->spec[0].evented = s->spec[1].evented = false;
+	s->request.io = IO_SG_IO;
+	ask_hash(s);
+	run(s);
+	assert_int_equal(s->plan.depth, 1);
+	assert_int_equal(s->plan.workers, 1);
+	assert_hash(s, s->span.len_bytes);
+}
+
+static void what_is_only_read_is_hashed(void **state)
+{
+	struct scene *s = *state;
+	int exit_status;
+
+	s->end[1] = synth_open_null("/dev/null", &exit_status);
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_ABORTED, .every_nth = 7, .tries = 1 };
+	ask_hash(s);
+	run(s);
+	assert_hash(s, s->span.len_bytes);
+}
+
+static void a_failed_read_ends_the_hash_before_it(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 101, .end_blk = 102 };
+	ask_hash(s);
+	run(s);
+	assert_failed(s, 0, FAULT_MEDIUM, XFER_READ);
+	assert_hash(s, 100 * BLOCK);
+}
+
+static void what_pads_the_last_block_is_not_hashed(void **state)
+{
+	struct scene *s = *state;
+
+	s->span.len_bytes = 5 * BLOCK;
+	s->span.out_block_bytes = 4 * BLOCK;
+	s->span.pad = true;
+	ask_hash(s);
+	run(s);
+	assert_int_equal(out_bytes(s), 8 * BLOCK);
+	assert_hash(s, 5 * BLOCK);
+}
+
+static void writes_fly_beside_each_other_though_reads_are_hashed(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.bpt_blk = 1;
+	s->spec[1].always_flies = true;
+	ask_hash(s);
+	run(s);
+	assert_true(sim_counts(s->end[1])->most_in_flight > 4);
+	assert_all_arrived(s);
+}
+
 /* --- opening --- */
 
 static void a_lane_that_cannot_be_had_closes_the_others(void **state)
@@ -839,6 +972,14 @@ int main(void)
 		TEST(direct_io_that_was_copied_is_counted),
 		TEST(lanes_that_fall_back_are_counted_once),
 		TEST(direct_io_that_was_asked_does_not_fall_back),
+		cmocka_unit_test(the_hash_is_that_of_the_source_at_any_depth),
+		TEST(the_hash_is_right_after_retries),
+		TEST(the_hash_of_recovered_data_is_right),
+		TEST(inline_ends_are_hashed_one_transfer_at_a_time),
+		TEST(what_is_only_read_is_hashed),
+		TEST(a_failed_read_ends_the_hash_before_it),
+		TEST(what_pads_the_last_block_is_not_hashed),
+		TEST(writes_fly_beside_each_other_though_reads_are_hashed),
 		TEST(a_lane_that_cannot_be_had_closes_the_others),
 		TEST(a_buffer_that_cannot_be_pinned_asks_for_another_plan),
 		TEST(opening_sends_nothing),

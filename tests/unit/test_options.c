@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../../core/hash.h"
 #include "../../core/status.h"
 #include "../../options.h"
 
@@ -429,6 +430,7 @@ static void whatever_is_given_twice_is_refused(void **state)
 				    : strcmp(name, "coe") == 0	   ? "0"
 				    : strcmp(name, "pattern") == 0 ? "5a"
 				    : strcmp(name, "verify") == 0  ? "after"
+				    : strcmp(name, "hash") == 0	   ? "md5"
 				    : strstr(name, "flag")	   ? "fua"
 				    : strcmp(name, "conv") == 0	   ? "fsync"
 								   : "1";
@@ -586,6 +588,25 @@ static void a_seed_is_of_random_data_and_stamps(void **state)
 	expect_refusal("if=a seed=1", EXIT_CONTRADICT, "seed=1: only");
 	expect_refusal("iflag=00 seed=1 of=b", EXIT_CONTRADICT, "seed=1: only");
 	expect_refusal("pattern=random seed=0x10000000000000000 of=b", EXIT_SYNTAX, "seed=");
+}
+
+static void hashes_are_those_of_the_library(void **state)
+{
+	char line[64], all[128] = "must be ";
+	const char *name;
+
+	(void)state;
+	for (unsigned i = 0; (name = hash_name(i)) != NULL; i++) {
+		(void)snprintf(line, sizeof(line), "if=a hash=%s", name);
+		assert_string_equal(ACCEPTED(line).hash, name);
+		(void)snprintf(
+			all + strlen(all), sizeof(all) - strlen(all), "%s%s", i ? "|" : "", name);
+	}
+	expect_refusal("if=a hash=sha257", EXIT_SYNTAX, all);
+	assert_null(ACCEPTED("if=a").hash);
+	assert_int_equal(ACCEPTED("if=a hash=md5 hashwindow=1M").hash_window_bytes, 1 << 20);
+	expect_refusal("if=a hashwindow=1M", EXIT_CONTRADICT, "hashwindow=1M: of which hash?");
+	expect_refusal("if=a hash=md5 hashwindow=0", EXIT_SYNTAX, "must be 1 to");
 }
 
 static void no_end_at_all_is_a_contradiction_as_in_sgm_dd(void **state)
@@ -886,6 +907,7 @@ int main(void)
 		cmocka_unit_test(a_generated_source_excludes_a_named_one),
 		cmocka_unit_test(a_pattern_is_bytes_random_or_stamp),
 		cmocka_unit_test(a_seed_is_of_random_data_and_stamps),
+		cmocka_unit_test(hashes_are_those_of_the_library),
 		cmocka_unit_test(no_end_at_all_is_a_contradiction_as_in_sgm_dd),
 		cmocka_unit_test(no_arguments_at_all_do_not_crash),
 		cmocka_unit_test(conv_words_keep_their_meaning_for_devices),
