@@ -5,6 +5,7 @@
  * is closed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +41,19 @@ struct run {
 	struct digest digest; /* hash= */
 	struct hashlines hashlines;
 };
+
+/*
+ * One that is closed would be the number of the first file opened, and words for the user would go
+ * to a disk. Opened the wrong way round, so that its use fails.
+ */
+static void hold_standard_descriptors(void)
+{
+	static const int modes[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+
+	for (int fd = 0; fd < (int)ARRAY_SIZE(modes); fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", modes[fd] | O_CLOEXEC);
+}
 
 /* A slot takes up to two descriptors. */
 static void raise_descriptor_limit(void)
@@ -574,6 +588,7 @@ int main(int argc, char **argv)
 	case OPTIONS_RUN: break;
 	default: return exit_status;
 	}
+	hold_standard_descriptors();
 	raise_descriptor_limit();
 	exit_status = choose_seed(&o);
 	if (!exit_status)

@@ -13,6 +13,7 @@
 #   stdout~  an extended regular expression that some line must match
 #   stderr, stderr~  the same for standard error
 #   tty      standard output is a terminal
+#   closed   standard output is closed
 #   longer   a refusal may have more than 200 characters
 #   lines    N: the refusal has so many lines
 #
@@ -74,6 +75,9 @@ run_binary()
 		# script(1) gives its command a terminal; standard error still goes to our file
 		script -qec "$(printf '%q ' "$binary" "${args[@]}")2>$(printf %q "$scratch/err")" \
 			/dev/null >"$scratch/out" </dev/null
+	elif ((closed)); then
+		: >"$scratch/out"
+		timeout 20 "$binary" "${args[@]}" >&- 2>"$scratch/err" </dev/null
 	else
 		timeout 20 "$binary" "${args[@]}" >"$scratch/out" 2>"$scratch/err" </dev/null
 	fi
@@ -108,7 +112,7 @@ run_case()
 
 begin_case()
 {
-	name=$1 args_text='' want_status=0 on_tty=0 longer=0 lines=1 out_literal='' err_literal=''
+	name=$1 args_text='' want_status=0 on_tty=0 closed=0 longer=0 lines=1 out_literal='' err_literal=''
 	out_patterns=() err_patterns=()
 }
 
@@ -124,6 +128,7 @@ run_file()
 		args) args_text=$text ;;
 		exit) want_status=$text ;;
 		tty) on_tty=1 ;;
+		closed) closed=1 ;;
 		longer) longer=1 ;;
 		lines) lines=$text ;;
 		stdout) out_literal+=$text$'\n' ;;
