@@ -204,6 +204,18 @@ uint32_t plan_wanted_chunk(const struct plan_request *rq, const struct span *s)
 	return (uint32_t)min_u64(want, round_down_u64(UINT32_MAX / 2, s->block_bytes));
 }
 
+static bool is_device(const struct endpoint *ep)
+{
+	return ep->facts.cls == END_DEVICE;
+}
+
+/* CDBs count in the blocks of the device they are sent to. */
+static uint64_t most_by_cdb(const struct endpoint *ep, unsigned asked)
+{
+	return asked && is_device(ep) ? (uint64_t)cdb_max_blocks(asked) * ep->facts.block_bytes
+				      : UINT64_MAX;
+}
+
 static void choose_chunk(const struct plan_request *rq, const struct endpoint *in,
 	const struct endpoint *out, const struct span *s, struct plan *p)
 {
@@ -212,11 +224,8 @@ static void choose_chunk(const struct plan_request *rq, const struct endpoint *i
 
 	chunk = min_u64(chunk, in->facts.max_xfer_bytes);
 	chunk = min_u64(chunk, out->facts.max_xfer_bytes);
-	if (rq->in_cdb_bytes)
-		chunk = min_u64(chunk, (uint64_t)cdb_max_blocks(rq->in_cdb_bytes) * s->block_bytes);
-	if (rq->out_cdb_bytes)
-		chunk = min_u64(
-			chunk, (uint64_t)cdb_max_blocks(rq->out_cdb_bytes) * s->block_bytes);
+	chunk = min_u64(chunk, most_by_cdb(in, rq->in_cdb_bytes));
+	chunk = min_u64(chunk, most_by_cdb(out, rq->out_cdb_bytes));
 	p->chunk_bytes = (uint32_t)round_down_u64(chunk, s->block_bytes);
 	if (p->chunk_bytes < want && rq->bpt_blk)
 		p->chunk_note = "chunk reduced to the largest transfer both ends take";
@@ -238,11 +247,6 @@ static unsigned choose_depth(const struct plan_request *rq, const struct span *s
 	if (depth > affordable && rq->queue_depth)
 		p->depth_note = "queue depth reduced to what memory allows";
 	return (unsigned)max_u64(1, min_u64(depth, min_u64(affordable, chunks)));
-}
-
-static bool is_device(const struct endpoint *ep)
-{
-	return ep->facts.cls == END_DEVICE;
 }
 
 /* Whether a slot holds up its thread until its transfer is home. */
@@ -293,13 +297,14 @@ static int choose_cdb(const struct endpoint *ep, const char *side, unsigned aske
 	const struct span *s, unsigned flags, struct plan *p, struct lane_spec *spec,
 	char why[PLAN_WHY_ROOM])
 {
-	uint64_t end = start + s->len_bytes;
-	uint64_t last_lba = end / s->block_bytes - (end > 0 ? 1 : 0);
-	uint32_t blocks = p->chunk_bytes / s->block_bytes;
+	uint64_t end = start + s->len_bytes, last_lba;
 	unsigned bits = flags & (END_DPO | END_FUA);
+	uint32_t blocks;
 
 	if (!is_device(ep))
 		return 0;
+	last_lba = end > 0 ? (end - 1) / ep->facts.block_bytes : 0;
+	blocks = p->chunk_bytes / ep->facts.block_bytes;
 	spec->cdb_bytes = asked ? asked : cdb_choose(last_lba, blocks);
 	if (cdb_reaches(spec->cdb_bytes, last_lba, blocks, bits))
 		return 0;
@@ -392,6 +397,12 @@ static int plan_copy(const struct plan_request *rq, const struct endpoint *in,
 	p->reads = true;
 	p->writes = out->facts.cls != END_SYNTH;
 	choose_chunk(rq, in, out, s, p);
+	if (p->chunk_bytes == 0) {
+		snprintf(why, PLAN_WHY_ROOM,
+			"a block of %u bytes is more than one command to each end can carry",
+			s->block_bytes);
+		return EXIT_CONTRADICT;
+	}
 	in_owns = r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH;
 	out_owns = r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH;
 	spec_fill(rq, p, &p->in, r->in_method, r->in_via, in_owns, rq->in_method == METHOD_DIO);

@@ -483,6 +483,68 @@ static void a_cdb_that_was_asked_is_used_where_it_reaches(void **state)
 	expect_refusal(&s, "cdbsz=12 cannot be used for the destination");
 }
 
+/* 512-byte blocks to 4096-byte blocks: each CDB counts in its own. */
+static struct scene mixed(void)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	s.out.facts.block_bytes = s.span.obs_bytes = 4096;
+	s.span.block_bytes = s.span.out_block_bytes = 4096;
+	return s;
+}
+
+static void cdbs_count_in_the_blocks_of_their_own_end(void **state)
+{
+	const uint64_t two_tib = (UINT64_C(1) << 32) * 512;
+	struct scene s = mixed();
+
+	(void)state;
+	s.span.in_bytes = s.span.out_bytes = two_tib - GIB;
+	expect_cdbs(&s, 10, 10);
+	s.span.in_bytes = s.span.out_bytes = two_tib - GIB + 4096;
+	expect_cdbs(&s, 16, 10);
+	s = mixed();
+	s.span.len_bytes = MIB;
+	s.rq.in_cdb_bytes = s.rq.out_cdb_bytes = 6;
+	expect_chunk(&s, 256 * 512);
+	s = mixed();
+	s.in.facts.max_xfer_bytes = s.out.facts.max_xfer_bytes = UINT32_MAX;
+	s.rq.bpt_blk = 65536;
+	expect_cdbs(&s, 16, 10);
+}
+
+/* conv=sync writes more than is read. */
+static void the_block_that_is_padded_is_reached(void **state)
+{
+	struct scene s = mixed();
+
+	(void)state;
+	s.span.pad = true;
+	s.span.out_bytes = (UINT64_C(1) << 32) * 4096 - GIB;
+	expect_cdbs(&s, 10, 10);
+	s.span.len_bytes += 512;
+	expect_cdbs(&s, 10, 16);
+}
+
+static void cdbsz_is_nothing_to_an_end_without_cdbs(void **state)
+{
+	struct scene s = scene(SYNTH, DEVICE);
+
+	(void)state;
+	s.rq.in_cdb_bytes = 6;
+	s.rq.out_cdb_bytes = 16;
+	expect_chunk(&s, MIB);
+}
+
+static void a_block_that_no_command_carries_is_refused(void **state)
+{
+	struct scene s = mixed();
+
+	(void)state;
+	s.in.facts.max_xfer_bytes = 2048;
+	expect_refusal(&s, "a block of 4096 bytes is more than one command");
+}
+
 static void six_byte_cdbs_have_no_dpo_and_fua(void **state)
 {
 	struct scene s = scene(DEVICE, DEVICE);
@@ -568,6 +630,10 @@ int main(void)
 		cmocka_unit_test(each_side_has_the_cdb_that_reaches_its_last_block),
 		cmocka_unit_test(more_than_65535_blocks_need_16_bytes),
 		cmocka_unit_test(a_cdb_that_was_asked_is_used_where_it_reaches),
+		cmocka_unit_test(cdbs_count_in_the_blocks_of_their_own_end),
+		cmocka_unit_test(the_block_that_is_padded_is_reached),
+		cmocka_unit_test(cdbsz_is_nothing_to_an_end_without_cdbs),
+		cmocka_unit_test(a_block_that_no_command_carries_is_refused),
 		cmocka_unit_test(six_byte_cdbs_have_no_dpo_and_fua),
 		cmocka_unit_test(the_rest_of_the_request_goes_into_the_specs),
 		cmocka_unit_test(a_plan_is_told_in_words),
