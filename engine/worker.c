@@ -70,24 +70,40 @@ static COLD void sleep_ns(nsec_t ns)
 		continue;
 }
 
-static COLD void give_up(struct worker *w, const struct slot *s)
+/* Where the source ends, or does not: all that was to be handed out has been. */
+static bool is_about_the_end(const struct fault *f)
+{
+	return f->kind == FAULT_TAIL || f->kind == FAULT_FULL;
+}
+
+static COLD void note_first(struct worker *w, const struct slot *s)
 {
 	struct first_fault *first = w->first;
 	unsigned step = s->step < s->recipe->steps ? s->step : s->recipe->steps - 1;
 
-	w->broken = w->in_order;
 	pthread_mutex_lock(&first->lock);
-	if (!first->ep) {
+	if (!first->ep || is_about_the_end(&first->x.fault)) {
 		first->ep = s->lane[s->recipe->step[step].side]->ep;
 		first->x = s->x;
 	}
 	pthread_mutex_unlock(&first->lock);
+}
+
+/* What flies behind the end of the source is still to be brought home, again if need be. */
+static COLD void give_up(struct worker *w, const struct slot *s)
+{
+	note_first(w, s);
+	if (is_about_the_end(&s->x.fault))
+		return;
+	w->broken = w->in_order;
 	feed_stop(w->feed);
 }
 
+/* When all is home. */
 static void look_for_more(struct worker *w, struct slot *s)
 {
-	if (!s->recipe->must_end || w->looked || w->feed->source_ended || feed_is_stopped(w->feed))
+	if (!s->recipe->must_end || w->looked || w->flying > 0 || w->feed->source_ended ||
+		feed_is_stopped(w->feed))
 		return;
 	w->looked = true;
 	if (!slot_source_ends(s))
