@@ -114,14 +114,11 @@ static void place_buffers(struct copy *c, struct slot *s, unsigned index)
 	}
 }
 
-/* Direct IO out of a mapped buffer was planned on one probe; each lane has its own buffer. */
+/* A pinned mapped buffer was planned on one probe; each lane has its own buffer. */
 static bool lanes_keep_promise(const struct copy *c, const struct slot *s)
 {
-	if (c->plan->buffer == BUFFER_IN && c->plan->out.method == METHOD_DIO)
-		return s->lane[0]->pinnable;
-	if (c->plan->buffer == BUFFER_OUT && c->plan->in.method == METHOD_DIO)
-		return s->lane[1]->pinnable;
-	return true;
+	return (!c->plan->in.must_pin || s->lane[0]->pinnable) &&
+	       (!c->plan->out.must_pin || s->lane[1]->pinnable);
 }
 
 static enum copy_opened open_slots(struct copy *c, int *exit_status)
