@@ -23,6 +23,7 @@ struct sim_end {
 	uint8_t *data;
 	/* one a block */
 	_Atomic uint8_t *busy, *tries, *acks;
+	bool gave_up; /* a stream whose end was seen: it has no more */
 	struct sim_counts counts;
 	pthread_t opener;
 };
@@ -66,7 +67,7 @@ static uint64_t first_block(const struct sim_end *e, const struct xfer *x)
 
 static uint64_t end_block(const struct sim_end *e, const struct xfer *x)
 {
-	return (x->offset_bytes + x->len_bytes) / e->spec->block_bytes;
+	return (x->offset_bytes + x->len_bytes + e->spec->block_bytes - 1) / e->spec->block_bytes;
 }
 
 /* --- what goes wrong --- */
@@ -175,14 +176,22 @@ static void note_flight(struct sim_end *e)
 		continue;
 }
 
+static uint64_t contents_bytes(const struct sim_end *e)
+{
+	return e->spec->blocks * e->spec->block_bytes;
+}
+
 static void check_transfer(const struct sim_lane *l, const struct sim_end *e, const struct xfer *x)
 {
+	uint32_t block = e->ep.facts.block_bytes ? e->ep.facts.block_bytes : 1;
+
 	must(!l->flying);
 	must((x->op == XFER_WRITE) == (e->spec->role == END_DEST));
-	must(x->len_bytes > 0 && x->len_bytes % e->spec->block_bytes == 0);
+	must(x->len_bytes > 0 && x->len_bytes % block == 0);
 	must(x->len_bytes <= l->spec.max_bytes);
-	must(x->offset_bytes % e->spec->block_bytes == 0);
-	must(x->offset_bytes + x->len_bytes <= e->ep.facts.size_bytes);
+	must(x->offset_bytes % block == 0);
+	must(x->offset_bytes + x->len_bytes <= contents_bytes(e) ||
+		(e->spec->sequential && x->op == XFER_READ));
 	must(x->buf);
 	must(l->method != METHOD_MMAP || x->buf == l->lane.buf);
 }
@@ -253,16 +262,87 @@ static void finish(struct sim_lane *l, struct sim_end *e)
 		--*e->spec->in_flight_too;
 }
 
+/* --- in a stream --- */
+
+/* How much of a read there is. Told to hurry, it may give up early. */
+static uint32_t stream_has(struct sim_lane *l, struct sim_end *e, const struct xfer *x)
+{
+	uint64_t end = e->spec->ends_at ? e->spec->ends_at : contents_bytes(e);
+	uint32_t has = (uint32_t)min_u64(x->len_bytes, end - e->counts.position);
+
+	if (e->gave_up)
+		return 0;
+	if (e->ep.hurry && rng_once_in(&l->rng, 2))
+		has = (uint32_t)rng_below(&l->rng, has + 1);
+	e->gave_up = has < x->len_bytes;
+	return has;
+}
+
+static void stream_move(struct sim_lane *l, struct sim_end *e, struct xfer *x)
+{
+	uint8_t *at = e->data + e->counts.position;
+
+	if (x->op == XFER_WRITE) {
+		x->done_bytes = x->len_bytes;
+		memcpy(at, x->buf, x->done_bytes);
+	} else {
+		x->done_bytes = stream_has(l, e, x);
+		memcpy(x->buf, at, x->done_bytes);
+	}
+	e->counts.position += x->done_bytes;
+}
+
+/* One byte more, when all has been copied. */
+static enum xfer_state stream_look(struct sim_lane *l, struct sim_end *e, struct xfer *x)
+{
+	e->counts.looks++;
+	memset(&x->fault, 0, sizeof(x->fault));
+	x->notes = 0;
+	stream_move(l, e, x);
+	return XFER_DONE;
+}
+
+static enum xfer_state stream_submit(
+	struct sim_lane *l, struct sim_end *e, struct xfer *x, uint64_t nth)
+{
+	must(x->offset_bytes == e->counts.position);
+	l->sent = *x;
+	l->notes = 0;
+	verdict(l, e, nth, ++e->tries[first_block(e, x)]);
+	fill_fault(l, e, x);
+	if (is_good(l)) {
+		stream_move(l, e, x);
+		if (x->done_bytes < x->len_bytes)
+			x->fault.kind = FAULT_NONE;
+		e->counts.good_bytes += x->done_bytes;
+		e->counts.recovered += x->fault.kind == FAULT_RECOVERED;
+	} else {
+		e->counts.bad++;
+		if (x->op == XFER_WRITE)
+			memcpy(e->data + e->counts.position, x->buf, x->done_bytes);
+		else
+			rng_fill(&l->rng, x->buf, x->len_bytes);
+	}
+	return XFER_DONE;
+}
+
+/* --- anywhere --- */
+
 static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
 {
 	struct sim_lane *l = lane_of(lane);
 	struct sim_end *e = end_of(lane->ep);
-	uint64_t nth = ++e->counts.submitted;
+	bool looks = e->spec->sequential && x->op == XFER_READ && x->len_bytes == 1;
+	uint64_t nth = looks ? 0 : ++e->counts.submitted;
 	unsigned try_number;
 
-	if (e->spec->on_submit)
+	if (e->spec->on_submit && !looks)
 		e->spec->on_submit(e->spec->arg, nth);
 	check_transfer(l, e, x);
+	if (looks)
+		return stream_look(l, e, x);
+	if (e->spec->sequential)
+		return stream_submit(l, e, x, nth);
 	occupy(e, x);
 	note_flight(e);
 	l->x = x;
@@ -318,6 +398,7 @@ static struct lane *sim_lane_open(struct endpoint *ep, const struct lane_spec *s
 	must(spec->method != METHOD_AUTO && spec->io != IO_AUTO);
 	must(spec->method != METHOD_MMAP || spec->own_buffer);
 	must(!spec->must_pin || spec->own_buffer);
+	must(!spec->own_buffer || e->spec->cls == END_DEVICE);
 	must(spec->max_bytes > 0);
 	if (e->spec->lanes_max && e->counts.lanes == e->spec->lanes_max) {
 		ep->exit_status = EXIT_OS + 12;
@@ -362,7 +443,21 @@ static int sim_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes
 	limit = round_down_u64(min_u64(want_bytes, limit), spec->block_bytes);
 	ep->facts.max_xfer_bytes = (uint32_t)max_u64(limit, spec->block_bytes);
 	ep->facts.reserved_bytes = ep->facts.max_xfer_bytes;
-	ep->facts.pinnable = spec->pinnable;
+	ep->facts.pinnable = spec->pinnable && spec->cls == END_DEVICE;
+	return 0;
+}
+
+static int sim_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
+{
+	struct sim_end *e = end_of(ep);
+
+	(void)len_bytes;
+	must(e->counts.submitted == 0);
+	if (e->spec->sequential && e->spec->ends_at && at_bytes > e->spec->ends_at) {
+		ep->exit_status = EXIT_FILE;
+		return -1;
+	}
+	e->counts.position = at_bytes;
 	return 0;
 }
 
@@ -399,6 +494,7 @@ static void sim_describe(const struct endpoint *ep, const struct xfer *x, char *
 
 static const struct endpoint_ops sim_ops = {
 	.probe = sim_probe,
+	.begin = sim_begin,
 	.lane_open = sim_lane_open,
 	.lane_close = sim_lane_close,
 	.submit = sim_submit,
@@ -413,18 +509,25 @@ static void facts_fill(struct sim_end *e)
 	struct end_facts *f = &e->ep.facts;
 
 	f->kind = "sim";
-	f->size_bytes = e->spec->blocks * e->spec->block_bytes;
-	f->block_bytes = e->spec->block_bytes;
+	f->cls = e->spec->cls;
+	f->sequential = e->spec->sequential;
+	f->size_bytes =
+		e->spec->size_unknown || e->spec->sequential ? SIZE_UNKNOWN : contents_bytes(e);
+	f->block_bytes = e->spec->any_bytes ? 1 : e->spec->block_bytes;
+	if (e->spec->sequential)
+		f->block_bytes = 0;
 	f->max_xfer_bytes = e->spec->max_xfer_bytes ? e->spec->max_xfer_bytes : UINT32_MAX;
 	f->reserved_bytes = f->max_xfer_bytes;
+	f->needs_flush = e->spec->role == END_DEST;
+	f->evented = e->spec->evented;
+	if (f->cls != END_DEVICE)
+		return;
 	f->can_mmap = e->spec->can_mmap;
 	f->can_dio = e->spec->can_dio;
 	f->can_block = e->spec->can_block;
 	f->pinnable = e->spec->pinnable;
-	f->sequential = e->spec->sequential;
 	f->can_indirect = true;
 	f->can_rw = !e->spec->no_rw;
-	f->needs_flush = e->spec->role == END_DEST;
 }
 
 struct endpoint *sim_open(const struct sim_spec *spec)
@@ -433,7 +536,7 @@ struct endpoint *sim_open(const struct sim_spec *spec)
 	struct rng contents = { spec->seed };
 	size_t len = spec->blocks * spec->block_bytes;
 
-	must(e);
+	must(e && !(spec->sequential && (spec->evented || spec->cls == END_DEVICE)));
 	e->ep.ops = &sim_ops;
 	e->ep.name = spec->name ? spec->name : "sim";
 	e->ep.role = spec->role;

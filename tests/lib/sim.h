@@ -6,10 +6,13 @@
  * read first fills its buffer with garbage, which a fault leaves there. It breaks a fault plan
  * (struct sim_rule) over the engine, and counts.
  *
+ * A sequential end is inline and goes on from where it stands: what does not begin there is a hole
+ * or comes out of order. It counts no tries but where it stands.
+ *
  * What the engine must not do ends the program with a line on stderr: two transfers on a lane, two
  * on one block at a time, a write to a source, a length of no whole blocks, a foreign buffer on a
- * mapped lane, a transfer that was changed in flight or reaped by another thread, lanes or
- * transfers left behind at close.
+ * mapped lane, a transfer that was changed in flight or reaped by another thread, one that a
+ * sequential end stands not before, lanes or transfers left behind at close.
  */
 #ifndef TESTS_SIM_H
 #define TESTS_SIM_H
@@ -38,9 +41,14 @@ struct sim_spec {
 	enum end_role role;
 	uint32_t block_bytes;
 	uint64_t blocks;
-	uint64_t seed; /* of the contents and of all choices */
+	uint64_t seed;	    /* of the contents and of all choices */
+	enum end_class cls; /* no device has no methods and no buffers */
+	bool sequential;    /* so of unknown size, and of any bytes */
+	bool size_unknown;  /* told as such; it has room for its blocks all the same */
+	bool any_bytes;	    /* offsets and lengths of any bytes, of which block_bytes still are one
+			     * unit: no two transfers at a time in one */
+	uint64_t ends_at;   /* sequential source: the byte at which it ends; 0: with its contents */
 	bool evented;
-	bool sequential;   /* says so; whether it was used so is told by counts.out_of_order */
 	bool always_flies; /* evented, and no transfer is answered at once */
 	bool can_mmap, can_dio, can_block, pinnable, no_rw;
 	uint32_t max_xfer_bytes; /* 0: no limit */
@@ -62,6 +70,8 @@ struct sim_counts {
 	_Atomic uint64_t in_flight, most_in_flight, lanes, flushes, lanes_ever;
 	_Atomic uint64_t out_of_order; /* first tries below the highest offset seen before */
 	_Atomic uint64_t last_offset;
+	_Atomic uint64_t position; /* sequential: the byte that is next */
+	_Atomic uint64_t looks;	   /* reads of one byte, which no other figure counts */
 };
 
 /* *spec, its rules and its name must outlive the end. Never NULL. */

@@ -233,6 +233,15 @@ static void the_null_sink_gets_no_commands(void **state)
 	assert_false(s->result.flushed);
 }
 
+static void make_stream(struct scene *s, unsigned side)
+{
+	s->spec[side].cls = END_BUFFERED;
+	s->spec[side].sequential = true;
+	s->spec[side].evented = s->spec[side].can_mmap = false;
+	s->span.open_ended = side == 0;
+	s->request.io = IO_RW;
+}
+
 /* --- order and depth --- */
 
 static void one_worker_reads_in_ascending_order(void **state)
@@ -251,8 +260,7 @@ static void what_is_read_at_once_does_not_overtake_what_flies(void **state)
 
 	s->request.io = IO_RW;
 	s->request.bpt_blk = 1;
-	s->spec[1].sequential = true;
-	s->spec[1].evented = false;
+	make_stream(s, 1);
 	run(s);
 	assert_int_equal(s->plan.workers, 1);
 	assert_int_equal(s->plan.depth, 8);
@@ -647,6 +655,266 @@ static void writes_fly_beside_each_other_though_reads_are_hashed(void **state)
 	assert_all_arrived(s);
 }
 
+/* --- streams --- */
+
+/* 512-byte blocks from a stream that ends, to 4096-byte blocks. */
+static void make_tail(struct scene *s, uint64_t ends_at)
+{
+	make_stream(s, 0);
+	s->spec[0].ends_at = ends_at;
+	s->spec[1].block_bytes = s->span.block_bytes = s->span.out_block_bytes = 4096;
+	s->spec[1].blocks = BLOCKS / 8;
+	s->request.bpt_blk = 8;
+}
+
+/* Nothing failed, and not all is well. */
+static void assert_ended(const struct scene *s, enum fault_kind kind)
+{
+	assert_ptr_equal(s->result.failed_end, s->end[1]);
+	assert_int_equal(s->result.failed.fault.kind, kind);
+	assert_int_equal(counter_get(&s->result.out.unrecovered), 0);
+}
+
+static void a_stream_gets_its_bytes_in_order(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 1);
+	run(s);
+	assert_int_equal(s->plan.depth, 8);
+	assert_int_equal(s->plan.workers, 1);
+	assert_int_equal(sim_counts(s->end[0])->most_in_flight, 8);
+	assert_all_arrived(s);
+}
+
+/* The first read is repeated while those behind it are home. */
+static void a_read_that_is_repeated_is_waited_for_by_those_behind_it(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 1);
+	s->spec[0].always_flies = true;
+	s->rule[0] = (struct sim_rule){
+		.kind = FAULT_UNIT_ATTENTION, .first_blk = 0, .end_blk = 16, .tries = 3
+	};
+	run(s);
+	assert_int_equal(counter_get(&s->result.in.retries), 4 * 3);
+	assert_all_arrived(s);
+}
+
+static void nothing_is_written_to_a_stream_behind_a_hole(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 1);
+	s->spec[0].always_flies = true;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 40, .end_blk = 41 };
+	run(s);
+	assert_failed(s, 0, FAULT_MEDIUM, XFER_READ);
+	assert_int_equal(out_bytes(s), 40 * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->position, 40 * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 10);
+}
+
+static void a_stream_that_ends_early_ends_the_run_and_is_told(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	s->spec[0].ends_at = 100 * BLOCK;
+	run(s);
+	assert_null(s->result.failed_end);
+	assert_true(s->result.source_ended);
+	assert_int_equal(in_bytes(s), 100 * BLOCK);
+	assert_int_equal(out_bytes(s), 100 * BLOCK);
+	assert_true(sim_acknowledged(s->end[1], 99));
+	assert_false(sim_acknowledged(s->end[1], 100));
+}
+
+static void a_stream_that_gives_all_has_not_ended(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	run(s);
+	assert_false(s->result.source_ended);
+	assert_all_arrived(s);
+}
+
+static void an_empty_stream_is_read_once(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	s->spec[0].blocks = 0;
+	run(s);
+	assert_true(s->result.source_ended);
+	assert_int_equal(sim_counts(s->end[0])->submitted, 1);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 0);
+}
+
+static void a_tail_that_fills_no_block_is_not_written_and_told(void **state)
+{
+	struct scene *s = *state;
+
+	make_tail(s, 10 * 4096 + 700);
+	run(s);
+	assert_ended(s, FAULT_TAIL);
+	assert_int_equal(s->result.failed.len_bytes, 700);
+	assert_int_equal(in_bytes(s), 10 * 4096 + 700);
+	assert_int_equal(out_bytes(s), 10 * 4096);
+	assert_false(sim_acknowledged(s->end[1], 10));
+	assert_int_equal(counter_get(&s->result.out.unrecovered), 0);
+}
+
+/* The chunk is longer than a block: its whole blocks are written. */
+static void whole_blocks_before_a_tail_are_written(void **state)
+{
+	struct scene *s = *state;
+
+	make_tail(s, 11 * 4096 + 1);
+	s->request.bpt_blk = 32;
+	run(s);
+	assert_ended(s, FAULT_TAIL);
+	assert_int_equal(s->result.failed.len_bytes, 1);
+	assert_int_equal(out_bytes(s), 11 * 4096);
+}
+
+static void a_tail_is_padded_with_zeros_where_asked(void **state)
+{
+	static const uint8_t zeros[4096];
+	struct scene *s = *state;
+
+	make_tail(s, 10 * 4096 + 700);
+	s->span.pad = true;
+	run(s);
+	assert_null(s->result.failed_end);
+	assert_int_equal(in_bytes(s), 10 * 4096 + 700);
+	assert_int_equal(out_bytes(s), 11 * 4096);
+	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), 10 * 4096 + 700);
+	assert_memory_equal(sim_data(s->end[1]) + 10 * 4096 + 700, zeros, 4096 - 700);
+	assert_false(sim_acknowledged(s->end[1], 11));
+}
+
+static void a_disk_of_shorter_blocks_is_padded_too(void **state)
+{
+	static const uint8_t zeros[4096];
+	struct scene *s = *state;
+
+	s->spec[1].block_bytes = s->span.block_bytes = s->span.out_block_bytes = 4096;
+	s->span.len_bytes = 85 * BLOCK;
+	s->span.pad = true;
+	run(s);
+	assert_null(s->result.failed_end);
+	assert_int_equal(in_bytes(s), 85 * BLOCK);
+	assert_int_equal(out_bytes(s), 11 * 4096);
+	assert_memory_equal(sim_data(s->end[1]) + 85 * BLOCK, zeros, 11 * 4096 - 85 * BLOCK);
+}
+
+/* A write is still to be repeated when the end of the source is seen. */
+static void what_flies_when_a_tail_is_found_is_still_brought_home(void **state)
+{
+	struct scene *s = *state;
+
+	make_tail(s, 5 * 4096 + 1);
+	s->spec[1].always_flies = true;
+	s->rule[1] =
+		(struct sim_rule){ .kind = FAULT_BUSY, .first_blk = 0, .end_blk = 5, .tries = 1 };
+	run(s);
+	assert_ended(s, FAULT_TAIL);
+	assert_int_equal(out_bytes(s), 5 * 4096);
+}
+
+static void a_fault_behind_a_tail_is_what_is_told(void **state)
+{
+	struct scene *s = *state;
+
+	make_tail(s, 5 * 4096 + 1);
+	s->spec[1].always_flies = true;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 2, .end_blk = 3 };
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(out_bytes(s), 4 * 4096);
+}
+
+static void a_source_with_more_than_there_is_room_for_is_told(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	s->span.must_end = true;
+	s->span.len_bytes = 200 * BLOCK;
+	s->spec[0].ends_at = 200 * BLOCK + 1;
+	run(s);
+	assert_ended(s, FAULT_FULL);
+	assert_int_equal(in_bytes(s), 200 * BLOCK);
+	assert_int_equal(out_bytes(s), 200 * BLOCK);
+	assert_int_equal(sim_counts(s->end[0])->looks, 1);
+}
+
+static void a_source_that_ends_with_the_room_is_good(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	s->span.must_end = true;
+	s->span.len_bytes = s->spec[0].ends_at = 200 * BLOCK;
+	run(s);
+	assert_null(s->result.failed_end);
+	assert_int_equal(out_bytes(s), 200 * BLOCK);
+	assert_int_equal(sim_counts(s->end[0])->looks, 1);
+}
+
+static void no_byte_more_than_was_counted_is_taken(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	s->span.len_bytes = 200 * BLOCK;
+	run(s);
+	assert_null(s->result.failed_end);
+	assert_int_equal(sim_counts(s->end[0])->looks, 0);
+	assert_int_equal(sim_counts(s->end[0])->position, 200 * BLOCK);
+}
+
+/* The last write is repeated: whether there is more is asked after it. */
+static void what_flies_when_it_is_full_is_still_brought_home(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	s->span.must_end = true;
+	s->span.len_bytes = 200 * BLOCK;
+	s->spec[1].always_flies = true;
+	s->rule[1] = (struct sim_rule){
+		.kind = FAULT_UNIT_ATTENTION, .first_blk = 170, .end_blk = 200, .tries = 2
+	};
+	run(s);
+	assert_ended(s, FAULT_FULL);
+	assert_int_equal(out_bytes(s), 200 * BLOCK);
+}
+
+/* O_DIRECT writes out of a mapped buffer need it pinned as much as direct IO does. */
+static void a_buffer_that_o_direct_cannot_pin_asks_for_another_plan(void **state)
+{
+	struct scene *s = *state;
+	int exit_status;
+
+	for (unsigned side = 0; side < 2; side++) {
+		s->spec[1 - side].cls = END_DIRECT_IO;
+		s->spec[side].pinnable = true;
+		s->spec[side].pinnable_lanes = 3;
+		assert_int_equal(open_copy(s, &exit_status), COPY_REPLAN);
+		assert_int_equal(s->plan.buffer, side == 0 ? BUFFER_IN : BUFFER_OUT);
+		assert_false(s->end[side]->facts.pinnable);
+		s->spec[1 - side].cls = END_DEVICE;
+		sim_close(s->end[0]);
+		sim_close(s->end[1]);
+		s->end[0] = s->end[1] = NULL;
+		s->spec[side].pinnable = false;
+	}
+}
+
 /* --- opening --- */
 
 static void a_lane_that_cannot_be_had_closes_the_others(void **state)
@@ -841,6 +1109,31 @@ static void a_signal_that_was_ignored_stays_ignored(void **state)
 	assert_all_arrived(s);
 }
 
+/* From the thread that reads: what is waiting in a stream must see it. */
+static void interrupt_until_hurried(void *arg, uint64_t nth)
+{
+	struct scene *s = arg;
+
+	if (nth != 20)
+		return;
+	assert_false(s->end[0]->hurry || s->end[1]->hurry);
+	kill(getpid(), SIGINT);
+	while (!(s->end[0]->hurry && s->end[1]->hurry))
+		usleep(100);
+}
+
+static void an_interrupt_hurries_both_ends(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.bpt_blk = 1;
+	s->spec[0].on_submit = interrupt_until_hurried;
+	s->spec[0].arg = s;
+	run(s);
+	assert_int_equal(s->result.signal, SIGINT);
+	assert_true(s->end[0]->hurry && s->end[1]->hurry);
+}
+
 static void interrupt_now(void *arg)
 {
 	(void)arg;
@@ -972,6 +1265,23 @@ int main(void)
 		TEST(direct_io_that_was_copied_is_counted),
 		TEST(lanes_that_fall_back_are_counted_once),
 		TEST(direct_io_that_was_asked_does_not_fall_back),
+		TEST(a_stream_gets_its_bytes_in_order),
+		TEST(a_read_that_is_repeated_is_waited_for_by_those_behind_it),
+		TEST(nothing_is_written_to_a_stream_behind_a_hole),
+		TEST(a_stream_that_ends_early_ends_the_run_and_is_told),
+		TEST(a_stream_that_gives_all_has_not_ended),
+		TEST(an_empty_stream_is_read_once),
+		TEST(a_tail_that_fills_no_block_is_not_written_and_told),
+		TEST(whole_blocks_before_a_tail_are_written),
+		TEST(a_tail_is_padded_with_zeros_where_asked),
+		TEST(a_disk_of_shorter_blocks_is_padded_too),
+		TEST(what_flies_when_a_tail_is_found_is_still_brought_home),
+		TEST(a_fault_behind_a_tail_is_what_is_told),
+		TEST(a_source_with_more_than_there_is_room_for_is_told),
+		TEST(a_source_that_ends_with_the_room_is_good),
+		TEST(no_byte_more_than_was_counted_is_taken),
+		TEST(what_flies_when_it_is_full_is_still_brought_home),
+		TEST(a_buffer_that_o_direct_cannot_pin_asks_for_another_plan),
 		cmocka_unit_test(the_hash_is_that_of_the_source_at_any_depth),
 		TEST(the_hash_is_right_after_retries),
 		TEST(the_hash_of_recovered_data_is_right),
@@ -989,6 +1299,7 @@ int main(void)
 		TEST(a_flush_follows_a_failed_run_too),
 		TEST(a_failed_flush_is_told),
 		TEST(an_interrupt_lets_what_flies_come_home),
+		TEST(an_interrupt_hurries_both_ends),
 		TEST(usr1_reports_and_the_run_goes_on),
 		TEST(ticks_tell_progress),
 		TEST(a_signal_that_was_ignored_stays_ignored),

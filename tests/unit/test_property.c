@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any ends, any request, any faults: what was answered as written is what the source holds, nothing
- * else has changed, the figures are those of the ends, and everything comes home.
+ * else has changed, the figures are those of the ends, and everything comes home. Streams end where
+ * they like; the simulated end itself dies of a byte that is out of order.
  *
  * A seed makes a world; SEEDS=n runs n of them (from 1), SEED=k that one alone. A world that fails
  * prints its seed, also where the engine aborts.
@@ -50,6 +51,8 @@ struct world {
 	struct plan_request request;
 	struct plan plan;
 	struct policy policy;
+	uint64_t there;	       /* bytes that the source has from where the span begins */
+	uint64_t given;	       /* bytes of the span that it gave */
 	uint64_t interrupt_at; /* the destination's transfer at which SIGINT comes; 0: none */
 	struct copy *copy;
 	struct copy_result result;
@@ -121,7 +124,7 @@ static void add_curable(struct world *w, unsigned side)
 	};
 	static const enum fault_kind waited[] = { FAULT_BUSY, FAULT_TASK_SET_FULL, FAULT_NO_MEMORY,
 		FAULT_LANE_BUSY };
-	uint64_t at = between(w, 0, w->spec[side].blocks);
+	uint64_t at = between(w, 0, min_u64(w->spec[side].blocks, MAX_BLOCKS));
 	size_t k = between(w, 0, ARRAY_SIZE(kinds) - 1);
 
 	if (maybe(w, 8))
@@ -148,7 +151,7 @@ static void add_fatal(struct world *w, unsigned side)
 		r.kind = FAULT_ABORTED; /* else curable */
 	switch (between(w, 0, 2)) {
 	case 0:
-		r.first_blk = between(w, 0, w->spec[side].blocks);
+		r.first_blk = between(w, 0, min_u64(w->spec[side].blocks, MAX_BLOCKS));
 		r.end_blk = r.first_blk + between(w, 1, 8);
 		break;
 	case 1: r.after = (unsigned)between(w, 0, 40); break;
@@ -195,6 +198,47 @@ static void make_spec(struct world *w, unsigned side, uint32_t block)
 	};
 }
 
+/* A stream on one side in four or so, and files. */
+static void make_kind(struct world *w, unsigned side)
+{
+	struct sim_spec *spec = &w->spec[side];
+	uint64_t all = spec->blocks * spec->block_bytes;
+
+	switch (between(w, 0, 7)) {
+	case 0:
+	case 1:
+		spec->cls = END_BUFFERED;
+		spec->sequential = true;
+		spec->evented = false;
+		if (side == 0)
+			spec->ends_at = maybe(w, 4) ? 0 : between(w, 1, all);
+		break;
+	case 2:
+		spec->cls = END_BUFFERED;
+		spec->evented = false;
+		spec->any_bytes = side == 1 && spec->block_bytes % 512 == 0 && maybe(w, 2);
+		if (spec->any_bytes) /* chunks are multiples of it */
+			spec->block_bytes = 512;
+		spec->size_unknown = side == 1 && maybe(w, 2);
+		break;
+	case 3: spec->cls = END_DIRECT_IO; break;
+	default: break;
+	}
+}
+
+static bool has_end(const struct world *w, unsigned side)
+{
+	return !w->spec[side].sequential && !w->spec[side].size_unknown;
+}
+
+/* What tells no size takes whatever the other side has. */
+static void make_room(struct world *w)
+{
+	if (!has_end(w, 1))
+		w->spec[1].blocks +=
+			w->spec[0].blocks * w->spec[0].block_bytes / w->spec[1].block_bytes;
+}
+
 static void interrupt(void *arg, uint64_t nth)
 {
 	const struct world *w = arg;
@@ -222,6 +266,12 @@ static struct endpoint *open_synth(struct world *w, unsigned side)
 	return synth_open_byte("byte", w->byte, &exit_status);
 }
 
+static uint64_t bytes_of(const struct world *w, unsigned side)
+{
+	return w->is_sim[side] ? w->spec[side].blocks * w->spec[side].block_bytes
+			       : (uint64_t)MAX_BLOCKS * 4096;
+}
+
 static void open_ends(struct world *w)
 {
 	unsigned synth = maybe(w, 5) ? (unsigned)between(w, 0, 1) : 2;
@@ -231,7 +281,7 @@ static void open_ends(struct world *w)
 		w->end[side] = w->is_sim[side] ? sim_open(&w->spec[side]) : open_synth(w, side);
 		hold(w->end[side]);
 		if (w->is_sim[side]) {
-			size_t len = w->end[side]->facts.size_bytes;
+			size_t len = bytes_of(w, side);
 
 			w->before[side] = malloc(len);
 			hold(w->before[side]);
@@ -259,29 +309,53 @@ static void make_request(struct world *w)
 	w->policy.retries = maybe(w, 2) ? 0 : (unsigned)between(w, 0, 3);
 }
 
-/* Mostly one that fits, so that there is something to copy. */
-static void make_asked(struct world *w, uint32_t block)
+static uint32_t make_bs(struct world *w, unsigned side)
 {
-	uint32_t per_bs = maybe(w, 3) ? (uint32_t)between(w, 1, 5) : 1;
-	uint64_t shorter = min_u64(w->spec[0].blocks, w->spec[1].blocks) / per_bs;
+	uint32_t block = w->spec[side].block_bytes;
 
-	w->asked.ibs_bytes = per_bs > 1 || maybe(w, 2) ? per_bs * block : 0;
-	if (w->asked.ibs_bytes == 0 && !w->is_sim[0] && !w->is_sim[1])
-		w->asked.ibs_bytes = 512;
-	w->asked.obs_bytes = w->asked.ibs_bytes;
-	w->asked.skip = maybe(w, 2) ? 0 : between(w, 0, shorter);
-	w->asked.seek = maybe(w, 2) ? 0 : between(w, 0, shorter);
-	w->asked.count = shorter - max_u64(w->asked.skip, w->asked.seek);
-	if (maybe(w, 4))
-		w->asked.count = SPAN_ALL;
+	if (maybe(w, 2))
+		return 0;
+	return maybe(w, 3) ? (uint32_t)between(w, 1, 5) * block : block;
+}
+
+static uint32_t resolved_bs(const struct world *w, uint32_t asked, unsigned side)
+{
+	uint32_t own = w->end[side]->facts.block_bytes, other = w->end[1 - side]->facts.block_bytes;
+
+	if (asked)
+		return asked;
+	if (own > 1)
+		return own;
+	return other > 1 ? other : 512;
+}
+
+/* Mostly one that fits, so that there is something to copy. */
+static void make_asked(struct world *w)
+{
+	struct span_request *rq = &w->asked;
+	uint64_t room[2], ibs, obs;
+
+	rq->ibs_bytes = make_bs(w, 0);
+	rq->obs_bytes = make_bs(w, 1);
+	rq->pad = maybe(w, 3);
+	ibs = resolved_bs(w, rq->ibs_bytes, 0);
+	obs = resolved_bs(w, rq->obs_bytes, 1);
+	rq->skip = maybe(w, 2) ? 0 : between(w, 0, bytes_of(w, 0) / ibs / 2);
+	rq->seek = maybe(w, 2) || !has_end(w, 1) ? 0 : between(w, 0, bytes_of(w, 1) / obs / 2);
+	room[0] = bytes_of(w, 0) - rq->skip * ibs;
+	room[1] = bytes_of(w, 1) - rq->seek * obs;
+	rq->count = round_down_u64(min_u64(room[0], room[1]), max_u64(ibs, obs)) / ibs;
+	if (maybe(w, w->spec[0].sequential ? 2 : 4))
+		rq->count = SPAN_ALL;
 	else if (maybe(w, 3))
-		w->asked.count = between(w, 0, w->asked.count);
+		rq->count = between(w, 0, rq->count);
 }
 
 static void world_make(struct world *w, uint64_t seed, enum trouble trouble)
 {
-	static const uint32_t blocks[] = { 512, 520, 4096 };
-	uint32_t block;
+	static const uint32_t blocks[][2] = { { 512, 512 }, { 520, 520 }, { 4096, 4096 },
+		{ 512, 4096 }, { 4096, 512 } };
+	const uint32_t *block;
 
 	memset(w, 0, sizeof(*w));
 	w->seed = seed;
@@ -289,12 +363,15 @@ static void world_make(struct world *w, uint64_t seed, enum trouble trouble)
 	w->rng.state = seed * 3 + trouble;
 	name_world(w);
 	block = blocks[between(w, 0, ARRAY_SIZE(blocks) - 1)];
-	make_spec(w, 0, block);
-	make_spec(w, 1, block);
+	for (unsigned side = 0; side < 2; side++) {
+		make_spec(w, side, block[side]);
+		make_kind(w, side);
+	}
+	make_room(w);
 	make_faults(w);
 	make_interrupt(w);
 	open_ends(w);
-	make_asked(w, block);
+	make_asked(w);
 	make_request(w);
 }
 
@@ -308,12 +385,16 @@ static void world_close(struct world *w)
 
 /* --- what should come of it --- */
 
-static bool touches(const struct sim_rule *r, uint64_t at_bytes, const struct world *w)
+static bool touches(const struct world *w, unsigned side, const struct sim_rule *r)
 {
-	uint64_t first = at_bytes / w->span.block_bytes;
-	uint64_t end = first + w->span.len_bytes / w->span.block_bytes;
+	uint64_t at = side ? w->span.out_bytes : w->span.in_bytes;
+	uint64_t len = min_u64(w->span.len_bytes, w->there);
+	uint32_t block = w->spec[side].block_bytes;
 
-	return r->end_blk == 0 || (r->first_blk < end && r->end_blk > first);
+	if (side == 1) /* a tail may not be written */
+		len = round_down_u64(len, w->span.out_block_bytes);
+	return r->end_blk == 0 ||
+	       (r->first_blk * block < at + len && r->end_blk * block > at && len > 0);
 }
 
 static bool side_is_used(const struct world *w, unsigned side)
@@ -334,14 +415,13 @@ static bool must_fail(const struct world *w)
 {
 	for (unsigned side = 0; side < 2; side++) {
 		const struct sim_rule *r = &w->rules[side][0];
-		uint64_t at = side ? w->span.out_bytes : w->span.in_bytes;
 
 		if (!side_is_used(w, side) || w->spec[side].nrules == 0)
 			continue;
 		if (r->kind == FAULT_UNMAPPABLE && unmappable(w, side))
 			return true;
 		/* Bad blocks that no retry cures. */
-		if (r->end_blk && r->tries == 0 && touches(r, at, w))
+		if (r->end_blk && r->tries == 0 && touches(w, side, r))
 			return true;
 	}
 	return false;
@@ -358,23 +438,39 @@ static bool can_fail(const struct world *w)
 
 /* --- checks --- */
 
-static bool source_equals(const struct world *w, uint64_t at_bytes, const uint8_t *block)
+/* What is to be found in the destination len bytes from at_bytes of the span. */
+static void expected(const struct world *w, uint64_t at_bytes, uint32_t len, uint8_t *want)
 {
-	uint32_t len = w->span.block_bytes;
+	const uint8_t *before = w->before[1] + w->span.out_bytes + at_bytes;
+	uint64_t filled =
+		round_down_u64(w->given + w->span.out_block_bytes - 1, w->span.out_block_bytes);
 
-	if (w->is_sim[0])
-		return !memcmp(w->before[0] + w->span.in_bytes + at_bytes, block, len);
-	for (uint32_t i = 0; i < len; i++)
-		if (block[i] != w->byte)
-			return false;
-	return true;
+	for (uint32_t i = 0; i < len; i++) {
+		uint64_t at = at_bytes + i;
+
+		if (at < w->given && w->is_sim[0])
+			want[i] = w->before[0][w->span.in_bytes + at];
+		else if (at < w->given)
+			want[i] = w->byte;
+		else
+			want[i] = w->span.pad && at < filled ? 0 : before[i];
+	}
+}
+
+/* How much of what the source gave can be written. */
+static uint64_t writable(const struct world *w)
+{
+	uint64_t whole = round_down_u64(w->given, w->span.out_block_bytes);
+
+	return w->span.pad && whole < w->given ? whole + w->span.out_block_bytes : whole;
 }
 
 /* Each block: outside the span as before; answered as written: the source's; else either. */
-static void check_data(struct world *w, bool incomplete)
+static void check_blocks(struct world *w, bool incomplete)
 {
 	uint32_t len = w->spec[1].block_bytes;
-	uint64_t start = w->span.out_bytes, end = start + w->span.len_bytes;
+	uint64_t start = w->span.out_bytes, end = start + writable(w);
+	uint8_t want[4096];
 
 	for (uint64_t b = 0; b < w->spec[1].blocks; b++) {
 		const uint8_t *now = sim_data(w->end[1]) + b * len;
@@ -386,9 +482,31 @@ static void check_data(struct world *w, bool incomplete)
 			continue;
 		}
 		hold(written || incomplete);
+		expected(w, b * len - start, len, want);
 		if (written || !unchanged)
-			hold(source_equals(w, b * len - start, now));
+			hold(!memcmp(now, want, len));
 	}
+}
+
+/* A stream: no hole, and nothing before it; what a failed write left behind it may be anything. */
+static void check_stream(struct world *w, bool failed_write)
+{
+	const uint8_t *now = sim_data(w->end[1]);
+	uint64_t start = w->span.out_bytes, at = start;
+	uint64_t end = sim_counts(w->end[1])->position;
+	uint8_t want[4096];
+
+	hold(!memcmp(now, w->before[1], start));
+	hold(end >= start && end <= start + w->given);
+	while (at < end) {
+		uint32_t len = (uint32_t)min_u64(sizeof(want), end - at);
+
+		expected(w, at - start, len, want);
+		hold(!memcmp(now + at, want, len));
+		at += len;
+	}
+	if (!failed_write)
+		hold(!memcmp(now + end, w->before[1] + end, bytes_of(w, 1) - end));
 }
 
 static void check_counts(struct world *w, unsigned side, const struct counters *c)
@@ -405,29 +523,84 @@ static void check_counts(struct world *w, unsigned side, const struct counters *
 	hold(k->most_in_flight <= w->plan.depth);
 }
 
+static uint64_t position_after(const struct world *w, unsigned side)
+{
+	uint64_t at = side ? w->span.out_bytes : w->span.in_bytes;
+
+	return sim_counts(w->end[side])->position - at;
+}
+
+static bool is_about_the_end(const struct world *w)
+{
+	enum fault_kind kind = w->result.failed.fault.kind;
+
+	return w->result.failed_end && (kind == FAULT_TAIL || kind == FAULT_FULL);
+}
+
+/* What else can be said against a run that lost nothing. */
+static enum fault_kind end_fault(const struct world *w)
+{
+	if (w->plan.writes && !w->span.pad && w->given % w->span.out_block_bytes != 0)
+		return FAULT_TAIL;
+	if (w->span.must_end && w->there > w->span.len_bytes)
+		return FAULT_FULL;
+	return FAULT_NONE;
+}
+
+/* Nothing lost, no signal. */
+static void check_complete(struct world *w)
+{
+	const struct copy_result *r = &w->result;
+	enum fault_kind want = end_fault(w);
+
+	hold(w->given == min_u64(w->there, w->span.len_bytes));
+	hold(counter_get(&r->in.bytes) == w->given);
+	hold(!w->plan.writes || counter_get(&r->out.bytes) == writable(w));
+	hold(r->failed_end ? r->failed.fault.kind == want : want == FAULT_NONE);
+	hold(r->source_ended || w->there >= w->span.len_bytes);
+	hold(!r->source_ended || w->there < w->span.len_bytes);
+	if (want == FAULT_TAIL)
+		hold(r->failed.len_bytes == w->given % w->span.out_block_bytes);
+}
+
+static void check_out_data(struct world *w, bool lost, bool interrupted)
+{
+	const struct copy_result *r = &w->result;
+
+	if (w->spec[1].sequential) {
+		hold(counter_get(&r->out.bytes) == position_after(w, 1));
+		check_stream(w, counter_get(&r->out.unrecovered) || counter_get(&r->out.retries));
+		return;
+	}
+	if (!w->spec[1].any_bytes)
+		hold(counter_get(&r->out.bytes) == sim_acknowledged_bytes(w->end[1]));
+	check_blocks(w, lost || interrupted);
+}
+
 static void check_result(struct world *w)
 {
 	const struct copy_result *r = &w->result;
 	bool failed = r->failed_end != NULL, interrupted = r->signal != 0;
-	uint64_t lost = counter_get(&r->in.unrecovered) + counter_get(&r->out.unrecovered);
+	bool lost = counter_get(&r->in.unrecovered) + counter_get(&r->out.unrecovered) > 0;
 
-	hold(failed == (lost > 0));
-	hold(!failed || can_fail(w));
-	hold(failed || interrupted || !must_fail(w));
+	w->given = w->span.len_bytes;
+	if (w->spec[0].sequential && w->is_sim[0])
+		w->given = min_u64(w->given, position_after(w, 0));
+	hold((failed && !is_about_the_end(w)) == lost);
+	hold(!lost || can_fail(w));
+	hold(lost || interrupted || !must_fail(w));
 	hold(!interrupted || (r->signal == SIGINT && w->interrupt_at));
 	if (failed)
 		hold(!xfer_is_good(&r->failed));
-	else if (!interrupted)
-		hold(counter_get(&r->in.bytes) == w->span.len_bytes);
+	if (!lost && !interrupted)
+		check_complete(w);
 	for (unsigned side = 0; side < 2; side++)
 		if (w->is_sim[side])
 			check_counts(w, side, side ? &r->out : &r->in);
-	if (w->is_sim[1]) {
-		hold(counter_get(&r->out.bytes) == sim_acknowledged_bytes(w->end[1]));
-		check_data(w, failed || interrupted);
-	}
+	if (w->is_sim[1])
+		check_out_data(w, lost, interrupted);
 	if (w->is_sim[0])
-		hold(!memcmp(sim_data(w->end[0]), w->before[0], w->end[0]->facts.size_bytes));
+		hold(!memcmp(sim_data(w->end[0]), w->before[0], bytes_of(w, 0)));
 }
 
 /* --- a run --- */
@@ -462,6 +635,19 @@ static bool plan(struct world *w)
 	return make_plan(w);
 }
 
+static bool begin(struct world *w)
+{
+	uint64_t at[2] = { w->span.in_bytes, w->span.out_bytes };
+	uint64_t end = w->spec[0].ends_at ? w->spec[0].ends_at : bytes_of(w, 0);
+
+	for (unsigned side = 0; side < 2; side++)
+		if (w->is_sim[side] &&
+			w->end[side]->ops->begin(w->end[side], at[side], SIZE_UNKNOWN) < 0)
+			return false;
+	w->there = w->is_sim[0] ? end - at[0] : UINT64_MAX;
+	return true;
+}
+
 static bool open_copy(struct world *w)
 {
 	int exit_status = 0, replans = 0;
@@ -483,7 +669,7 @@ static bool world_run(struct world *w)
 	const struct copy_watch watch = { .tick_ns = 0 };
 	bool flush = w->is_sim[1] && maybe(w, 2);
 
-	if (!resolve(w) || !plan(w) || !open_copy(w))
+	if (!resolve(w) || !plan(w) || !begin(w) || !open_copy(w))
 		return false;
 	hold(copy_run(w->copy, &watch, flush, &w->result) == 0);
 	hold(w->result.flushed == (flush && counter_get(&w->result.out.commands) > 0));
