@@ -192,6 +192,60 @@ static void range_without_bytes_or_without_end_is_understood(void **state)
 	expect_refusal(&e, OTHER_PATH);
 }
 
+static void partition_of(struct ends *e, unsigned side, unsigned number)
+{
+	e->node[side].kind = NODE_BLOCK;
+	e->node[side].block_rdev = makedev(8, 0);
+	e->node[side].rdev = makedev(8, number);
+}
+
+/* Whatever the ranges: a partition's offsets are not its disk's. */
+static void partition_and_its_disk_overlap(void **state)
+{
+	struct ends e;
+
+	(void)state;
+	two_disks(&e);
+	partition_of(&e, 1, 1);
+	e.range[1].offset_bytes = 1 << 30;
+	expect_refusal(&e, SAME_DISK);
+	partition_of(&e, 0, 1);
+	expect_pass(&e);
+	e.range[1].offset_bytes = 0;
+	expect_refusal(&e, SAME_DISK);
+}
+
+static void two_partitions_of_one_disk_do_not_overlap(void **state)
+{
+	struct ends e;
+
+	(void)state;
+	two_disks(&e);
+	partition_of(&e, 0, 1);
+	partition_of(&e, 1, 2);
+	expect_pass(&e);
+}
+
+static void one_file_as_both_ends_is_refused_whatever_the_ranges(void **state)
+{
+	struct ends e;
+
+	(void)state;
+	memset(&e, 0, sizeof(e));
+	for (unsigned i = 0; i < 2; i++) {
+		e.node[i].kind = NODE_FILE;
+		e.node[i].file_dev = makedev(8, 1);
+		e.node[i].file_ino = 4711;
+		e.range[i] = (struct guard_range){ i ? "b" : "a", &e.node[i], NULL, i << 30, 1 };
+	}
+	expect_refusal(&e, "sgmmcp: b: is the same file as a: not writing\n");
+	e.node[1].file_ino++;
+	expect_pass(&e);
+	e.node[1].file_ino--;
+	e.node[1].file_dev++;
+	expect_pass(&e);
+}
+
 static void disk_without_upper_driver_needs_no_guard(void **state)
 {
 	const struct node n = { .kind = NODE_SG };
@@ -235,6 +289,9 @@ int main(void)
 		cmocka_unit_test(one_identity_is_one_disk_by_two_paths),
 		cmocka_unit_test(ranges_apart_on_one_disk_pass),
 		cmocka_unit_test(range_without_bytes_or_without_end_is_understood),
+		cmocka_unit_test(partition_and_its_disk_overlap),
+		cmocka_unit_test(two_partitions_of_one_disk_do_not_overlap),
+		cmocka_unit_test(one_file_as_both_ends_is_refused_whatever_the_ranges),
 		cmocka_unit_test(disk_without_upper_driver_needs_no_guard),
 		cmocka_unit_test(disk_without_a_block_node_is_refused_unless_forced),
 	};

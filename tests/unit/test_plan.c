@@ -386,6 +386,83 @@ static void inline_lanes_have_a_worker_each(void **state)
 	expect_threads(&s, QUEUE_DEPTH_DEFAULT, QUEUE_DEPTH_DEFAULT);
 }
 
+static void of_class(struct endpoint *ep, enum end_class cls, bool sequential)
+{
+	ep->facts.cls = cls;
+	ep->facts.sequential = sequential;
+	ep->facts.evented = cls == END_DIRECT_IO;
+	ep->facts.can_mmap = ep->facts.can_rw = ep->facts.can_indirect = false;
+}
+
+static void a_stream_has_one_worker(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	of_class(&s.out, END_BUFFERED, true);
+	s.rq.workers = 4;
+	expect_threads(&s, QUEUE_DEPTH_DEFAULT, 1);
+	assert_true(s.plan.in_order);
+	assert_int_equal(s.plan.cpu_copies, 1);
+	assert_int_equal(s.plan.buffer, BUFFER_IN);
+	s.rq.workers = 0;
+	s.rq.io = IO_SG_IO;
+	expect_threads(&s, 1, 1);
+	assert_null(s.plan.depth_note);
+	s.rq.queue_depth = 8;
+	expect_threads(&s, 1, 1);
+	assert_non_null(s.plan.depth_note);
+}
+
+static void files_are_copied_one_chunk_at_a_time_unless_asked(void **state)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	(void)state;
+	of_class(&s.in, END_BUFFERED, false);
+	of_class(&s.out, END_BUFFERED, false);
+	expect_threads(&s, 1, 1);
+	assert_int_equal(s.plan.cpu_copies, 2);
+	assert_int_equal(s.plan.buffer, BUFFER_USER);
+	s.rq.queue_depth = 8;
+	expect_threads(&s, 8, 8);
+	of_class(&s.out, END_DIRECT_IO, false);
+	expect_threads(&s, 8, 1);
+	assert_int_equal(s.plan.cpu_copies, 1);
+}
+
+static void o_direct_and_sg_share_a_worker_and_a_pinned_buffer(void **state)
+{
+	struct scene s = scene(DEVICE | PIN, DEVICE);
+
+	(void)state;
+	of_class(&s.out, END_DIRECT_IO, false);
+	expect_threads(&s, QUEUE_DEPTH_DEFAULT, 1);
+	assert_int_equal(s.plan.buffer, BUFFER_IN);
+	assert_true(s.plan.in.must_pin);
+	assert_int_equal(s.plan.cpu_copies, 0);
+	s.in.facts.pinnable = false;
+	make(&s);
+	assert_int_equal(s.plan.buffer, BUFFER_USER);
+	assert_int_equal(s.plan.cpu_copies, 1);
+}
+
+static void block_nodes_alone_are_driven_by_sg_io(void **state)
+{
+	struct scene s = scene(BLK, BLK);
+
+	(void)state;
+	s.in.facts.can_indirect = s.out.facts.can_indirect = false;
+	make(&s);
+	assert_int_equal(s.plan.in.via, VIA_BLOCK);
+	assert_int_equal(s.plan.out.via, VIA_BLOCK);
+	assert_int_equal(s.plan.in.io, IO_SG_IO);
+	of_class(&s.out, END_BUFFERED, false);
+	make(&s);
+	assert_int_equal(s.plan.in.via, VIA_BLOCK);
+	assert_int_equal(s.plan.in.method, METHOD_DIO);
+}
+
 static void one_command_at_a_time_goes_by_sg_io(void **state)
 {
 	struct scene s = scene(DEVICE, DEVICE);
@@ -624,6 +701,10 @@ int main(void)
 		cmocka_unit_test(the_wanted_chunk_is_of_whole_blocks_and_fits_an_int),
 		cmocka_unit_test(evented_lanes_share_a_worker),
 		cmocka_unit_test(inline_lanes_have_a_worker_each),
+		cmocka_unit_test(a_stream_has_one_worker),
+		cmocka_unit_test(files_are_copied_one_chunk_at_a_time_unless_asked),
+		cmocka_unit_test(o_direct_and_sg_share_a_worker_and_a_pinned_buffer),
+		cmocka_unit_test(block_nodes_alone_are_driven_by_sg_io),
 		cmocka_unit_test(one_command_at_a_time_goes_by_sg_io),
 		cmocka_unit_test(there_are_no_more_slots_than_chunks),
 		cmocka_unit_test(memory_limits_the_depth),

@@ -37,6 +37,7 @@ static const struct fake_path fakes[] = {
 	{ "/dev/sdb1", S_IFBLK, 8, 17, 0 },
 	{ "/dev/sda1", S_IFBLK, 8, 1, 0 },
 	{ "/srv/image", S_IFREG, 0, 40, 36 },
+	{ "/srv/", S_IFDIR, 0, 40, 36 },
 	{ "/gone/swap file", S_IFREG, 8, 17, 99 },
 	{ "/", S_IFDIR, 0, 41, 22 },
 };
@@ -506,6 +507,23 @@ static void without_proc_and_sysfs_nothing_is_found(void **state)
 	assert_false(usage_opener(&u, text, sizeof(text)));
 }
 
+/* The directory of a new file stands for it. */
+static void file_is_found_by_its_mount_or_that_of_its_directory(void **state)
+{
+	const struct machine *m = *state;
+	struct usage u = usage_of(m, 8, 16);
+
+	assert_false(usage_holds_file(&u, "/srv/new"));
+	mounts(m, "36 22 8:17 / /srv rw - ext4 /dev/sdb1 rw\n");
+	assert_true(usage_holds_file(&u, "/srv/new"));
+	tree_virtual(&m->sys, "dm-3", "253:3");
+	tree_slave(&m->sys, "dm-3", "8:17");
+	mounts(m, "36 22 253:3 / /srv rw - ext4 /dev/mapper/vg-srv rw\n");
+	assert_true(usage_holds_file(&u, "/srv/new"));
+	mounts(m, "36 22 8:1 / /srv rw - ext4 /dev/sda1 rw\n");
+	assert_false(usage_holds_file(&u, "/srv/new"));
+}
+
 static void process_that_has_it_open_is_named(void **state)
 {
 	const struct machine *m = *state;
@@ -557,6 +575,7 @@ int main(void)
 		USAGE_TEST(root_of_a_chroot_is_found_by_its_mount),
 		USAGE_TEST(root_without_a_disk_is_on_none),
 		USAGE_TEST(without_proc_and_sysfs_nothing_is_found),
+		USAGE_TEST(file_is_found_by_its_mount_or_that_of_its_directory),
 		USAGE_TEST(process_that_has_it_open_is_named),
 	};
 
