@@ -14,6 +14,9 @@
 #   stderr, stderr~  the same for standard error
 #   tty      standard output is a terminal
 #   closed   standard output is closed
+#   unread   standard output is a pipe that nobody reads from any more; a refusal in no words
+#   file     NAME TEXT: a file of one line in the working directory beforehand
+#   leaves   NAME TEXT: one that must be there afterwards
 #   longer   a refusal may have more than 200 characters
 #   lines    N: the refusal has so many lines
 #
@@ -78,6 +81,11 @@ run_binary()
 	elif ((closed)); then
 		: >"$scratch/out"
 		timeout 20 "$binary" "${args[@]}" >&- 2>"$scratch/err" </dev/null
+	elif ((unread)); then
+		timeout 20 "$binary" "${args[@]}" 2>"$scratch/err" </dev/null | :
+		status=${PIPESTATUS[0]}
+		cd "$here" || exit 1
+		return
 	else
 		timeout 20 "$binary" "${args[@]}" >"$scratch/out" 2>"$scratch/err" </dev/null
 	fi
@@ -87,7 +95,7 @@ run_binary()
 
 run_case()
 {
-	local status problems=0
+	local status problems=0 line
 
 	[[ -n $name ]] || return 0
 	if ((on_tty)) && ! command -v script >/dev/null; then
@@ -97,11 +105,20 @@ run_case()
 	fi
 	mkdir -p "$scratch/work"
 	: >"$scratch/err"
+	: >"$scratch/out"
+	for line in "${files[@]}"; do
+		printf '%s\n' "${line#* }" >"$scratch/work/${line%% *}"
+	done
 	run_binary
+	for line in "${leaves[@]}"; do
+		[[ $(<"$scratch/work/${line%% *}") == "${line#* }" ]] || fail "no such file: $line"
+		rm -f "$scratch/work/${line%% *}"
+	done
+	for line in "${files[@]}"; do rm -f "$scratch/work/${line%% *}"; done
 	((status == want_status)) || fail "exit status $status, not $want_status"
 	check_stream stdout "$scratch/out" "$out_literal" "${out_patterns[@]}"
 	check_stream stderr "$scratch/err" "$err_literal" "${err_patterns[@]}"
-	if ((want_status != 0)); then
+	if ((want_status != 0 && !unread)); then
 		(($(wc -l <"$scratch/err") == lines)) || fail "not $lines line(s)"
 		((longer || lines > 1 || $(wc -c <"$scratch/err") <= 201)) || fail "longer than 200 characters"
 	fi
@@ -112,8 +129,8 @@ run_case()
 
 begin_case()
 {
-	name=$1 args_text='' want_status=0 on_tty=0 closed=0 longer=0 lines=1 out_literal='' err_literal=''
-	out_patterns=() err_patterns=()
+	name=$1 args_text='' want_status=0 on_tty=0 closed=0 unread=0 longer=0 lines=1
+	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() leaves=()
 }
 
 run_file()
@@ -131,6 +148,9 @@ run_file()
 		closed) closed=1 ;;
 		longer) longer=1 ;;
 		lines) lines=$text ;;
+		unread) unread=1 ;;
+		file) files+=("$text") ;;
+		leaves) leaves+=("$text") ;;
 		stdout) out_literal+=$text$'\n' ;;
 		stderr) err_literal+=$text$'\n' ;;
 		stdout~) out_patterns+=("$text") ;;
