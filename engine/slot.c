@@ -168,13 +168,18 @@ bool slot_source_ends(struct slot *s)
 {
 	struct lane *lane = s->lane[0];
 
+	s->step = 0;
 	s->x.op = XFER_READ;
 	s->x.len_bytes = 1;
+	s->x.offset_bytes = s->recipe->start_bytes[0] + s->recipe->feed->end_bytes;
 	s->x.buf = s->buf[0];
 	if (lane->ep->ops->submit(lane, &s->x) == XFER_WAIT)
 		lane->ep->ops->reap(lane, &s->x);
+	if (!fault_is_good(&s->x.fault))
+		return false;
 	if (s->x.done_bytes == 0)
 		return true;
+	s->step = s->recipe->steps - 1; /* it is the destination that is full */
 	s->x.fault.kind = FAULT_FULL;
 	return false;
 }

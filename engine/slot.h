@@ -65,8 +65,8 @@ void slot_begin(struct slot *s, const struct chunk *c);
 enum slot_next slot_step(struct slot *s);
 
 /*
- * When all has been copied: false if the source has more, and slot->x tells so. Only of a
- * sequential source, whose next byte it takes.
+ * When all has been copied: false if the source has more, or cannot tell, and slot->x says which.
+ * Only of a sequential source, whose next byte it takes.
  */
 bool slot_source_ends(struct slot *s) MUST_CHECK;
 
