@@ -69,6 +69,20 @@ static struct endpoint *open_pipe(struct opening *w, const char *name, int fd)
 	return pipe_open(&params, &w->exit_status);
 }
 
+/* A shell may have opened a disk for us (> /dev/sdb): then it is guarded like any other. */
+static bool stdio_disk(struct opening *w)
+{
+	struct node n;
+
+	if (node_lookup(w->role == END_SOURCE ? "/proc/self/fd/0" : "/proc/self/fd/1", "/sys", &n) <
+			0 ||
+		(n.kind != NODE_BLOCK && n.kind != NODE_BLOCK_SCSI))
+		return false;
+	*w->node = n;
+	*w->is_disk = true;
+	return true;
+}
+
 static struct endpoint *open_stdio(struct opening *w)
 {
 	bool reads = w->role == END_SOURCE;
@@ -83,6 +97,9 @@ static struct endpoint *open_stdio(struct opening *w)
 		w->exit_status = EXIT_FILE;
 		return NULL;
 	}
+	if (stdio_disk(w))
+		return open_pipe(w, reads ? "/dev/stdin" : "/dev/stdout",
+			reads ? STDIN_FILENO : STDOUT_FILENO);
 	return open_pipe(w, reads ? "standard input" : "standard output",
 		reads ? STDIN_FILENO : STDOUT_FILENO);
 }

@@ -267,6 +267,12 @@ refusals() {
 	refused 'a mounted block node is not written' 15 'mounted on /mnt/files' "if=$a" "of=$disk_c"
 	refused 'nor through its sg node' 15 'mounted on /mnt/files' "if=$disk_a" "of=$c"
 	refused 'nor by SG_IO' 15 'mounted on /mnt/files' "if=$a" "of=$disk_c" oflag=sgio
+	begin 'nor as the standard output'
+	"$sgmmcp" "if=$a" 2>/tmp/err >"$disk_c"
+	took
+	expect_status 15
+	expect_one_line 'mounted on /mnt/files'
+
 	refused 'a file on the disk that is read is not written' 15 'lies on the disk that is read' \
 		"if=$c" "of=$files/new"
 	expect 'it was created' test ! -e "$files/new"
