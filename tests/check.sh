@@ -8,6 +8,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build
 passed=0 failed=0 skipped=0
+MAKEFLAGS=-j$(nproc)
+export MAKEFLAGS
 
 # add_counts LOG STATUS STAGE
 add_counts() {

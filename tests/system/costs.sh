@@ -9,7 +9,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-readonly MIB=16 SHORT=1024 LONG=2560 CHUNK=8 # blocks
+readonly MIB=16 SHORT=512 LONG=1536 CHUNK=8 # blocks
 
 # calls REGEX: sets REPLY to how many of the system calls strace saw.
 calls() {

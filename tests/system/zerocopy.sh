@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: asan qemu -k 6.1 -s 2 -d 8 -d 8
+# guest: qemu -k 6.1 -s 2 -d 8 -d 8
 # guest: asan qemu -k 6.12 -s 2 -d 8 -d 8
 # guest: uml
 #
@@ -10,9 +10,9 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-readonly MIB=8
+readonly MIB=4
 readonly TRACE=/sys/kernel/tracing
-readonly COUNT=15001 SKIP=500 SEEK=77
+readonly COUNT=7001 SKIP=500 SEEK=77
 
 source_data=/tmp/source pattern=/tmp/pattern expected=/tmp/expected
 
