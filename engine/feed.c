@@ -13,7 +13,8 @@ void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigne
 	assert(chunk_bytes > 0 && len_bytes <= INT64_MAX);
 	memset(f, 0, sizeof(*f));
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->changed, NULL);
+	pthread_cond_init(&f->resumed, NULL);
+	pthread_cond_init(&f->gathered, NULL);
 	f->end_bytes = len_bytes;
 	f->chunk_bytes = chunk_bytes;
 	f->workers = workers;
@@ -23,7 +24,8 @@ void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigne
 void feed_destroy(struct feed *f)
 {
 	assert(f->workers == 0);
-	pthread_cond_destroy(&f->changed);
+	pthread_cond_destroy(&f->resumed);
+	pthread_cond_destroy(&f->gathered);
 	pthread_mutex_destroy(&f->lock);
 }
 
@@ -62,13 +64,21 @@ void feed_stop(struct feed *f)
 {
 	pthread_mutex_lock(&f->lock);
 	f->state = FEED_STOPPED;
-	pthread_cond_broadcast(&f->changed);
+	pthread_cond_broadcast(&f->resumed);
+	pthread_cond_signal(&f->gathered);
 	pthread_mutex_unlock(&f->lock);
 }
 
 bool feed_is_stopped(const struct feed *f)
 {
 	return f->state == FEED_STOPPED;
+}
+
+/* With the lock held. */
+static void tell_if_gathered(struct feed *f)
+{
+	if (f->waiting == f->workers)
+		pthread_cond_signal(&f->gathered);
 }
 
 bool feed_pause(struct feed *f)
@@ -79,7 +89,7 @@ bool feed_pause(struct feed *f)
 	if (f->state == FEED_RUNS)
 		f->state = FEED_PAUSED;
 	while (f->state == FEED_PAUSED && f->waiting < f->workers)
-		pthread_cond_wait(&f->changed, &f->lock);
+		pthread_cond_wait(&f->gathered, &f->lock);
 	paused = f->state == FEED_PAUSED;
 	pthread_mutex_unlock(&f->lock);
 	return paused;
@@ -90,7 +100,7 @@ void feed_resume(struct feed *f)
 	pthread_mutex_lock(&f->lock);
 	if (f->state == FEED_PAUSED)
 		f->state = FEED_RUNS;
-	pthread_cond_broadcast(&f->changed);
+	pthread_cond_broadcast(&f->resumed);
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -98,9 +108,9 @@ void feed_wait(struct feed *f)
 {
 	pthread_mutex_lock(&f->lock);
 	f->waiting++;
-	pthread_cond_broadcast(&f->changed);
+	tell_if_gathered(f);
 	while (f->state == FEED_PAUSED)
-		pthread_cond_wait(&f->changed, &f->lock);
+		pthread_cond_wait(&f->resumed, &f->lock);
 	f->waiting--;
 	pthread_mutex_unlock(&f->lock);
 }
@@ -110,6 +120,6 @@ void feed_leave(struct feed *f)
 	pthread_mutex_lock(&f->lock);
 	assert(f->workers > 0);
 	f->workers--;
-	pthread_cond_broadcast(&f->changed);
+	tell_if_gathered(f);
 	pthread_mutex_unlock(&f->lock);
 }

@@ -31,7 +31,8 @@ struct feed {
 	_Atomic enum feed_state state;
 	_Atomic uint64_t next_bytes; /* may run past the end, by a chunk for each claim after it */
 	pthread_mutex_t lock;	     /* the rest */
-	pthread_cond_t changed;
+	pthread_cond_t resumed;	     /* what workers wait for: the state is another */
+	pthread_cond_t gathered;   /* what feed_pause() waits for: all workers wait or have left */
 	unsigned waiting, workers; /* threads in feed_wait(); threads that have not left */
 };
 
