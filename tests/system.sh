@@ -26,6 +26,7 @@ usage() {
 
 	  SGMMCP       the program under test (default: ./sgmmcp)
 	  SGMMCP_ASAN  the same, built with sanitizers (default: build/asan/sgmmcp)
+	  SGMMCP_FULL  not empty: also what takes long and differs little from the rest
 	  KEEP         keep the output of all runs below this directory
 	EOF
 }

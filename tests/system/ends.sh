@@ -124,6 +124,8 @@ every_pair() {
 	for in in $sources; do
 		for out in $dests; do
 			for qd in $depths; do
+				# One at a time differs least, and most where both ends are alike.
+				[[ $qd != 1 || $in == "$out" || -n ${SGMMCP_FULL:-} ]] || continue
 				pair "$in" "$out" "$qd"
 			done
 		done
@@ -342,10 +344,12 @@ cp "$pattern" "$expected_zeros"
 put "$zeros" "$expected_zeros" "$SKIP" "$SEEK" "$COUNT" 512
 every_pair
 rm -f "$files/source" "$files/dest"
-odd_tails
 pipelines
-refusals
-failures
+if is_uml; then
+	odd_tails
+	refusals
+	failures
+fi
 begin 'the source is as it was'
 expect_equal "$disk_a" "$source_data"
 umount "$files"
