@@ -122,8 +122,11 @@ make_expected
 for io in sg_io rw; do
 	batch "$io" mmap 0
 	batch "$io" dio 1
-	batch "$io" indirect 0
-	batch "$io" auto 0
+	# In this guest auto is mmap; and how the driver copies does not depend on the block length.
+	if ((block == 512)) || [[ -n ${SGMMCP_FULL:-} ]]; then
+		batch "$io" indirect 0
+		batch "$io" auto 0
+	fi
 done
 begin 'the source is as it was'
 expect_equal "$disk_a" "$source_data"
