@@ -442,11 +442,13 @@ static int conclude(struct run *r)
 		.details = o->status != STATUS_NOXFER && !o->quiet,
 	};
 	int exit_status = say_fault(r);
-	int flush_status = say_flush_fault(r), hash_status;
+	int flush_status = say_flush_fault(r);
+	int miscompare_status = say_miscompare(r); /* also where the run failed later */
+	int hash_status;
 
 	if (!exit_status)
-		exit_status = say_miscompare(r);
-	if (!exit_status)
+		exit_status = miscompare_status;
+	if (!exit_status && !r->result.signal)
 		exit_status = say_longer(r);
 	say_resets(r);
 	if (o->status != STATUS_NONE)

@@ -120,7 +120,7 @@ struct end_facts {
 	bool needs_flush; /* a destination that has a cache to be flushed */
 	bool evented;	  /* may answer XFER_WAIT: worth more than one slot to a worker */
 	bool sequential;  /* takes or gives bytes in one order only: offsets mean nothing to it,
-			   * each transfer goes on where the one before it stopped */
+			   * each transfer goes on where the one before it stopped. Never evented */
 };
 
 struct endpoint;

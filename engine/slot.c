@@ -16,7 +16,6 @@ void slot_begin(struct slot *s, const struct chunk *c)
 	s->step = 0;
 	s->tries = 0;
 	s->delay_ns = 0;
-	s->source_ended = false;
 	s->is_home = false;
 	s->tail_bytes = 0;
 }
@@ -39,7 +38,6 @@ static COLD void source_ended(struct slot *s)
 {
 	assert(s->x.op == XFER_READ && s->lane[0]->ep->facts.sequential);
 	s->chunk.len_bytes = s->x.done_bytes;
-	s->source_ended = true;
 	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + s->x.done_bytes);
 }
 

@@ -52,7 +52,6 @@ struct slot {
 	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
 			 */
 	bool is_home;	/* it is, and slot_land() need not reap it */
-	bool source_ended;   /* inside or at the start of this chunk */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
 	nsec_t delay_ns;
 	struct xfer x;

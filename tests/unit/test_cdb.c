@@ -118,9 +118,26 @@ static void each_form_has_its_name(void **state)
 	assert_string_equal(cdb_name(16, CDB_VERIFY), "VERIFY(16)");
 }
 
+static void verify_compares_what_it_is_sent_and_has_no_fua(void **state)
+{
+	static const struct {
+		unsigned bytes;
+		uint8_t opcode;
+	} cases[] = { { 10, 0x2f }, { 12, 0xaf }, { 16, 0x8f } };
+	uint8_t cdb[CDB_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cdb_init(cdb, cases[i].bytes, CDB_VERIFY, CDB_DPO | CDB_FUA);
+		assert_int_equal(cdb[0], cases[i].opcode);
+		assert_int_equal(cdb[1], CDB_DPO | 0x02);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verify_compares_what_it_is_sent_and_has_no_fua),
 		cmocka_unit_test(each_form_has_its_bytes),
 		cmocka_unit_test(writes_differ_by_the_opcode_alone),
 		cmocka_unit_test(dpo_and_fua_stay_when_the_range_changes),
