@@ -19,6 +19,7 @@
 struct opening {
 	const struct options *o;
 	const struct side_options *side;
+	const char *path; /* NULL: standard input or output */
 	enum end_role role;
 	struct node *node;
 	bool *is_disk;
@@ -27,14 +28,14 @@ struct opening {
 
 static struct endpoint *refuse(struct opening *w, const char *why)
 {
-	diag(w->side->path, "%s: %s", node_kind_name(w->node->kind), why);
+	diag(w->path, "%s: %s", node_kind_name(w->node->kind), why);
 	w->exit_status = EXIT_FILE;
 	return NULL;
 }
 
 static struct endpoint *open_sg(struct opening *w)
 {
-	const struct sg_params params = { w->side->path, w->node, w->role, w->side->flags,
+	const struct sg_params params = { w->path, w->node, w->role, w->side->flags,
 		w->o->timeout_ms };
 
 	*w->is_disk = true;
@@ -45,7 +46,7 @@ static struct endpoint *open_sg(struct opening *w)
 static struct endpoint *open_block(struct opening *w)
 {
 	unsigned flags = w->side->flags & ~(w->role == END_DEST ? (unsigned)END_EXCL : 0);
-	const struct file_params params = { w->side->path, w->role, flags };
+	const struct file_params params = { w->path, w->role, flags };
 
 	*w->is_disk = true;
 	if (flags & END_SGIO)
@@ -56,7 +57,7 @@ static struct endpoint *open_block(struct opening *w)
 
 static struct endpoint *open_file(struct opening *w)
 {
-	const struct file_params params = { w->side->path, w->role, w->side->flags };
+	const struct file_params params = { w->path, w->role, w->side->flags };
 
 	return w->side->flags & END_DIRECT ? aio_open(&params, &w->exit_status)
 					   : file_open(&params, &w->exit_status);
@@ -124,21 +125,21 @@ static struct endpoint *open_node(struct opening *w)
 	case NODE_STDIO: return open_stdio(w);
 	case NODE_ZERO:
 		if (w->role == END_SOURCE)
-			return synth_open_byte(w->side->path, 0, &w->exit_status);
-		return synth_open_null(w->side->path, &w->exit_status);
+			return synth_open_byte(w->path, 0, &w->exit_status);
+		return synth_open_null(w->path, &w->exit_status);
 	case NODE_NULL:
 		if (w->role == END_DEST)
-			return synth_open_null(w->side->path, &w->exit_status);
-		return open_pipe(w, w->side->path, -1);
-	case NODE_FIFO: return open_pipe(w, w->side->path, -1);
+			return synth_open_null(w->path, &w->exit_status);
+		return open_pipe(w, w->path, -1);
+	case NODE_FIFO: return open_pipe(w, w->path, -1);
 	case NODE_CHAR:
 		if (is_stream(w->node))
-			return open_pipe(w, w->side->path, -1);
+			return open_pipe(w, w->path, -1);
 		return refuse(w, "is no disk, file or stream (give an sg node, /dev/sgN)");
 	case NODE_MISSING:
 		if (w->role == END_DEST)
 			return open_file(w);
-		diag(w->side->path, "no such file or device");
+		diag(w->path, "no such file or device");
 		w->exit_status = EXIT_FILE;
 		return NULL;
 	default: return refuse(w, "is no disk, file or stream (give an sg node, /dev/sgN)");
@@ -147,7 +148,7 @@ static struct endpoint *open_node(struct opening *w)
 
 static struct endpoint *open_path(struct opening *w)
 {
-	const char *path = w->side->path ? w->side->path : "-";
+	const char *path = w->path ? w->path : "-";
 
 	if (node_lookup(path, "/sys", w->node) == 0)
 		return open_node(w);
@@ -156,34 +157,56 @@ static struct endpoint *open_path(struct opening *w)
 	return NULL;
 }
 
-static int open_in(struct ends *e, const struct options *o)
+static int open_in(struct end *e, const struct options *o)
 {
-	struct opening w = { o, &o->in, END_SOURCE, &e->in_node, &e->in_is_disk, 0 };
 	const struct side_options *side = &o->in;
+	struct opening w = { o, side, side->path, END_SOURCE, &e->node, &e->is_disk, 0 };
 
 	if (o->generated) {
-		e->in = synth_open_pattern(o->generated, &o->pattern, &w.exit_status);
-		return w.exit_status;
-	}
-	if (side->flags & (END_ZEROS | END_ONES)) {
+		e->ep = synth_open_pattern(o->generated, &o->pattern, &w.exit_status);
+	} else if (side->flags & (END_ZEROS | END_ONES)) {
 		bool ones = (side->flags & END_ONES) != 0;
 
-		e->in = synth_open_byte(ones ? "ff" : "00", ones ? 0xff : 0, &w.exit_status);
-		return w.exit_status;
+		e->ep = synth_open_byte(ones ? "ff" : "00", ones ? 0xff : 0, &w.exit_status);
+	} else {
+		e->ep = open_path(&w);
 	}
-	e->in = open_path(&w);
 	return w.exit_status;
 }
 
-static int open_out(struct ends *e, const struct options *o)
+static int open_out(struct end *e, const struct options *o, const char *path)
 {
 	enum end_role role = o->compare ? END_SOURCE : END_DEST;
-	struct opening w = { o, &o->out, role, &e->out_node, &e->out_is_disk, 0 };
+	struct opening w = { o, &o->out, path, role, &e->node, &e->is_disk, 0 };
 
-	e->out = open_path(&w);
-	if (e->out && o->generated)
-		synth_set_blocks(e->in, e->out->facts.block_bytes);
+	e->ep = open_path(&w);
 	return w.exit_status;
+}
+
+/* What is made has blocks only where what it goes to has them. */
+static void set_blocks(struct ends *e)
+{
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < e->nouts; i++)
+		if (e->out[i].ep->facts.block_bytes > most)
+			most = e->out[i].ep->facts.block_bytes;
+	synth_set_blocks(e->in.ep, most);
+}
+
+static int open_outs(struct ends *e, const struct options *o)
+{
+	int exit_status = 0;
+
+	for (unsigned i = 0; i < o->nouts && !exit_status; i++)
+		exit_status = open_out(&e->out[e->nouts++], o, o->out_path[i]);
+	return exit_status;
+}
+
+int ends_open_outs(struct ends *e, const struct options *o)
+{
+	memset(e, 0, sizeof(*e));
+	return open_outs(e, o);
 }
 
 int ends_open(struct ends *e, const struct options *o)
@@ -191,27 +214,40 @@ int ends_open(struct ends *e, const struct options *o)
 	int exit_status;
 
 	memset(e, 0, sizeof(*e));
-	exit_status = open_in(e, o);
-	return exit_status ? exit_status : open_out(e, o);
+	exit_status = open_in(&e->in, o);
+	if (!exit_status)
+		exit_status = open_outs(e, o);
+	if (!exit_status && o->generated)
+		set_blocks(e);
+	return exit_status;
+}
+
+static void end_close(struct end *e)
+{
+	if (e->ep)
+		e->ep->ops->close(e->ep);
+	e->ep = NULL;
 }
 
 void ends_close(struct ends *e)
 {
-	if (e->out)
-		e->out->ops->close(e->out);
-	if (e->in)
-		e->in->ops->close(e->in);
-	e->in = e->out = NULL;
+	for (unsigned i = 0; i < e->nouts; i++)
+		end_close(&e->out[i]);
+	end_close(&e->in);
 }
 
 int ends_discard_output(struct ends *e)
 {
 	int exit_status = 0;
-	struct endpoint *null_end = synth_open_null(e->out->name, &exit_status);
 
-	if (!null_end)
-		return exit_status;
-	e->out->ops->close(e->out);
-	e->out = null_end;
-	return 0;
+	for (unsigned i = 0; i < e->nouts && !exit_status; i++) {
+		struct end *out = &e->out[i];
+		struct endpoint *null_end = synth_open_null(out->ep->name, &exit_status);
+
+		if (!null_end)
+			break;
+		end_close(out);
+		out->ep = null_end;
+	}
+	return exit_status;
 }

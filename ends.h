@@ -4,17 +4,23 @@
 #define ENDS_H
 
 #include "endpoints/node.h"
+#include "engine/sides.h"
 #include "options.h"
 
+/* One operand, opened. */
+struct end {
+	struct endpoint *ep;
+	struct node node;
+	bool is_disk; /* an sg or block node: as a destination, the guard has to be asked */
+};
+
 struct ends {
-	struct endpoint *in, *out;
-	struct node in_node, out_node;
-	bool out_is_disk; /* out is an sg or block node: the guard has to be asked */
-	bool in_is_disk;
+	struct end in, out[OUTS_MAX];
+	unsigned nouts;
 };
 
 /*
- * Opens both, out as a second source where the two are to be compared; a side without a name is
+ * Opens all, each out as a further source where they are to be compared; a side without a name is
  * standard input or output. What cannot be an end, does not exist or is of the wrong kind is
  * refused; nothing is created yet. 0, or the exit status with the reason said; ends_close() either
  * way.
@@ -22,7 +28,10 @@ struct ends {
 int ends_open(struct ends *e, const struct options *o) MUST_CHECK;
 void ends_close(struct ends *e);
 
-/* Puts the null sink in the destination's place (-n), once that has passed all checks. */
+/* The outs alone. */
+int ends_open_outs(struct ends *e, const struct options *o) MUST_CHECK;
+
+/* Puts null sinks in the destinations' places (-n), once those have passed all checks. */
 int ends_discard_output(struct ends *e) MUST_CHECK;
 
 #endif

@@ -37,9 +37,13 @@ static void set_name(struct hashlines *h, const char *name)
 	*to = '\0';
 }
 
-void hashlines_init(struct hashlines *h, const char *name, const char *out_path)
+void hashlines_init(
+	struct hashlines *h, const char *name, const char *const *out_path, unsigned nouts)
 {
-	h->fd = is_stdout(out_path) ? STDERR_FILENO : STDOUT_FILENO;
+	h->fd = STDOUT_FILENO;
+	for (unsigned i = 0; i < nouts; i++)
+		if (is_stdout(out_path[i]))
+			h->fd = STDERR_FILENO;
 	h->err = 0;
 	h->escaped = false;
 	set_name(h, name);

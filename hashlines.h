@@ -18,10 +18,11 @@ struct hashlines {
 };
 
 /*
- * name is that of the source, out_path of the destination, which exists by now; NULL: standard
- * output.
+ * name is that of the source, out_path those of the nouts destinations, which exist by now; NULL:
+ * standard output.
  */
-void hashlines_init(struct hashlines *h, const char *name, const char *out_path);
+void hashlines_init(
+	struct hashlines *h, const char *name, const char *const *out_path, unsigned nouts);
 
 void hashlines_window(struct hashlines *h, const char *hex, uint64_t from_bytes, uint64_t to_bytes);
 void hashlines_whole(struct hashlines *h, const char *hex);

@@ -34,7 +34,8 @@
 struct parse {
 	struct options o;
 	const char *word;		/* the one being read */
-	const char *given[ROWS];	/* by operand row: the word that set it */
+	const char *given[ROWS];	/* by operand row: the word that set it, at last */
+	unsigned times[ROWS];		/* how often */
 	uint64_t seed;			/* seed= */
 	uint32_t bs_bytes;		/* of both sides; 0: not given */
 	enum xfer_method xfer;		/* xfer=: both sides */
@@ -61,6 +62,7 @@ struct operand {
 	enum group group;
 	const char *same_as; /* this row is another name for that one */
 	bool (*set)(struct parse *p, const struct operand *row, const char *value);
+	unsigned most;	    /* how often it may be given; 0: once */
 	size_t field, size; /* where in struct parse, for the general set functions */
 	uint64_t min, max;
 	const struct choice *choices; /* up to a NULL word */
@@ -73,11 +75,11 @@ struct option {
 	enum options_result (*apply)(struct parse *p);
 };
 
-enum sides { SIDE_IN = 1, SIDE_OUT = 2, SIDE_BOTH = 3 };
+enum flag_sides { SIDE_IN = 1, SIDE_OUT = 2, SIDE_BOTH = 3 };
 
 struct flag {
 	const char *word;
-	enum sides sides;
+	enum flag_sides sides;
 	unsigned sets;		 /* enum end_flags and WORD_* */
 	enum xfer_method method; /* METHOD_AUTO: not about methods */
 	const char *help;
@@ -246,6 +248,15 @@ static bool set_path(struct parse *p, const struct operand *row, const char *val
 	if (strlen(value) >= PATH_MAX)
 		return refuse(p, EXIT_SYNTAX, p->word, "file name too long");
 	memcpy((char *)p + row->field, &value, sizeof(value));
+	return true;
+}
+
+static bool add_out(struct parse *p, const struct operand *row, const char *value)
+{
+	(void)row;
+	if (strlen(value) >= PATH_MAX)
+		return refuse(p, EXIT_SYNTAX, p->word, "file name too long");
+	p->o.out_path[p->o.nouts++] = value;
 	return true;
 }
 
@@ -514,6 +525,7 @@ static const struct choice io_choices[] = { { "sg_io", IO_SG_IO }, { "rw", IO_RW
 static const struct choice verify_choices[] = {
 	{ "after", VERIFY_AFTER },
 	{ "drive", VERIFY_DRIVE },
+	{ "each", VERIFY_EACH },
 	{ NULL, 0 },
 };
 
@@ -541,8 +553,8 @@ static const struct choice status_choices[] = {
 static const struct operand operands[] = {
 	{ "if", "FILE", "standard input", "read from FILE", GROUP_DD, .set = set_path,
 		FIELD(o.in.path) },
-	{ "of", "FILE", "standard output", "write to FILE; . or /dev/null writes nothing", GROUP_DD,
-		.set = set_path, FIELD(o.out.path) },
+	{ "of", "FILE", "standard output", "write to FILE (up to 8 of them); .: to none", GROUP_DD,
+		.set = add_out, .most = OUTS_MAX },
 	{ "bs", "BYTES", "the device's block length", "unit of count, skip and seek", GROUP_DD,
 		NUMBER(bs_bytes, 1, UINT32_MAX) },
 	{ "ibs", "BYTES", "the source's", "unit of count and skip", GROUP_DD,
@@ -565,7 +577,7 @@ static const struct operand operands[] = {
 		"nocreat, notrunc, sync (pads the tail), fsync, fdatasync, null", GROUP_DD,
 		.set = set_conv },
 
-	{ "verify", "after|drive", "no", "after the copy: read back and compare, or by VERIFY",
+	{ "verify", "after|drive|each", "no", "compare after the copy, by VERIFY, or each chunk",
 		GROUP_DD, CHOICE(o.verify, verify_choices) },
 	{ "pattern", "HEX|random|stamp", NULL, "generated data instead of if=", GROUP_DATA,
 		.set = set_pattern },
@@ -667,10 +679,13 @@ static bool parse_operand(struct parse *p)
 		return refuse(p, EXIT_SYNTAX, p->word, "empty value (give one or leave it out)");
 	row = operand_real(row);
 	first = &p->given[row - operands];
-	if (*first)
-		return refuse(p, EXIT_SYNTAX, p->word, "given twice (%s was before)",
+	if (*first && p->times[row - operands] >= max_u64(row->most, 1))
+		return refuse(p, EXIT_SYNTAX, p->word,
+			row->most ? "given too often (%s was before)"
+				  : "given twice (%s was before)",
 			SHOWN(*first, strlen(*first)));
 	*first = p->word;
+	p->times[row - operands]++;
 	return row->set(p, row, value);
 }
 
@@ -1097,6 +1112,7 @@ static bool (*const checks[])(struct parse *p) = {
 
 static enum options_result check_all(struct parse *p)
 {
+	p->o.nouts = p->o.nouts ? p->o.nouts : 1; /* standard output */
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
 		if (!checks[i](p))
 			return OPTIONS_BAD;

@@ -14,34 +14,36 @@
 
 #include "core/base.h"
 #include "core/pattern.h"
-#include "endpoints/endpoint.h"
+#include "engine/sides.h"
 
 #define SGMMCP_VERSION "0.1.0"
 
 #define COUNT_ALL UINT64_MAX /* count= not given or -1: all there is */
 
 struct side_options {
-	const char *path;	 /* if=, of=; NULL where not given */
+	const char *path;	 /* if=; NULL where not given */
 	uint64_t offset_blk;	 /* skip=/iseek=, seek=/oseek=, in units of ibs, obs */
 	unsigned cdb_bytes;	 /* cdbsz=: 6, 10, 12, 16; 0: chosen */
 	unsigned flags;		 /* enum end_flags */
 	enum xfer_method method; /* xfer=, iflag=, oflag=, dio=1 (destination) */
 };
 
-/* verify=: the check after a copy. */
-enum verify { VERIFY_NONE, VERIFY_AFTER, VERIFY_DRIVE };
+/* verify=: the check of a copy, after it or (each) chunk by chunk. */
+enum verify { VERIFY_NONE, VERIFY_AFTER, VERIFY_DRIVE, VERIFY_EACH };
 
 enum status_level { STATUS_DEFAULT, STATUS_NONE, STATUS_NOXFER, STATUS_PROGRESS };
 
 struct options {
-	struct side_options in, out;
-	uint32_t ibs_bytes;	 /* ibs= or bs=; 0: the block length of the end */
-	uint32_t obs_bytes;	 /* likewise */
-	uint64_t count;		 /* in units of ibs, or COUNT_ALL */
-	uint32_t bpt_blk;	 /* blocks of ibs per transfer; 0: chosen */
-	uint32_t reserved_bytes; /* 0: chosen */
-	unsigned queue_depth;	 /* qd= thr= iodepth=, 1..1024; 0: chosen */
-	unsigned workers;	 /* workers=, 1..1024; 0: chosen */
+	struct side_options in, out;	/* out: what all destinations have in common */
+	const char *out_path[OUTS_MAX]; /* of=; NULL where not given */
+	unsigned nouts;			/* 1..OUTS_MAX */
+	uint32_t ibs_bytes;		/* ibs= or bs=; 0: the block length of the end */
+	uint32_t obs_bytes;		/* likewise */
+	uint64_t count;			/* in units of ibs, or COUNT_ALL */
+	uint32_t bpt_blk;		/* blocks of ibs per transfer; 0: chosen */
+	uint32_t reserved_bytes;	/* 0: chosen */
+	unsigned queue_depth;		/* qd= thr= iodepth=, 1..1024; 0: chosen */
+	unsigned workers;		/* workers=, 1..1024; 0: chosen */
 	/* pattern=, iflag=random: what stands in for if=, as the user named it; NULL: if= does */
 	const char *generated;
 	struct pattern pattern; /* of generated; its seed only where seed_given */

@@ -33,14 +33,26 @@ static void print_time(uint64_t bytes, nsec_t elapsed_ns)
 		timing_rate(bytes, elapsed_ns) / 1e6);
 }
 
-/* Bytes that a CPU copied: those that were planned to be, and direct IO that did not happen. */
-static uint64_t copied_bytes(const struct plan *p, const struct copy_result *r)
+/* What reached all of those that were to get it; what the null sink got is what was read. */
+static uint64_t least_out(const struct sides *sides, const struct copy_result *r)
 {
-	uint64_t moved =
-		counter_get(p->writes || p->job == JOB_COMPARE ? &r->out.bytes : &r->in.bytes);
+	uint64_t least = UINT64_MAX;
 
-	return moved * p->cpu_copies + counter_get(&r->in.not_direct_bytes) +
-	       counter_get(&r->out.not_direct_bytes);
+	for (unsigned side = 1; side < sides->n; side++)
+		if (side_moves(sides, side))
+			least = min_u64(least, counter_get(&r->side[side].count.bytes));
+	return least < UINT64_MAX ? least : counter_get(&r->side[0].count.bytes);
+}
+
+/* Bytes that a CPU copied: those that were planned to be, and direct IO that did not happen. */
+static uint64_t copied_bytes(
+	const struct plan *p, const struct sides *sides, const struct copy_result *r)
+{
+	uint64_t copied = least_out(sides, r) * p->cpu_copies;
+
+	for (unsigned side = 0; side < sides->n; side++)
+		copied += counter_get(&r->side[side].count.not_direct_bytes);
+	return copied;
 }
 
 static const char *class_words(const struct endpoint *ep)
@@ -79,22 +91,37 @@ static double seconds(nsec_t ns)
 	return (double)ns / (double)NSEC_PER_SEC;
 }
 
-static void print_costs(bool time_line, const struct plan *p, const struct copy_result *r)
+/* Flushes run side by side: the longest is what was waited for. */
+static void flush_text(
+	const struct sides *sides, const struct copy_result *r, char *text, size_t room)
 {
-	unsigned long long retries = counter_get(&r->in.retries) + counter_get(&r->out.retries);
-	unsigned long long recovered =
-		counter_get(&r->in.recovered) + counter_get(&r->out.recovered);
-	unsigned long long lost =
-		counter_get(&r->in.unrecovered) + counter_get(&r->out.unrecovered);
-	char copied[UNITS_TEXT_ROOM], flush[64] = "";
+	nsec_t longest = -1;
 
-	if (r->flushed)
-		snprintf(flush, sizeof(flush), "; synchronize cache %.3f s", seconds(r->flush_ns));
+	text[0] = '\0';
+	for (unsigned side = 1; side < sides->n; side++)
+		if (r->side[side].flushed && r->side[side].flush_ns > longest)
+			longest = r->side[side].flush_ns;
+	if (longest >= 0)
+		snprintf(text, room, "; synchronize cache %.3f s", seconds(longest));
+}
+
+static void print_costs(bool time_line, const struct plan *p, const struct sides *sides,
+	const struct copy_result *r)
+{
+	char copied[UNITS_TEXT_ROOM], flush[64];
+	struct counters sum = { 0 };
+
+	for (unsigned side = 0; side < sides->n; side++)
+		counters_add(&sum, &r->side[side].count);
+	flush_text(sides, r, flush, sizeof(flush));
 	diag_plain(
 		"CPU   %.3f s (user %.3f, system %.3f), copied by CPU %s; retries %llu, recovered "
 		"%llu, unrecovered %llu%s%s",
 		seconds(r->user_ns + r->system_ns), seconds(r->user_ns), seconds(r->system_ns),
-		units_bytes_text(copied_bytes(p, r), copied), retries, recovered, lost, flush,
+		units_bytes_text(copied_bytes(p, sides, r), copied),
+		(unsigned long long)counter_get(&sum.retries),
+		(unsigned long long)counter_get(&sum.recovered),
+		(unsigned long long)counter_get(&sum.unrecovered), flush,
 		time_line && r->elapsed_ns < NSEC_PER_SEC
 			? "; shorter than 1 s: the rate says little"
 			: "");
@@ -106,29 +133,40 @@ static const char *const out_words[] = {
 	[JOB_VERIFY] = "verified",
 };
 
-void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
-	const struct endpoint *in, const struct endpoint *out, const struct copy_result *r)
+static void print_sides(
+	const struct plan *p, const struct sides *sides, const struct copy_result *r)
 {
-	uint64_t in_bytes = counter_get(&r->in.bytes);
-	bool two_sides = p->writes || p->job == JOB_COMPARE;
-	/* What the null sink got is what was read. */
-	uint64_t out_bytes = two_sides ? counter_get(&r->out.bytes) : in_bytes;
+	for (unsigned side = 0; side < sides->n; side++) {
+		const struct endpoint *ep = sides->end[side];
+		const char *way =
+			p->job == JOB_COPY && !side_is_check(sides, side) ? "write" : "check";
+
+		if (side == 0 && !ep->facts.block_bytes)
+			continue;
+		if (side_moves(sides, side))
+			print_side(
+				side ? way : "read", ep, &p->side[side], p, &r->side[side].count);
+	}
+}
+
+void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
+	const struct sides *sides, const struct copy_result *r)
+{
+	uint64_t in_bytes = counter_get(&r->side[0].count.bytes);
+	uint64_t out_bytes = least_out(sides, r);
 
 	if (style->time_line)
 		print_time(out_bytes, r->elapsed_ns);
 	if (out_bytes < s->len_bytes && !s->open_ended)
 		diag_plain("%s remaining block count=%llu",
-			r->failed_end ? "Some error occurred, " : "Interrupted,",
+			r->failed ? "Some error occurred, " : "Interrupted,",
 			(unsigned long long)((s->len_bytes - out_bytes) / s->block_bytes));
 	print_records(in_bytes, s->ibs_bytes, "in");
 	print_records(out_bytes, s->obs_bytes, out_words[p->job]);
 	if (!style->details)
 		return;
-	if (in->facts.block_bytes)
-		print_side("read", in, &p->in, p, &r->in);
-	if (two_sides)
-		print_side(p->job == JOB_COPY ? "write" : "check", out, &p->out, p, &r->out);
-	print_costs(style->time_line, p, r);
+	print_sides(p, sides, r);
+	print_costs(style->time_line, p, sides, r);
 }
 
 void report_midway(const struct span *s, bool writes, const struct copy_progress *now)

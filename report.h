@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What was really done, on stderr: sgm_dd's lines first, which scripts read, then one line a side
- * and one of costs.
+ * and one of costs. Of several destinations "records out" are those of the one that got least.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -16,7 +16,7 @@ struct report_style {
 
 /* At the end. flush is in the costs; a run shorter than a second is marked as such. */
 void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
-	const struct endpoint *in, const struct endpoint *out, const struct copy_result *r);
+	const struct sides *sides, const struct copy_result *r);
 
 /* In mid-run (SIGUSR1): the time line and the records so far. */
 void report_midway(const struct span *s, bool writes, const struct copy_progress *now);

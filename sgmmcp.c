@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -17,30 +16,10 @@
 #include "core/meminfo.h"
 #include "core/status.h"
 #include "endpoints/sg.h"
-#include "ends.h"
-#include "engine/copy.h"
 #include "engine/signals.h"
-#include "engine/span.h"
-#include "guard.h"
-#include "hashlines.h"
-#include "options.h"
-#include "progress.h"
 #include "report.h"
-#include "scsi/reply.h"
-
-struct run {
-	const struct options *o;
-	struct ends ends;
-	struct span span;
-	struct guard guard;
-	struct plan_request request;
-	struct plan plan;
-	struct copy *copy;
-	struct copy_result result;
-	struct progress progress;
-	struct digest digest; /* hash= */
-	struct hashlines hashlines;
-};
+#include "run.h"
+#include "verdict.h"
 
 /*
  * One that is closed would be the number of the first file opened, and words for the user would go
@@ -68,6 +47,19 @@ static void raise_descriptor_limit(void)
 
 /* --- before the first command that moves data --- */
 
+/* Without those that failed in a run before: to check them would be to find what was said. */
+static void set_sides(struct run *r)
+{
+	struct sides *s = &r->sides;
+
+	s->n = 0;
+	s->end[s->n++] = r->ends.in.ep;
+	for (unsigned i = 0; i < r->ends.nouts; i++)
+		s->end[s->n++] = r->ends.out[i].ep;
+	for (unsigned i = 0; i < r->back.nouts; i++)
+		s->end[s->n++] = r->back.out[i].ep;
+}
+
 static int resolve_span(struct run *r)
 {
 	const struct options *o = r->o;
@@ -81,7 +73,7 @@ static int resolve_span(struct run *r)
 	};
 	const struct endpoint *who = NULL;
 	char why[SPAN_WHY_ROOM];
-	int exit_status = span_resolve(&rq, r->ends.in, r->ends.out, &r->span, &who, why);
+	int exit_status = span_resolve(&rq, &r->sides, &r->span, &who, why);
 
 	if (exit_status)
 		diag(who ? who->name : NULL, "%s", why);
@@ -91,31 +83,54 @@ static int resolve_span(struct run *r)
 	return exit_status;
 }
 
-static struct guard_range range_of(
-	const struct endpoint *ep, const struct node *n, uint64_t at, uint64_t len)
+static struct guard_range range_of(const struct end *e, uint64_t at, uint64_t len)
 {
-	const struct identity *id = ep->facts.cls == END_DEVICE ? sg_identity(ep) : NULL;
+	const struct identity *id = e->ep->facts.cls == END_DEVICE ? sg_identity(e->ep) : NULL;
 
-	return (struct guard_range){ ep->name, n, id, at, len };
+	return (struct guard_range){ e->ep->name, &e->node, id, at, len };
+}
+
+/* No range is written that is read, or written twice. */
+static int check_overlaps(const struct run *r)
+{
+	const struct ends *e = &r->ends;
+	const struct span *s = &r->span;
+	const struct guard_range in = range_of(&e->in, s->in_bytes, s->len_bytes);
+	int exit_status = 0;
+
+	for (unsigned i = 0; i < e->nouts && !exit_status; i++) {
+		const struct guard_range out = range_of(&e->out[i], s->out_bytes, s->len_bytes);
+
+		exit_status = guard_same_unit(&in, &out);
+		for (unsigned k = 0; k < i && !exit_status; k++) {
+			const struct guard_range other =
+				range_of(&e->out[k], s->out_bytes, s->len_bytes);
+
+			exit_status = guard_same_unit(&other, &out);
+		}
+	}
+	return exit_status;
+}
+
+static int guard_out(struct run *r, unsigned i)
+{
+	const struct end *out = &r->ends.out[i];
+	bool force = (r->o->out.flags & END_FORCE) != 0;
+
+	if (out->is_disk)
+		return guard_take(&r->guard[i], out->ep->name, &out->node, force);
+	if (out->node.kind == NODE_FILE || out->node.kind == NODE_MISSING)
+		return guard_file(out->ep->name, &r->ends.in.node, force);
+	return 0;
 }
 
 static int check_guards(struct run *r)
 {
-	struct ends *e = &r->ends;
-	const struct span *s = &r->span;
+	int exit_status = check_overlaps(r);
 
-	struct guard_range in = range_of(e->in, &e->in_node, s->in_bytes, s->len_bytes);
-	struct guard_range out = range_of(e->out, &e->out_node, s->out_bytes, s->len_bytes);
-	bool force = (r->o->out.flags & END_FORCE) != 0;
-	int exit_status = guard_same_unit(&in, &out);
-
-	if (exit_status)
-		return exit_status;
-	if (e->out_is_disk)
-		return guard_take(&r->guard, e->out->name, &e->out_node, force);
-	if (e->out_node.kind == NODE_FILE || e->out_node.kind == NODE_MISSING)
-		return guard_file(e->out->name, &e->in_node, force);
-	return 0;
+	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
+		exit_status = guard_out(r, i);
+	return exit_status;
 }
 
 static void request_fill(struct run *r)
@@ -144,21 +159,22 @@ static void request_fill(struct run *r)
 static int probe_ends(struct run *r)
 {
 	uint32_t want = plan_wanted_chunk(&r->request, &r->span);
-	struct endpoint *in = r->ends.in, *out = r->ends.out;
 
 	if (r->o->reserved_bytes)
 		want = (uint32_t)min_u64(want, max_u64(r->o->reserved_bytes, r->span.block_bytes));
-	if (in->ops->probe(in, want, r->span.in_bytes) < 0)
-		return in->exit_status;
-	if (out->ops->probe(out, want, r->span.out_bytes) < 0)
-		return out->exit_status;
+	for (unsigned side = 0; side < r->sides.n; side++) {
+		struct endpoint *ep = r->sides.end[side];
+
+		if (ep->ops->probe(ep, want, side ? r->span.out_bytes : r->span.in_bytes) < 0)
+			return ep->exit_status;
+	}
 	return 0;
 }
 
 static int make_plan(struct run *r)
 {
 	char why[PLAN_WHY_ROOM];
-	int exit_status = plan_make(&r->request, r->ends.in, r->ends.out, &r->span, &r->plan, why);
+	int exit_status = plan_make(&r->request, &r->sides, &r->span, &r->plan, why);
 
 	if (exit_status) {
 		diag(NULL, "%s", why);
@@ -171,40 +187,60 @@ static int make_plan(struct run *r)
 	return 0;
 }
 
+static int cannot_verify(const struct endpoint *ep, const char *why)
+{
+	diag(ep->name, "%s", why);
+	return EXIT_CONTRADICT;
+}
+
+static int check_verify_out(const struct run *r, const struct endpoint *out)
+{
+	enum verify verify = r->o->verify;
+
+	if (out->facts.cls == END_SYNTH)
+		return cannot_verify(out, "nothing is written that could be verified");
+	if (out->facts.sequential)
+		return cannot_verify(
+			out, "a stream cannot be read again to verify (leave verify= out)");
+	if (verify == VERIFY_DRIVE && out->facts.cls != END_DEVICE)
+		return cannot_verify(out, "has no VERIFY command (give verify=after)");
+	if (verify != VERIFY_DRIVE && r->o->out.flags & END_APPEND)
+		return cannot_verify(out, "append: where the copy lies cannot be known afterwards "
+					  "(leave verify= out)");
+	return 0;
+}
+
 /* Whether what verify= asks can be done, before anything is written. */
 static int check_verify(const struct run *r)
 {
-	const struct endpoint *in = r->ends.in, *out = r->ends.out;
-	const char *why = NULL;
+	const struct endpoint *in = r->ends.in.ep;
+	int exit_status = 0;
 
 	if (r->o->verify == VERIFY_NONE)
 		return 0;
-	if (!r->plan.writes)
-		why = "nothing is written that could be verified";
-	else if (in->facts.sequential || out->facts.sequential)
-		why = "a stream cannot be read again to verify (leave verify= out)";
-	else if (r->o->verify == VERIFY_AFTER && (r->o->out.flags & END_APPEND))
-		why = "append: where the copy lies cannot be known afterwards (leave verify= out)";
-	else if (r->o->verify == VERIFY_DRIVE && out->facts.cls != END_DEVICE)
-		why = "has no VERIFY command (give verify=after)";
-	if (!why)
-		return 0;
-	diag(in->facts.sequential ? in->name : out->name, "%s", why);
-	return EXIT_CONTRADICT;
+	if (in->facts.sequential && r->o->verify != VERIFY_EACH)
+		return cannot_verify(
+			in, "a stream cannot be read again to verify (give verify=each)");
+	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
+		exit_status = check_verify_out(r, r->ends.out[i].ep);
+	return exit_status;
 }
 
 static int prepare(struct run *r)
 {
 	int exit_status = ends_open(&r->ends, r->o);
 
-	if (!exit_status)
-		exit_status = resolve_span(r);
+	if (exit_status)
+		return exit_status;
+	set_sides(r);
+	exit_status = resolve_span(r);
 	if (!exit_status && !r->o->compare)
 		exit_status = check_guards(r);
 	if (!exit_status && (r->o->out.flags & END_NOCOPY))
 		exit_status = ends_discard_output(&r->ends);
 	if (exit_status)
 		return exit_status;
+	set_sides(r);
 	request_fill(r);
 	exit_status = probe_ends(r);
 	if (!exit_status)
@@ -241,9 +277,12 @@ static int begin_end(struct endpoint *ep, uint64_t at_bytes, const struct span *
 /* The source first: while it cannot be read nothing is created. */
 static int begin_ends(struct run *r)
 {
-	int exit_status = begin_end(r->ends.in, r->span.in_bytes, &r->span);
+	int exit_status = 0;
 
-	return exit_status ? exit_status : begin_end(r->ends.out, r->span.out_bytes, &r->span);
+	for (unsigned side = 0; side < r->sides.n && !exit_status; side++)
+		exit_status = begin_end(
+			r->sides.end[side], side ? r->span.out_bytes : r->span.in_bytes, &r->span);
+	return exit_status;
 }
 
 static int open_copy(struct run *r)
@@ -252,10 +291,9 @@ static int open_copy(struct run *r)
 	int exit_status = 0;
 	enum copy_opened opened;
 
-	/* At most twice: a plan that the lanes could not keep is made anew without that way. */
+	/* Few times: a plan that the lanes could not keep is made anew without that way. */
 	do {
-		opened = copy_open(&r->plan, &r->span, r->ends.in, r->ends.out, &policy, &r->copy,
-			&exit_status);
+		opened = copy_open(&r->plan, &r->span, &r->sides, &policy, &r->copy, &exit_status);
 		if (opened == COPY_REPLAN)
 			exit_status = make_plan(r);
 	} while (opened == COPY_REPLAN && !exit_status);
@@ -270,23 +308,17 @@ static void on_window(void *arg, const char *hex, uint64_t from_bytes, uint64_t 
 	hashlines_window(&r->hashlines, hex, start + from_bytes, start + to_bytes);
 }
 
-/* When the drive verifies, the source is read for a second time. */
-static bool is_hashed(const struct run *r)
-{
-	return r->o->hash && r->request.job != JOB_VERIFY;
-}
-
 static int set_digest(struct run *r)
 {
 	const struct options *o = r->o;
 	const char *name = o->in.path ? o->in.path : "-";
 	int err;
 
-	if (!is_hashed(r))
+	if (!run_is_hashed(r))
 		return 0;
-	if (r->ends.in->facts.cls == END_SYNTH)
-		name = r->ends.in->name;
-	hashlines_init(&r->hashlines, name, o->out.path);
+	if (r->ends.in.ep->facts.cls == END_SYNTH)
+		name = r->ends.in.ep->name;
+	hashlines_init(&r->hashlines, name, o->out_path, o->nouts);
 	err = digest_init(&r->digest, o->hash, o->hash_window_bytes, on_window, r);
 	if (err) {
 		diag_errno("hash=", err, "cannot have %s", o->hash);
@@ -304,11 +336,10 @@ static int run_copy(struct run *r)
 		.report = on_report,
 		.arg = r,
 	};
-	bool flush = r->o->sync_at_end && r->ends.out->facts.needs_flush;
 	int err;
 
 	progress_init(&r->progress, isatty(STDERR_FILENO) == 1);
-	err = copy_run(r->copy, &watch, flush, &r->result);
+	err = copy_run(r->copy, &watch, r->o->sync_at_end, &r->result);
 	progress_end(&r->progress);
 	if (!err)
 		return 0;
@@ -316,148 +347,7 @@ static int run_copy(struct run *r)
 	return exit_status_from_errno(err);
 }
 
-/* --- after it --- */
-
-/* Nobody reads the pipe any more: not worth a line, and an end as by the signal, like dd's. */
-static bool ended_by_reader(const struct copy_result *result)
-{
-	struct sigaction now;
-
-	return result->failed_end && result->failed.fault.err == EPIPE &&
-	       sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
-}
-
-static int say_fault(const struct run *r)
-{
-	const struct copy_result *result = &r->result;
-	char text[512];
-
-	if (!result->failed_end || ended_by_reader(result))
-		return 0;
-	if (r->digest.failed) /* say_hash() tells it */
-		return EXIT_OTHER;
-	switch (result->failed.fault.kind) {
-	case FAULT_TAIL:
-		if (result->signal) /* it did not end, it was not waited for */
-			return 0;
-		diag(r->ends.in->name,
-			"ended %u bytes into a block of %u: they were not written (conv=sync pads)",
-			result->failed.len_bytes, r->span.out_block_bytes);
-		break;
-	case FAULT_FULL: diag(r->ends.out->name, "is full, and the source has more"); break;
-	default:
-		result->failed_end->ops->describe(
-			result->failed_end, &result->failed, text, sizeof(text));
-		diag(result->failed_end->name, "%s", text);
-		break;
-	}
-	return fault_exit_status(&result->failed.fault);
-}
-
-static int say_flush_fault(const struct run *r)
-{
-	const struct copy_result *result = &r->result;
-	char text[256];
-
-	if (!result->flushed || fault_is_good(&result->flush_fault))
-		return 0;
-	diag(r->ends.out->name, "SYNCHRONIZE CACHE: %s: what was written may not last",
-		fault_describe(&result->flush_fault, text, sizeof(text)));
-	return fault_exit_status(&result->flush_fault);
-}
-
-static int say_miscompare(const struct run *r)
-{
-	const struct miscompare *m = &r->result.miscompare;
-	uint32_t block = r->span.out_block_bytes > 1 ? r->span.out_block_bytes : r->span.ibs_bytes;
-	uint64_t at = r->span.out_bytes + m->at_bytes;
-
-	if (m->blocks == 0)
-		return 0;
-	diag(r->ends.out->name,
-		"miscompare at LBA %llu, byte %llu: expected 0x%02x, found 0x%02x; %llu block%s of "
-		"%u bytes differ%s",
-		(unsigned long long)(at / block), (unsigned long long)(at % block), m->expected,
-		m->found, (unsigned long long)m->blocks, m->blocks == 1 ? "" : "s", block,
-		m->blocks == 1 ? "s" : "");
-	return EXIT_MISCOMPARE;
-}
-
-/* Two files are not equal when one goes on; a disk may well be larger than its copy's source. */
-static int say_longer(const struct run *r)
-{
-	const struct options *o = r->o;
-	uint64_t size = r->ends.out->facts.size_bytes;
-
-	if (!o->compare || o->count != COUNT_ALL || r->ends.out_node.kind != NODE_FILE ||
-		(o->out.flags & END_NOTRUNC) || r->span.open_ended ||
-		size == r->span.out_bytes + r->span.len_bytes)
-		return 0;
-	diag(r->ends.out->name, "is equal as far as %s goes, and longer by %llu bytes",
-		r->ends.in->name,
-		(unsigned long long)(size - r->span.out_bytes - r->span.len_bytes));
-	return EXIT_MISCOMPARE;
-}
-
-/* Commands were repeated, but what an earlier one left in a volatile cache may be gone. */
-static void say_resets(const struct run *r)
-{
-	unsigned long long resets = counter_get(&r->result.out.resets);
-
-	if (resets)
-		diag(r->ends.out->name,
-			"was reset in mid-run, %llu unit attention%s: what was in its write cache "
-			"may be "
-			"lost (compare, or copy again)",
-			resets, resets == 1 ? "" : "s");
-}
-
-/* The hash and, where not all was hashed, of what it is. */
-static int say_hash(struct run *r)
-{
-	const struct copy_result *result = &r->result;
-	struct digest *d = &r->digest;
-	char text[HASH_TEXT_ROOM];
-
-	if (!is_hashed(r))
-		return 0;
-	if (!digest_end(d, text)) {
-		diag("hash=", "%s: the library refused: there is no hash", r->o->hash);
-		return EXIT_OTHER;
-	}
-	hashlines_whole(&r->hashlines, text);
-	if (result->signal || result->failed_end || d->done_bytes < counter_get(&result->in.bytes))
-		diag("hash=", "hash is of the first %llu bytes", (unsigned long long)d->done_bytes);
-	if (!r->hashlines.err)
-		return 0;
-	diag_errno("hash=", r->hashlines.err, "cannot print it");
-	return exit_status_from_errno(r->hashlines.err);
-}
-
-static int conclude(struct run *r)
-{
-	const struct options *o = r->o;
-	const struct report_style style = {
-		.time_line = o->time_lines && o->status != STATUS_NOXFER,
-		.details = o->status != STATUS_NOXFER && !o->quiet,
-	};
-	int exit_status = say_fault(r);
-	int flush_status = say_flush_fault(r);
-	int miscompare_status = say_miscompare(r); /* also where the run failed later */
-	int hash_status;
-
-	if (!exit_status)
-		exit_status = miscompare_status;
-	if (!exit_status && !r->result.signal)
-		exit_status = say_longer(r);
-	say_resets(r);
-	if (o->status != STATUS_NONE)
-		report_end(&style, &r->plan, &r->span, r->ends.in, r->ends.out, &r->result);
-	hash_status = say_hash(r);
-	if (!exit_status)
-		exit_status = flush_status;
-	return exit_status ? exit_status : hash_status;
-}
+/* --- from the beginning to the end --- */
 
 static bool has_seed(const struct options *o)
 {
@@ -491,7 +381,35 @@ static int carry_out(struct run *r)
 		exit_status = set_digest(r);
 	if (!exit_status)
 		exit_status = run_copy(r);
-	return exit_status ? exit_status : conclude(r);
+	return exit_status ? exit_status : verdict(r);
+}
+
+/* Options for reading what o writes: locks are held already, and nothing is to be changed. */
+static struct options to_read_back(const struct options *o)
+{
+	struct options back = *o;
+
+	back.compare = true;
+	back.verify = VERIFY_NONE;
+	back.seed_given = true;
+	back.hash = NULL;
+	back.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
+	back.out.flags = (o->out.flags & ~(unsigned)(END_EXCL | END_FLOCK)) | END_NOTRUNC;
+	back.out.method = METHOD_AUTO;
+	return back;
+}
+
+/* verify=each: what was just created can be opened only now. */
+static int add_read_back(struct run *r)
+{
+	const struct options o = to_read_back(r->o);
+	int exit_status = ends_open_outs(&r->back, &o);
+
+	if (exit_status)
+		return exit_status;
+	set_sides(r);
+	exit_status = probe_ends(r);
+	return exit_status ? exit_status : make_plan(r);
 }
 
 static int run(struct run *r)
@@ -501,10 +419,12 @@ static int run(struct run *r)
 	if (exit_status)
 		return exit_status;
 	if (r->o->verbose || r->o->dry_run)
-		plan_print(&r->plan, r->ends.in, r->ends.out, &r->span);
+		plan_print(&r->plan, &r->sides, &r->span);
 	if (r->o->dry_run)
 		return 0;
 	exit_status = begin_ends(r);
+	if (!exit_status && r->o->verify == VERIFY_EACH)
+		exit_status = add_read_back(r);
 	if (exit_status)
 		return exit_status;
 	tell_seed(r->o);
@@ -518,72 +438,118 @@ static void copy_done(struct run *r)
 	r->copy = NULL;
 }
 
+static void run_init(struct run *r, const struct options *o)
+{
+	memset(r, 0, sizeof(*r));
+	r->o = o;
+	for (unsigned i = 0; i < OUTS_MAX; i++)
+		r->guard[i].excl_fd = -1;
+}
+
 static void run_close(struct run *r)
 {
 	copy_done(r);
 	digest_destroy(&r->digest);
-	if (r->ends.out_is_disk)
-		guard_release(&r->guard, &r->ends.out_node, counter_get(&r->result.out.bytes) > 0);
+	for (unsigned i = 0; i < r->ends.nouts; i++)
+		if (r->ends.out[i].is_disk)
+			guard_release(&r->guard[i], &r->ends.out[i].node,
+				counter_get(&r->result.side[i + 1].count.bytes) > 0);
+	ends_close(&r->back);
 	ends_close(&r->ends);
 }
 
 /* --- verify= --- */
 
-/* What was written is read back by ends of its own, while the first ones keep their locks. */
-static int verify_after(const struct run *copied, struct copy_result *result)
+/* Those that failed are not looked at again. */
+static void drop_failed(struct options *o, const struct copy_result *copied)
 {
-	struct options o = *copied->o;
-	struct run r = { .o = &o, .guard = { .excl_fd = -1 } };
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < o->nouts; i++)
+		if (!copied->side[i + 1].failed)
+			o->out_path[kept++] = o->out_path[i];
+	o->nouts = kept;
+}
+
+/* What was written is read back by ends of its own, while the first ones keep their locks. */
+static int verify_after(const struct run *copied, int *signal_number)
+{
+	struct options o = to_read_back(copied->o);
+	struct run r;
 	int exit_status;
 
-	o.compare = true;
-	o.verify = VERIFY_NONE;
-	o.seed_given = true;
-	o.hash = NULL;
-	o.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
-	o.out.flags = (o.out.flags & ~(unsigned)(END_EXCL | END_FLOCK)) | END_NOTRUNC;
-	o.out.method = METHOD_AUTO;
+	drop_failed(&o, &copied->result);
+	run_init(&r, &o);
 	exit_status = run(&r);
-	*result = r.result;
+	*signal_number = r.result.signal;
 	run_close(&r);
 	return exit_status;
 }
 
-/* The same copy once more, with VERIFY in place of WRITE: the disk reads, compares, stores nothing.
- */
-static int verify_drive(struct run *r)
+static void drop_failed_sides(struct sides *s, const struct copy_result *copied)
 {
-	uint64_t written = counter_get(&r->result.out.bytes);
+	unsigned kept = 1;
+
+	for (unsigned side = 1; side < s->n; side++)
+		if (!copied->side[side].failed)
+			s->end[kept++] = s->end[side];
+	s->n = kept;
+}
+
+/*
+ * The same copy once more, with VERIFY in place of WRITE: the disk reads, compares, stores nothing.
+ */
+static int verify_drive(struct run *r, int *signal_number)
+{
+	struct copy_result written = r->result;
 	int exit_status;
 
 	copy_done(r);
+	drop_failed_sides(&r->sides, &r->result);
 	r->request.job = JOB_VERIFY;
 	exit_status = make_plan(r);
 	if (!exit_status)
 		exit_status = carry_out(r);
-	counter_add(&r->result.out.bytes, written);
+	*signal_number = r->result.signal;
+	r->result = written;
 	return exit_status;
 }
 
 static int verify(struct run *r)
 {
-	struct copy_result result;
-	int exit_status;
+	int exit_status, signal_number;
 
 	if (r->o->status != STATUS_NONE)
 		diag_plain("verify: what was written is compared with the source");
-	if (r->o->verify == VERIFY_DRIVE)
-		return verify_drive(r);
-	copy_done(r);
-	exit_status = verify_after(r, &result);
-	r->result.signal = result.signal;
+	if (r->o->verify == VERIFY_DRIVE) {
+		exit_status = verify_drive(r, &signal_number);
+	} else {
+		copy_done(r);
+		exit_status = verify_after(r, &signal_number);
+	}
+	r->result.signal = signal_number;
 	return exit_status;
+}
+
+/* A copy that ended by itself, to one destination at least. */
+static bool is_to_be_verified(const struct run *r)
+{
+	const struct options *o = r->o;
+	const struct copy_result *result = &r->result;
+	unsigned failed = 0;
+
+	if (o->verify != VERIFY_AFTER && o->verify != VERIFY_DRIVE)
+		return false;
+	for (unsigned side = 1; side <= o->nouts; side++)
+		failed += result->side[side].failed;
+	return counter_get(&result->side[0].count.commands) > 0 && !result->signal &&
+	       !result->side[0].failed && failed < o->nouts;
 }
 
 int main(int argc, char **argv)
 {
 	struct options o;
-	struct run r = { .o = &o, .guard = { .excl_fd = -1 } };
+	struct run r;
 	int exit_status;
 
 	switch (options_parse(&o, argc, (const char **)argv, &exit_status)) {
@@ -592,13 +558,17 @@ int main(int argc, char **argv)
 	}
 	hold_standard_descriptors();
 	raise_descriptor_limit();
+	run_init(&r, &o);
 	exit_status = choose_seed(&o);
 	if (!exit_status)
 		exit_status = run(&r);
-	if (!exit_status && o.verify != VERIFY_NONE && !o.dry_run && !r.result.signal)
-		exit_status = verify(&r);
+	if (is_to_be_verified(&r)) {
+		int verify_status = verify(&r);
+
+		exit_status = exit_status ? exit_status : verify_status;
+	}
 	run_close(&r);
-	if (ended_by_reader(&r.result))
+	if (verdict_ended_by_reader(&r.result))
 		signals_die(SIGPIPE);
 	if (r.result.signal && !exit_status)
 		signals_die(r.result.signal);

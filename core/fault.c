@@ -38,8 +38,6 @@ static const struct {
 	[FAULT_NO_MEMORY] = { "no memory for the command", EXIT_OS + ENOMEM },
 	[FAULT_UNMAPPABLE] = { "memory not usable for direct IO", EXIT_OS + EFAULT },
 	[FAULT_OS] = { "system call failed", EXIT_OS },
-	[FAULT_TAIL] = { "the source ended inside a block", EXIT_CONTRADICT },
-	[FAULT_FULL] = { "no room for all of the source", EXIT_OS + ENOSPC },
 	[FAULT_SENSE] = { "check condition", EXIT_SENSE },
 	[FAULT_OTHER] = { "unknown error", EXIT_OTHER },
 };

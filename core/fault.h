@@ -36,8 +36,6 @@ enum fault_kind {
 	FAULT_NO_MEMORY,  /* the driver found no memory for the command */
 	FAULT_UNMAPPABLE, /* direct IO: the memory cannot be pinned */
 	FAULT_OS,	  /* any other errno */
-	FAULT_TAIL,	  /* the source ended inside a block of the destination */
-	FAULT_FULL,	  /* the source had more than the destination has room for */
 	FAULT_SENSE,	  /* CHECK CONDITION that says nothing usable */
 	FAULT_OTHER,
 	FAULT_KINDS

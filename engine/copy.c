@@ -25,13 +25,14 @@
 struct copy {
 	const struct plan *plan;
 	const struct span *span;
-	struct endpoint *end[2];
+	struct sides sides;
 	struct recipe recipe;
 	struct slot *slots;	/* plan->depth */
-	struct slot **rings;	/* one for each slot, shared out like the slots */
+	struct leg *legs;	/* of each slot one for each side */
+	struct leg **rings;	/* as many */
 	struct worker *workers; /* plan->workers */
 	struct buffers memory;
-	struct first_fault first;
+	struct failures failures;
 	struct feed feed;
 	int done_fd;
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
@@ -41,30 +42,39 @@ struct copy {
 
 /* --- set-up --- */
 
+/* First the source, then all that is written, then all that is read back. */
+static void recipe_phases(struct recipe *r, const struct sides *sides)
+{
+	for (unsigned side = 1; side < sides->n; side++) {
+		if (side_is_check(sides, side))
+			r->checks |= side_bit(side);
+		else if (side_moves(sides, side))
+			r->writes |= side_bit(side);
+	}
+	r->phase[r->phases++] = side_bit(0);
+	if (r->writes)
+		r->phase[r->phases++] = r->writes;
+	if (r->checks)
+		r->phase[r->phases++] = r->checks;
+}
+
 static void recipe_make(struct copy *c, const struct policy *policy)
 {
+	const struct span *s = c->span;
 	struct recipe *r = &c->recipe;
 
+	recipe_phases(r, &c->sides);
 	r->policy = *policy;
-	r->start_bytes[0] = c->span->in_bytes;
-	r->start_bytes[1] = c->span->out_bytes;
-	r->out_block_bytes =
-		c->plan->writes || c->plan->job == JOB_COMPARE ? c->span->out_block_bytes : 1;
-	r->pad = c->span->pad;
-	r->must_end = c->span->must_end;
+	r->sides = c->sides.n;
+	r->dests = sides_dests(&c->sides);
+	r->in_bytes = s->in_bytes;
+	r->out_bytes = s->out_bytes;
+	r->out_block_bytes = r->writes | r->checks ? s->out_block_bytes : 1;
+	r->pad = s->pad;
+	r->copy_across = c->plan->buffer == BUFFER_BOTH;
+	r->must_end = s->must_end;
 	r->feed = &c->feed;
-	if (c->plan->reads) {
-		r->step[r->steps].side = 0;
-		r->step[r->steps++].op = XFER_READ;
-	}
-	r->compare = c->plan->job == JOB_COMPARE;
-	r->compare_bytes =
-		c->span->out_block_bytes > 1 ? c->span->out_block_bytes : c->span->ibs_bytes;
-	if (c->plan->writes || r->compare) {
-		r->step[r->steps].side = 1;
-		r->step[r->steps++].op = r->compare ? XFER_READ : XFER_WRITE;
-	}
-	assert(r->steps > 0);
+	r->compare_bytes = s->out_block_bytes > 1 ? s->out_block_bytes : s->ibs_bytes;
 }
 
 static int out_of_memory(int *exit_status)
@@ -76,14 +86,16 @@ static int out_of_memory(int *exit_status)
 
 static int open_lanes(struct copy *c, struct slot *s, int *exit_status)
 {
-	const struct lane_spec *spec[2] = { &c->plan->in, &c->plan->out };
+	for (unsigned side = 0; side < c->sides.n; side++) {
+		struct endpoint *ep = c->sides.end[side];
+		struct leg *l = &s->leg[side];
 
-	for (unsigned i = 0; i < c->recipe.steps; i++) {
-		unsigned side = c->recipe.step[i].side;
-		struct endpoint *ep = c->end[side];
-
-		s->lane[side] = ep->ops->lane_open(ep, spec[side]);
-		if (!s->lane[side]) {
+		l->slot = s;
+		l->side = side;
+		if (!side_moves(&c->sides, side))
+			continue;
+		l->lane = ep->ops->lane_open(ep, &c->plan->side[side]);
+		if (!l->lane) {
 			*exit_status = ep->exit_status;
 			return -1;
 		}
@@ -91,43 +103,51 @@ static int open_lanes(struct copy *c, struct slot *s, int *exit_status)
 	return 0;
 }
 
-static void place_each(struct copy *c, struct slot *s, unsigned index)
+/* Where the source's data lie; *at counts the slot's buffers in ordinary memory. */
+static void *shared_buffer(struct copy *c, const struct slot *s, unsigned *at)
 {
-	unsigned at = index * c->plan->user_buffers;
-
-	for (unsigned side = 0; side < 2; side++)
-		s->buf[side] =
-			s->lane[side]->buf ? s->lane[side]->buf : buffers_at(&c->memory, at++);
+	switch (c->plan->buffer) {
+	case BUFFER_IN:
+	case BUFFER_BOTH: return s->leg[0].lane->buf;
+	case BUFFER_OUT: return s->leg[1].lane->buf;
+	default: return buffers_at(&c->memory, (*at)++);
+	}
 }
 
 static void place_buffers(struct copy *c, struct slot *s, unsigned index)
 {
-	switch (c->plan->buffer) {
-	case BUFFER_IN: s->buf[0] = s->buf[1] = s->lane[0]->buf; break;
-	case BUFFER_OUT: s->buf[0] = s->buf[1] = s->lane[1]->buf; break;
-	case BUFFER_BOTH:
-		s->buf[0] = s->lane[0]->buf;
-		s->buf[1] = s->lane[1]->buf;
-		break;
-	case BUFFER_USER: s->buf[0] = s->buf[1] = buffers_at(&c->memory, index); break;
-	case BUFFER_EACH: place_each(c, s, index); break;
+	unsigned at = index * c->plan->user_buffers;
+	void *shared = shared_buffer(c, s, &at);
+
+	for (unsigned side = 0; side < c->sides.n; side++) {
+		struct leg *l = &s->leg[side];
+
+		if (c->plan->side[side].own_buffer)
+			l->buf = l->lane->buf;
+		else if (side_is_check(&c->sides, side))
+			l->buf = buffers_at(&c->memory, at++);
+		else
+			l->buf = shared;
 	}
 }
 
 /* A pinned mapped buffer was planned on one probe; each lane has its own buffer. */
-static bool lanes_keep_promise(const struct copy *c, const struct slot *s)
+static bool lanes_keep_promise(struct copy *c, const struct slot *s)
 {
-	return (!c->plan->in.must_pin || s->lane[0]->pinnable) &&
-	       (!c->plan->out.must_pin || s->lane[1]->pinnable);
+	for (unsigned side = 0; side < c->sides.n; side++)
+		if (c->plan->side[side].must_pin && !s->leg[side].lane->pinnable) {
+			c->sides.end[side]->facts.pinnable = false;
+			return false;
+		}
+	return true;
 }
 
 static enum copy_opened open_slots(struct copy *c, int *exit_status)
 {
 	const struct plan *p = c->plan;
 
-	unsigned users = p->buffer == BUFFER_USER ? 1 : p->user_buffers;
-
-	if (users && buffers_alloc(&c->memory, p->depth * users, p->chunk_bytes) < 0) {
+	if (p->user_buffers &&
+		buffers_alloc(&c->memory, p->depth * p->user_buffers, p->chunk_bytes) < 0) {
 		out_of_memory(exit_status);
 		return COPY_FAILED;
 	}
@@ -135,74 +155,79 @@ static enum copy_opened open_slots(struct copy *c, int *exit_status)
 		struct slot *s = &c->slots[i];
 
 		s->recipe = &c->recipe;
+		s->leg = c->legs + (size_t)i * c->sides.n;
 		if (open_lanes(c, s, exit_status) < 0)
 			return COPY_FAILED;
-		if (!lanes_keep_promise(c, s)) {
-			c->end[p->buffer == BUFFER_IN ? 0 : 1]->facts.pinnable = false;
+		if (!lanes_keep_promise(c, s))
 			return COPY_REPLAN;
-		}
 		place_buffers(c, s, i);
 	}
 	return COPY_READY;
 }
 
-static void share_out(struct copy *c)
+static void set_worker(struct copy *c, struct worker *w, unsigned at, unsigned nslots)
 {
-	unsigned at = 0;
-
-	for (unsigned i = 0; i < c->plan->workers; i++) {
-		struct worker *w = &c->workers[i];
-
-		w->feed = &c->feed;
-		w->first = &c->first;
-		w->done_fd = c->done_fd;
-		w->in_order = c->plan->in_order;
-		w->slots = c->slots + at;
-		w->ring = c->rings + at;
-		w->nslots = c->plan->depth / c->plan->workers +
-			    (i < c->plan->depth % c->plan->workers ? 1 : 0);
-		for (unsigned k = 0; k < w->nslots; k++) {
-			w->slots[k].counters[0] = &w->counters[0];
-			w->slots[k].counters[1] = &w->counters[1];
-			w->slots[k].miscompare = &w->miscompare;
-		}
-		at += w->nslots;
-	}
-	assert(at == c->plan->depth);
+	w->feed = &c->feed;
+	w->recipe = &c->recipe;
+	w->failures = &c->failures;
+	w->done_fd = c->done_fd;
+	w->in_order = c->plan->in_order;
+	w->slots = c->slots + at;
+	w->nslots = nslots;
+	w->ring = c->rings + (size_t)at * c->sides.n;
+	w->ring_room = nslots * c->sides.n;
+	for (unsigned i = 0; i < nslots; i++)
+		for (unsigned side = 0; side < c->sides.n; side++)
+			w->slots[i].leg[side].tally = &w->tally[side];
 }
 
-static struct copy *copy_alloc(const struct plan *p)
+static void share_out(struct copy *c)
 {
+	const struct plan *p = c->plan;
+	unsigned at = 0;
+
+	for (unsigned i = 0; i < p->workers; i++) {
+		unsigned nslots = p->depth / p->workers + (i < p->depth % p->workers ? 1 : 0);
+
+		set_worker(c, &c->workers[i], at, nslots);
+		at += nslots;
+	}
+	assert(at == p->depth);
+}
+
+static struct copy *copy_alloc(const struct plan *p, const struct sides *sides)
+{
+	size_t legs = (size_t)p->depth * sides->n;
 	struct copy *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->done_fd = -1;
 	c->plan = p;
-	pthread_mutex_init(&c->first.lock, NULL);
+	c->sides = *sides;
+	pthread_mutex_init(&c->failures.lock, NULL);
 	c->slots = calloc(p->depth, sizeof(*c->slots));
-	c->rings = calloc(p->depth, sizeof(struct slot *));
+	c->legs = calloc(legs, sizeof(*c->legs));
+	c->rings = calloc(legs, sizeof(struct leg *));
 	c->workers = aligned_alloc(_Alignof(struct worker), p->workers * sizeof(*c->workers));
 	if (c->workers)
 		memset(c->workers, 0, p->workers * sizeof(*c->workers));
 	return c;
 }
 
-enum copy_opened copy_open(const struct plan *p, const struct span *s, struct endpoint *in,
-	struct endpoint *out, const struct policy *policy, struct copy **out_copy, int *exit_status)
+enum copy_opened copy_open(const struct plan *p, const struct span *s, const struct sides *sides,
+	const struct policy *policy, struct copy **out_copy, int *exit_status)
 {
-	struct copy *c = copy_alloc(p);
+	struct copy *c = copy_alloc(p, sides);
 	enum copy_opened opened;
 
-	if (!c || !c->slots || !c->rings || !c->workers) {
+	if (!c || !c->slots || !c->legs || !c->rings || !c->workers) {
 		out_of_memory(exit_status);
 		if (c)
 			copy_close(c);
 		return COPY_FAILED;
 	}
 	c->span = s;
-	c->end[0] = in;
-	c->end[1] = out;
 	recipe_make(c, policy);
 	opened = open_slots(c, exit_status);
 	if (opened == COPY_READY)
@@ -214,25 +239,25 @@ enum copy_opened copy_open(const struct plan *p, const struct span *s, struct en
 
 void copy_set_digest(struct copy *c, struct digest *d)
 {
-	assert(c->plan->in_order && c->plan->reads);
+	assert(c->plan->in_order);
 	c->recipe.digest = d;
 }
 
 void copy_close(struct copy *c)
 {
-	for (unsigned i = 0; c->slots && i < c->plan->depth; i++)
-		for (unsigned side = 0; side < 2; side++) {
-			struct lane *lane = c->slots[i].lane[side];
+	for (size_t i = 0; c->legs && i < (size_t)c->plan->depth * c->sides.n; i++) {
+		struct lane *lane = c->legs[i].lane;
 
-			if (lane)
-				lane->ep->ops->lane_close(lane);
-		}
+		if (lane)
+			lane->ep->ops->lane_close(lane);
+	}
 	buffers_free(&c->memory);
 	if (c->done_fd >= 0)
 		close(c->done_fd);
-	pthread_mutex_destroy(&c->first.lock);
+	pthread_mutex_destroy(&c->failures.lock);
 	free(c->workers);
 	free(c->rings);
+	free(c->legs);
 	free(c->slots);
 	free(c);
 }
@@ -242,32 +267,25 @@ void copy_close(struct copy *c)
 static void sum_up(const struct copy *c, unsigned side, struct counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
-	for (unsigned i = 0; i < c->plan->workers; i++) {
-		const struct counters *k = &c->workers[i].counters[side];
-
-		counter_add(&sum->bytes, counter_get(&k->bytes));
-		counter_add(&sum->commands, counter_get(&k->commands));
-		counter_add(&sum->retries, counter_get(&k->retries));
-		counter_add(&sum->recovered, counter_get(&k->recovered));
-		counter_add(&sum->unrecovered, counter_get(&k->unrecovered));
-		counter_add(&sum->resets, counter_get(&k->resets));
-		counter_add(&sum->not_direct_bytes, counter_get(&k->not_direct_bytes));
-		counter_add(&sum->fell_back, counter_get(&k->fell_back));
-	}
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		counters_add(sum, &c->workers[i].tally[side].count);
 }
 
 static struct copy_progress progress_now(const struct copy *c)
 {
-	struct counters in, out;
-
-	sum_up(c, 0, &in);
-	sum_up(c, 1, &out);
-	return (struct copy_progress){
-		.in_bytes = counter_get(&in.bytes),
-		.out_bytes = counter_get(&out.bytes),
+	struct copy_progress now = {
 		.total_bytes = c->span->len_bytes,
 		.elapsed_ns = clock_now_ns() - c->started_ns - c->stopped_ns,
 	};
+	struct counters sum;
+
+	sum_up(c, 0, &sum);
+	now.in_bytes = counter_get(&sum.bytes);
+	for (unsigned side = 1; side < c->sides.n; side++) {
+		sum_up(c, side, &sum);
+		now.out_bytes = max_u64(now.out_bytes, counter_get(&sum.bytes));
+	}
+	return now;
 }
 
 /* Ctrl-Z: a stop in the middle of SG_IO would make the kernel send the command again. */
@@ -295,7 +313,8 @@ static void take_signal(struct copy *c, const struct copy_watch *watch, int sign
 	default:
 		c->ended_by = signal_number;
 		feed_stop(&c->feed);
-		c->end[0]->hurry = c->end[1]->hurry = true;
+		for (unsigned side = 0; side < c->sides.n; side++)
+			c->sides.end[side]->hurry = true;
 		signals_unblock_deadly();
 		break;
 	}
@@ -352,36 +371,54 @@ static unsigned start_workers(struct copy *c, int *err)
 }
 
 struct flush_job {
-	struct copy *copy;
-	struct copy_result *result;
+	struct endpoint *end;
+	struct side_result *result;
+	int done_fd;
+	pthread_t thread;
 };
 
 static void *flush_run(void *arg)
 {
 	struct flush_job *job = arg;
-	struct endpoint *out = job->copy->end[1];
 	nsec_t since = clock_now_ns();
 
 	job->result->flushed = true;
-	(void)out->ops->flush(out, &job->result->flush_fault); /* its verdict is in the fault */
+	(void)job->end->ops->flush(job->end, &job->result->flush_fault); /* the verdict is there */
 	job->result->flush_ns = clock_now_ns() - since;
-	done_tell(job->copy->done_fd);
+	done_tell(job->done_fd);
 	return NULL;
 }
 
-/* In a thread of its own, if one can be had: it may take minutes, and signals are to be heard. */
+static bool is_to_be_flushed(const struct copy *c, unsigned side, const struct copy_result *r)
+{
+	return c->recipe.writes & side_bit(side) && c->sides.end[side]->facts.needs_flush &&
+	       counter_get(&r->side[side].count.commands) > 0;
+}
+
+/*
+ * All at the same time, in threads of their own if they can be had: it may take minutes, and
+ * signals are to be heard.
+ */
 static void flush(struct copy *c, const struct signals *sigs, const struct copy_watch *watch,
 	struct copy_result *r)
 {
-	struct flush_job job = { c, r };
-	pthread_t thread;
+	struct flush_job job[SIDES_MAX];
+	unsigned started = 0;
 
-	if (pthread_create(&thread, NULL, flush_run, &job) != 0) {
-		flush_run(&job);
-		return;
+	for (unsigned side = 1; side < c->sides.n; side++) {
+		struct flush_job *j = &job[started];
+
+		if (!is_to_be_flushed(c, side, r))
+			continue;
+		*j = (struct flush_job){ c->sides.end[side], &r->side[side], c->done_fd, 0 };
+		if (pthread_create(&j->thread, NULL, flush_run, j) == 0)
+			started++;
+		else
+			flush_run(j);
 	}
-	attend(c, sigs, watch, 1);
-	pthread_join(thread, NULL);
+	attend(c, sigs, watch, started);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(job[i].thread, NULL);
 }
 
 /* What came in after the last wait must not kill before the report. */
@@ -431,22 +468,32 @@ static nsec_t ended_ns(const struct copy *c)
 	return last;
 }
 
+static void side_fill(const struct copy *c, unsigned side, struct side_result *r)
+{
+	sum_up(c, side, &r->count);
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		compare_add(&r->miscompare, &c->workers[i].tally[side].miscompare);
+	r->failed = (c->failures.failed & side_bit(side)) != 0;
+	r->failure = c->failures.x[side];
+}
+
 static void result_fill(struct copy *c, struct copy_result *r)
 {
 	struct rusage after;
 
 	memset(r, 0, sizeof(*r));
-	sum_up(c, 0, &r->in);
-	sum_up(c, 1, &r->out);
-	r->elapsed_ns = ended_ns(c) - c->started_ns - c->stopped_ns;
 	getrusage(RUSAGE_SELF, &after);
 	r->user_ns = timeval_diff_ns(&c->before.ru_utime, &after.ru_utime);
 	r->system_ns = timeval_diff_ns(&c->before.ru_stime, &after.ru_stime);
-	for (unsigned i = 0; i < c->plan->workers; i++)
-		compare_add(&r->miscompare, &c->workers[i].miscompare);
+	r->elapsed_ns = ended_ns(c) - c->started_ns - c->stopped_ns;
+	for (unsigned side = 0; side < c->sides.n; side++)
+		side_fill(c, side, &r->side[side]);
+	r->failed = c->failures.failed != 0;
+	r->failed_first = c->failures.first;
 	r->source_ended = c->feed.source_ended;
-	r->failed_end = c->first.ep;
-	r->failed = c->first.x;
+	/* One worker alone knows, if there is a stream. */
+	r->source_has_more = c->workers[0].has_more;
+	r->tail_bytes = c->workers[0].tail_bytes;
 }
 
 int copy_run(
@@ -462,7 +509,7 @@ int copy_run(
 	share_out(c);
 	err = run_workers(c, &sigs, watch);
 	result_fill(c, r);
-	if (err == 0 && flush_at_end && c->plan->writes && counter_get(&r->out.commands) > 0)
+	if (err == 0 && flush_at_end)
 		flush(c, &sigs, watch, r);
 	take_late_signals(c, &sigs, watch);
 	r->signal = c->ended_by;

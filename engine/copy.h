@@ -12,7 +12,8 @@
 #include "plan.h"
 #include "policy.h"
 
-/* Where a run stands. Bytes are those that reads and writes have moved so far. */
+/* Where a run stands. Bytes are those that reads and writes have moved so far; of several
+ * destinations, those of the one that is ahead. */
 struct copy_progress {
 	uint64_t in_bytes, out_bytes, total_bytes;
 	nsec_t elapsed_ns; /* without the time it was stopped by Ctrl-Z */
@@ -26,27 +27,35 @@ struct copy_watch {
 	void *arg;
 };
 
-struct copy_result {
-	struct counters in, out;
-	nsec_t elapsed_ns;	   /* of the transfers; the flush is apart */
-	nsec_t user_ns, system_ns; /* CPU time of the process meanwhile */
-	struct miscompare miscompare;
-	bool source_ended; /* a stream, before the end of the span */
-	int signal;	   /* that ended the run early, 0: none */
-	/* the first transfer that was given up; failed_end NULL: none */
-	const struct endpoint *failed_end;
-	struct xfer failed;
-	bool flushed; /* a flush was sent */
+/* What became of one side. */
+struct side_result {
+	struct counters count;
+	struct miscompare miscompare; /* of a side that is compared */
+	bool failed;		      /* a transfer was given up: */
+	struct xfer failure;	      /* the one nearest to the start of the disk */
+	bool flushed;		      /* a flush was sent */
 	nsec_t flush_ns;
 	struct fault flush_fault;
+};
+
+struct copy_result {
+	struct side_result side[SIDES_MAX]; /* as in struct sides */
+	nsec_t elapsed_ns;		    /* of the transfers; flushes are apart */
+	nsec_t user_ns, system_ns;	    /* CPU time of the process meanwhile */
+	bool failed;			    /* some side did: */
+	unsigned failed_first;		    /* that one */
+	bool source_ended;		    /* a stream, before the end of the span */
+	bool source_has_more;		    /* a stream, than there is room for */
+	uint32_t tail_bytes;		    /* of a last block that could not be written; 0: none */
+	int signal;			    /* that ended the run early, 0: none */
 };
 
 struct copy;
 
 enum copy_opened {
 	COPY_READY,
-	COPY_REPLAN, /* a mapped buffer cannot be pinned after all: in->facts.pinnable is now
-		      * false, plan again */
+	COPY_REPLAN, /* a mapped buffer cannot be pinned after all: that end's facts.pinnable is
+		      * now false, plan again */
 	COPY_FAILED, /* said; *exit_status is set */
 };
 
@@ -54,9 +63,8 @@ enum copy_opened {
  * Opens all lanes and allocates all memory: nothing is allocated after it. The ends, the plan and
  * the span must outlive the copy. No command is sent. *out_copy is set on COPY_READY only.
  */
-enum copy_opened copy_open(const struct plan *p, const struct span *s, struct endpoint *in,
-	struct endpoint *out, const struct policy *policy, struct copy **out_copy,
-	int *exit_status) MUST_CHECK;
+enum copy_opened copy_open(const struct plan *p, const struct span *s, const struct sides *sides,
+	const struct policy *policy, struct copy **out_copy, int *exit_status) MUST_CHECK;
 
 /*
  * What is read is hashed too; the plan was made with plan_request.ordered. Before copy_run(), after

@@ -37,4 +37,17 @@ static inline uint64_t counter_get(const counter_t *c)
 	return atomic_load_explicit(c, memory_order_relaxed);
 }
 
+/* Adds what another worker counted. sum is the caller's. */
+static inline void counters_add(struct counters *sum, const struct counters *c)
+{
+	counter_add(&sum->bytes, counter_get(&c->bytes));
+	counter_add(&sum->commands, counter_get(&c->commands));
+	counter_add(&sum->retries, counter_get(&c->retries));
+	counter_add(&sum->recovered, counter_get(&c->recovered));
+	counter_add(&sum->unrecovered, counter_get(&c->unrecovered));
+	counter_add(&sum->resets, counter_get(&c->resets));
+	counter_add(&sum->not_direct_bytes, counter_get(&c->not_direct_bytes));
+	counter_add(&sum->fell_back, counter_get(&c->fell_back));
+}
+
 #endif

@@ -6,6 +6,7 @@
 #include "plan.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -149,12 +150,15 @@ static bool method_asked(enum xfer_method asked, enum xfer_method offered)
 	return asked == METHOD_AUTO || offered == METHOD_AUTO || asked == offered;
 }
 
-static bool row_is_asked(const struct plan_row *r, const struct plan_request *rq)
+/* shared: several destinations share a buffer, and what is never the best for one may be for them.
+ */
+static bool row_is_asked(const struct plan_row *r, const struct plan_request *rq, bool shared)
 {
 	/* SG_IO is all that a block node takes. */
 	if (rq->io == IO_RW && (r->in_via == VIA_BLOCK || r->out_via == VIA_BLOCK))
 		return false;
-	if (r->only_if_asked && rq->in_method == METHOD_AUTO && rq->out_method == METHOD_AUTO)
+	if (r->only_if_asked && !shared && rq->in_method == METHOD_AUTO &&
+		rq->out_method == METHOD_AUTO)
 		return false;
 	return method_asked(rq->in_method, r->in_method) &&
 	       method_asked(rq->out_method, r->out_method);
@@ -173,24 +177,123 @@ static const char *missing_ability(unsigned missing)
 	return "no reserved buffer can be mapped";
 }
 
-static const struct plan_row *choose_row(const struct plan_request *rq, const struct endpoint *in,
-	const struct endpoint *out, char why[PLAN_WHY_ROOM])
+static bool row_is_for(
+	const struct plan_row *r, const struct endpoint *in, const struct endpoint *out)
+{
+	return r->in_classes & 1u << in->facts.cls && r->out_classes & 1u << out->facts.cls;
+}
+
+static int cannot(unsigned missing, char why[PLAN_WHY_ROOM])
+{
+	snprintf(why, PLAN_WHY_ROOM, "the transfer method asked cannot be had: %s",
+		missing_ability(missing));
+	return EXIT_CONTRADICT;
+}
+
+static int choose_row(const struct plan_request *rq, const struct endpoint *in,
+	const struct endpoint *out, const struct plan_row **row, char why[PLAN_WHY_ROOM])
 {
 	unsigned can = abilities(in, out), missing = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct plan_row *r = &rows[i];
 
-		if (!(r->in_classes & 1u << in->facts.cls) ||
-			!(r->out_classes & 1u << out->facts.cls) || !row_is_asked(r, rq))
+		if (!row_is_for(r, in, out) || !row_is_asked(r, rq, false))
 			continue;
-		if ((r->needs & ~can) == 0)
-			return r;
+		if ((r->needs & ~can) == 0) {
+			*row = r;
+			return 0;
+		}
 		missing |= r->needs & ~can;
 	}
-	snprintf(why, PLAN_WHY_ROOM, "the transfer method asked cannot be had: %s",
-		missing_ability(missing));
-	return NULL;
+	return cannot(missing, why);
+}
+
+/* --- the rows of several destinations --- */
+
+static bool row_fits(const struct plan_row *r, const struct plan_request *rq,
+	const struct endpoint *in, const struct endpoint *out)
+{
+	return row_is_for(r, in, out) && row_is_asked(r, rq, true) &&
+	       (r->needs & ~abilities(in, out)) == 0;
+}
+
+/* One buffer for all: the source's, or ordinary memory. */
+static bool row_shares(const struct plan_row *r)
+{
+	return r->buffer == BUFFER_IN || r->buffer == BUFFER_USER;
+}
+
+/* The cheapest in which the source does as in lead. */
+static const struct plan_row *row_beside(const struct plan_row *lead, const struct plan_request *rq,
+	const struct endpoint *in, const struct endpoint *out)
+{
+	const struct plan_row *best = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct plan_row *r = &rows[i];
+
+		if (r->in_method == lead->in_method && r->in_via == lead->in_via &&
+			r->buffer == lead->buffer && row_fits(r, rq, in, out) &&
+			(!best || r->cpu_copies < best->cpu_copies))
+			best = r;
+	}
+	return best;
+}
+
+/* CPU copies of a byte that goes to all of them; UINT_MAX: there is no such way. */
+static unsigned rows_beside(const struct plan_row *lead, const struct plan_request *rq,
+	const struct sides *sides, const struct plan_row *row[SIDES_MAX])
+{
+	unsigned by_source = lead->in_method == METHOD_INDIRECT, copies = by_source;
+
+	for (unsigned side = 1; side <= sides_dests(sides); side++) {
+		row[side] = row_beside(lead, rq, sides->end[0], sides->end[side]);
+		if (!row[side])
+			return UINT_MAX;
+		copies += row[side]->cpu_copies - by_source;
+	}
+	return copies;
+}
+
+static int choose_shared_rows(const struct plan_request *rq, const struct sides *sides,
+	struct plan *p, unsigned *copies, char why[PLAN_WHY_ROOM])
+{
+	*copies = UINT_MAX;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct plan_row *row[SIDES_MAX] = { NULL };
+		unsigned n;
+
+		if (!row_shares(&rows[i]) || !row_fits(&rows[i], rq, sides->end[0], sides->end[1]))
+			continue;
+		n = rows_beside(&rows[i], rq, sides, row);
+		if (n < *copies) {
+			memcpy(p->row, row, sizeof(p->row));
+			*copies = n;
+		}
+	}
+	if (*copies < UINT_MAX)
+		return 0;
+	snprintf(why, PLAN_WHY_ROOM,
+		"no transfer method for all destinations at once (leave xfer=, iflag= and oflag= "
+		"out)");
+	return EXIT_CONTRADICT;
+}
+
+static int choose_rows(const struct plan_request *rq, const struct sides *sides, struct plan *p,
+	char why[PLAN_WHY_ROOM])
+{
+	unsigned copies = 0;
+	int bad;
+
+	if (sides_dests(sides) > 1) {
+		bad = choose_shared_rows(rq, sides, p, &copies, why);
+	} else {
+		bad = choose_row(rq, sides->end[0], sides->end[1], &p->row[1], why);
+		copies = bad ? 0 : p->row[1]->cpu_copies;
+	}
+	p->cpu_copies += copies;
+	return bad;
 }
 
 /* --- sizes --- */
@@ -216,25 +319,37 @@ static uint64_t most_by_cdb(const struct endpoint *ep, unsigned asked)
 				      : UINT64_MAX;
 }
 
-static void choose_chunk(const struct plan_request *rq, const struct endpoint *in,
-	const struct endpoint *out, const struct span *s, struct plan *p)
+static int choose_chunk(const struct plan_request *rq, const struct sides *sides,
+	const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
 {
 	uint32_t want = plan_wanted_chunk(rq, s);
 	uint64_t chunk = want;
 
-	chunk = min_u64(chunk, in->facts.max_xfer_bytes);
-	chunk = min_u64(chunk, out->facts.max_xfer_bytes);
-	chunk = min_u64(chunk, most_by_cdb(in, rq->in_cdb_bytes));
-	chunk = min_u64(chunk, most_by_cdb(out, rq->out_cdb_bytes));
+	for (unsigned side = 0; side < sides->n; side++) {
+		const struct endpoint *ep = sides->end[side];
+
+		chunk = min_u64(chunk, ep->facts.max_xfer_bytes);
+		chunk = min_u64(
+			chunk, most_by_cdb(ep, side ? rq->out_cdb_bytes : rq->in_cdb_bytes));
+	}
 	p->chunk_bytes = (uint32_t)round_down_u64(chunk, s->block_bytes);
 	if (p->chunk_bytes < want && rq->bpt_blk)
-		p->chunk_note = "chunk reduced to the largest transfer both ends take";
+		p->chunk_note = "chunk reduced to the largest transfer all ends take";
+	if (p->chunk_bytes > 0)
+		return 0;
+	snprintf(why, PLAN_WHY_ROOM,
+		"a block of %u bytes is more than one command to each end can carry",
+		s->block_bytes);
+	return EXIT_CONTRADICT;
 }
 
 static uint64_t slot_bytes(const struct plan *p)
 {
-	return (uint64_t)p->chunk_bytes *
-	       (p->buffer == BUFFER_BOTH || p->buffer == BUFFER_EACH ? 2 : 1);
+	uint64_t buffers = p->user_buffers;
+
+	for (unsigned side = 0; side < SIDES_MAX; side++)
+		buffers += p->side[side].own_buffer;
+	return buffers * p->chunk_bytes;
 }
 
 /* Reserved buffers are charged to nobody: too many end in the OOM killer, not in an error. */
@@ -249,27 +364,46 @@ static unsigned choose_depth(const struct plan_request *rq, const struct span *s
 	return (unsigned)max_u64(1, min_u64(depth, min_u64(affordable, chunks)));
 }
 
-/* Whether a slot holds up its thread until its transfer is home. */
-static bool all_block(const struct plan *p, const struct endpoint *in, const struct endpoint *out)
+/* What the ends of a run have in common. */
+struct mix {
+	bool devices, evented, sequential, can_rw, through_block;
+};
+
+static struct mix mix_of(const struct sides *sides, const struct plan *p)
 {
-	if (is_device(in) || is_device(out))
-		return p->in.io == IO_SG_IO;
-	return !in->facts.evented && !out->facts.evented;
+	struct mix m = { .can_rw = true };
+
+	for (unsigned side = 0; side < sides->n; side++) {
+		const struct endpoint *ep = sides->end[side];
+
+		m.devices |= is_device(ep);
+		m.evented |= ep->facts.evented;
+		m.sequential |= ep->facts.sequential;
+		m.can_rw &= may_rw(ep);
+		m.through_block |= p->side[side].via == VIA_BLOCK;
+	}
+	return m;
+}
+
+/* Whether a slot holds up its thread until its transfer is home. */
+static bool all_block(const struct mix *m, enum io_kind io)
+{
+	return m->devices ? io == IO_SG_IO : !m->evented;
 }
 
 /*
  * A blocking call needs a thread for each transfer in flight; write() and read() need one thread
  * for all, and at depth 1 one system call more than SG_IO. What has an order has one thread.
  */
-static void choose_workers(const struct plan_request *rq, const struct endpoint *in,
-	const struct endpoint *out, unsigned depth, struct plan *p)
+static void choose_workers(
+	const struct plan_request *rq, const struct mix *m, unsigned depth, struct plan *p)
 {
-	bool in_order = rq->ordered || in->facts.sequential || out->facts.sequential;
+	bool in_order = rq->ordered || m->sequential;
 
 	p->depth = depth;
 	p->workers = rq->workers ? rq->workers : 1;
-	if (all_block(p, in, out)) {
-		if (in_order || (!is_device(in) && !is_device(out) && !rq->queue_depth))
+	if (all_block(m, p->side[0].io)) {
+		if (in_order || (!m->devices && !rq->queue_depth))
 			p->depth = 1;
 		if (p->depth < depth && rq->queue_depth)
 			p->depth_note = "one thing after the other: queue depth";
@@ -283,20 +417,27 @@ static void choose_workers(const struct plan_request *rq, const struct endpoint 
 	p->in_order = in_order;
 }
 
-static void choose_io(const struct plan_request *rq, bool can_rw, unsigned depth, struct plan *p)
+/* At depth 1 nothing flies beside a blocking call, unless there are several destinations. */
+static void choose_io(const struct plan_request *rq, const struct sides *sides, const struct mix *m,
+	unsigned depth, struct plan *p)
 {
-	bool through_block = p->in.via == VIA_BLOCK || p->out.via == VIA_BLOCK;
+	bool alone = depth == 1 && sides->n == 2;
 	enum io_kind io = rq->io;
 
 	if (io == IO_AUTO)
-		io = through_block || depth == 1 || !can_rw ? IO_SG_IO : IO_RW;
-	p->in.io = p->out.io = io;
+		io = m->through_block || alone || !m->can_rw ? IO_SG_IO : IO_RW;
+	for (unsigned side = 0; side < sides->n; side++)
+		p->side[side].io = io;
 }
 
-static int choose_cdb(const struct endpoint *ep, const char *side, unsigned asked, uint64_t start,
-	const struct span *s, unsigned flags, struct plan *p, struct lane_spec *spec,
-	char why[PLAN_WHY_ROOM])
+static int choose_cdb(const struct plan_request *rq, const struct sides *sides, unsigned side,
+	const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
 {
+	const struct endpoint *ep = sides->end[side];
+	struct lane_spec *spec = &p->side[side];
+	uint64_t start = side ? s->out_bytes : s->in_bytes;
+	unsigned asked = spec->verify ? 0 : side ? rq->out_cdb_bytes : rq->in_cdb_bytes;
+	unsigned flags = spec->verify ? 0 : side ? rq->out_flags : rq->in_flags;
 	uint64_t end = start + s->len_bytes, last_lba;
 	unsigned bits = flags & (END_DPO | END_FUA);
 	uint32_t blocks;
@@ -311,26 +452,28 @@ static int choose_cdb(const struct endpoint *ep, const char *side, unsigned aske
 	snprintf(why, PLAN_WHY_ROOM,
 		"cdbsz=%u cannot be used for the %s: it does not reach LBA %llu%s (leave cdbsz= "
 		"out)",
-		asked, side, (unsigned long long)last_lba, bits ? ", or has no DPO and FUA" : "");
+		asked, side ? "destination" : "source", (unsigned long long)last_lba,
+		bits ? ", or has no DPO and FUA" : "");
 	return EXIT_CONTRADICT;
 }
 
-static void spec_fill(const struct plan_request *rq, struct plan *p, struct lane_spec *spec,
-	enum xfer_method method, enum lane_via via, bool own_buffer, bool asked)
+static void spec_fill(const struct plan_request *rq, struct plan *p, unsigned side,
+	enum xfer_method method, enum lane_via via, bool own_buffer)
 {
+	enum xfer_method asked = side ? rq->out_method : rq->in_method;
+	struct lane_spec *spec = &p->side[side];
+
 	spec->method = method == METHOD_AUTO ? METHOD_INDIRECT : method;
 	spec->via = via;
 	spec->max_bytes = p->chunk_bytes;
 	spec->timeout_ms = rq->timeout_ms;
 	spec->own_buffer = own_buffer;
-	spec->must_pin = own_buffer && p->row->needs & (NEED_IN_PIN | NEED_OUT_PIN);
-	spec->may_fall_back = method == METHOD_DIO && !asked;
+	spec->may_fall_back = method == METHOD_DIO && asked != METHOD_DIO;
 }
 
 /* --- comparing --- */
 
 static const struct plan_row compare_row = {
-	.buffer = BUFFER_EACH,
 	.why = "both sides read, each as it does best, and compared",
 };
 
@@ -344,11 +487,13 @@ static bool method_is_had(const struct end_facts *f, enum xfer_method method)
 }
 
 /* Reading alone: the mapped buffer where there is one. */
-static int choose_side(const struct plan_request *rq, const struct endpoint *ep,
-	enum xfer_method asked, struct plan *p, struct lane_spec *spec, char why[PLAN_WHY_ROOM])
+static int choose_read(const struct plan_request *rq, const struct sides *sides, unsigned side,
+	struct plan *p, char why[PLAN_WHY_ROOM])
 {
 	static const enum xfer_method best[] = { METHOD_MMAP, METHOD_DIO, METHOD_INDIRECT };
-	enum xfer_method method = asked;
+	const struct endpoint *ep = sides->end[side];
+	enum xfer_method method = side ? rq->out_method : rq->in_method;
+	enum lane_via via = VIA_SG;
 
 	for (size_t i = 0; method == METHOD_AUTO && i < ARRAY_SIZE(best); i++)
 		if (method_is_had(&ep->facts, best[i]))
@@ -360,87 +505,109 @@ static int choose_side(const struct plan_request *rq, const struct endpoint *ep,
 	}
 	if (!is_device(ep))
 		method = METHOD_AUTO;
-	spec_fill(rq, p, spec, method, VIA_SG, method == METHOD_MMAP, asked == METHOD_DIO);
 	if (method == METHOD_DIO && !ep->facts.can_dio)
-		spec->via = VIA_BLOCK;
+		via = VIA_BLOCK;
+	spec_fill(rq, p, side, method, via, method == METHOD_MMAP);
 	p->cpu_copies += (method == METHOD_INDIRECT) + is_buffered(ep);
-	p->user_buffers += !spec->own_buffer;
+	p->user_buffers += !p->side[side].own_buffer;
 	return 0;
 }
 
-static int plan_compare(const struct plan_request *rq, const struct endpoint *in,
-	const struct endpoint *out, const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
+/* What is read for comparison, into memory of its own. */
+static int plan_checks(const struct plan_request *rq, const struct sides *sides, struct plan *p,
+	char why[PLAN_WHY_ROOM])
 {
-	int bad;
+	int bad = 0;
 
-	p->row = &compare_row;
-	p->buffer = BUFFER_EACH;
-	p->reads = true;
-	choose_chunk(rq, in, out, s, p);
-	bad = choose_side(rq, in, rq->in_method, p, &p->in, why);
-	if (!bad)
-		bad = choose_side(rq, out, rq->out_method, p, &p->out, why);
+	for (unsigned side = sides_dests(sides) + 1; side < sides->n && !bad; side++)
+		bad = choose_read(rq, sides, side, p, why);
 	return bad;
 }
 
-static int plan_copy(const struct plan_request *rq, const struct endpoint *in,
-	const struct endpoint *out, const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
+static int plan_compare(const struct plan_request *rq, const struct sides *sides, struct plan *p,
+	char why[PLAN_WHY_ROOM])
 {
-	const struct plan_row *r = choose_row(rq, in, out, why);
-	bool in_owns, out_owns;
+	int bad = choose_read(rq, sides, 0, p, why);
 
-	if (!r)
-		return EXIT_CONTRADICT;
-	p->row = r;
+	p->row[0] = &compare_row;
+	p->buffer = p->side[0].own_buffer ? BUFFER_IN : BUFFER_USER;
+	return bad;
+}
+
+static void plan_dest(
+	const struct plan_request *rq, const struct sides *sides, unsigned side, struct plan *p)
+{
+	const struct plan_row *r = p->row[side];
+	bool owns = r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH;
+
+	spec_fill(rq, p, side, r->out_method, r->out_via, owns);
+	p->side[side].must_pin = owns && r->needs & (NEED_IN_PIN | NEED_OUT_PIN);
+	p->side[side].verify = rq->job == JOB_VERIFY;
+	p->side[0].must_pin |= !owns && r->needs & (NEED_IN_PIN | NEED_OUT_PIN);
+	p->cpu_copies += is_buffered(sides->end[side]);
+	p->writes |= side_moves(sides, side);
+}
+
+static int plan_copy(const struct plan_request *rq, const struct sides *sides, struct plan *p,
+	char why[PLAN_WHY_ROOM])
+{
+	const struct plan_row *r;
+	int bad = choose_rows(rq, sides, p, why);
+
+	if (bad)
+		return bad;
+	r = p->row[1];
 	p->buffer = r->buffer;
-	p->cpu_copies = r->cpu_copies + is_buffered(in) + is_buffered(out);
-	p->reads = true;
-	p->writes = out->facts.cls != END_SYNTH;
-	choose_chunk(rq, in, out, s, p);
-	if (p->chunk_bytes == 0) {
-		snprintf(why, PLAN_WHY_ROOM,
-			"a block of %u bytes is more than one command to each end can carry",
-			s->block_bytes);
-		return EXIT_CONTRADICT;
-	}
-	in_owns = r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH;
-	out_owns = r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH;
-	spec_fill(rq, p, &p->in, r->in_method, r->in_via, in_owns, rq->in_method == METHOD_DIO);
-	spec_fill(
-		rq, p, &p->out, r->out_method, r->out_via, out_owns, rq->out_method == METHOD_DIO);
-	p->out.verify = rq->job == JOB_VERIFY;
+	p->user_buffers = r->buffer == BUFFER_USER;
+	p->cpu_copies += is_buffered(sides->end[0]);
+	spec_fill(rq, p, 0, r->in_method, r->in_via,
+		r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH);
+	for (unsigned side = 1; side <= sides_dests(sides); side++)
+		plan_dest(rq, sides, side, p);
 	return 0;
 }
 
-int plan_make(const struct plan_request *rq, const struct endpoint *in, const struct endpoint *out,
-	const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM])
+static int check_io(const struct plan_request *rq, const struct sides *sides, const struct mix *m,
+	char why[PLAN_WHY_ROOM])
 {
-	bool can_rw = may_rw(in) && may_rw(out);
+	unsigned side = 0;
+
+	if (rq->io != IO_RW || m->can_rw)
+		return 0;
+	while (may_rw(sides->end[side]))
+		side++;
+	snprintf(why, PLAN_WHY_ROOM,
+		"%s: io=rw needs permission to write to the node, to send commands (give io=sg_io)",
+		sides->end[side]->name);
+	return EXIT_CONTRADICT;
+}
+
+int plan_make(const struct plan_request *rq, const struct sides *sides, const struct span *s,
+	struct plan *p, char why[PLAN_WHY_ROOM])
+{
+	struct mix mix;
 	unsigned depth;
 	int bad;
 
 	memset(p, 0, sizeof(*p));
 	p->job = rq->job;
-	bad = rq->job == JOB_COMPARE ? plan_compare(rq, in, out, s, p, why)
-				     : plan_copy(rq, in, out, s, p, why);
+	bad = choose_chunk(rq, sides, s, p, why);
+	if (!bad && sides_dests(sides) > 0)
+		bad = plan_copy(rq, sides, p, why);
+	else if (!bad)
+		bad = plan_compare(rq, sides, p, why);
+	if (!bad)
+		bad = plan_checks(rq, sides, p, why);
 	if (bad)
 		return bad;
-	if (rq->io == IO_RW && !can_rw) {
-		snprintf(why, PLAN_WHY_ROOM,
-			"%s: io=rw needs permission to write to the node, to send "
-			"commands (give io=sg_io)",
-			may_rw(in) ? out->name : in->name);
-		return EXIT_CONTRADICT;
-	}
+	mix = mix_of(sides, p);
 	depth = choose_depth(rq, s, p);
-	choose_io(rq, can_rw, depth, p);
-	choose_workers(rq, in, out, depth, p);
-	bad = choose_cdb(
-		in, "source", rq->in_cdb_bytes, s->in_bytes, s, rq->in_flags, p, &p->in, why);
-	if (bad)
-		return bad;
-	return choose_cdb(out, "destination", p->out.verify ? 0 : rq->out_cdb_bytes, s->out_bytes,
-		s, p->out.verify ? 0 : rq->out_flags, p, &p->out, why);
+	choose_io(rq, sides, &mix, depth, p);
+	choose_workers(rq, &mix, depth, p);
+	bad = check_io(rq, sides, &mix, why);
+	for (unsigned side = 0; side < sides->n && !bad; side++)
+		bad = choose_cdb(rq, sides, side, s, p, why);
+	return bad;
 }
 
 /* --- in words --- */
@@ -470,34 +637,69 @@ static const char *side_method(const struct endpoint *ep, const struct lane_spec
 	return method_name(is_device(ep) ? spec->method : METHOD_AUTO);
 }
 
-static const char *io_text(
-	const struct plan *p, const struct endpoint *in, const struct endpoint *out)
+static const char *side_word(const struct sides *sides, unsigned side)
 {
-	if (!is_device(in) && !is_device(out))
-		return "";
-	return p->in.io == IO_RW ? ", write() and read()" : ", ioctl(SG_IO)";
+	if (side == 0)
+		return "in";
+	return side_is_check(sides, side) ? "compared" : "out";
 }
 
-void plan_print(const struct plan *p, const struct endpoint *in, const struct endpoint *out,
-	const struct span *s)
+static void print_way(const struct plan *p, const struct sides *sides, unsigned side)
 {
-	char len[UNITS_TEXT_ROOM], chunk[UNITS_TEXT_ROOM];
+	const struct endpoint *ep = sides->end[side];
+	bool check = side_is_check(sides, side);
+	char copies[40] = "";
 
-	print_end("in", in);
-	print_end("out", out);
-	diag_plain("plan: %s %s %s: %s; CPU copies per byte %u", side_method(in, &p->in),
-		p->job == JOB_COMPARE ? "=" : "->", side_method(out, &p->out), p->row->why,
-		p->cpu_copies);
-	diag_plain("plan: %s in chunks of %s (%u blocks), qd %u, %u worker%s%s%s%s%s%s",
+	if (side == sides->n - 1)
+		snprintf(copies, sizeof(copies), "; CPU copies per byte %u", p->cpu_copies);
+	if (check && sides_dests(sides) > 0)
+		diag_plain("plan: %s is read back (%s) and compared%s", ep->name,
+			side_method(ep, &p->side[side]), copies);
+	else
+		diag_plain("plan: %s %s %s: %s%s", side_method(sides->end[0], &p->side[0]),
+			check ? "=" : "->", side_method(ep, &p->side[side]),
+			p->row[check ? 0 : side]->why, copies);
+}
+
+static enum cdb_op side_cdb(const struct plan *p, const struct sides *sides, unsigned side)
+{
+	if (p->side[side].verify)
+		return CDB_VERIFY;
+	return side == 0 || side_is_check(sides, side) ? CDB_READ : CDB_WRITE;
+}
+
+/* ", READ(10) and WRITE(10)" */
+static void cdb_text(const struct plan *p, const struct sides *sides, char *text, size_t room)
+{
+	const char *separator = ", ";
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (unsigned side = 0; side < sides->n && at < room; side++) {
+		if (!is_device(sides->end[side]))
+			continue;
+		at += (size_t)snprintf(text + at, room - at, "%s%s", separator,
+			cdb_name(p->side[side].cdb_bytes, side_cdb(p, sides, side)));
+		separator = " and ";
+	}
+}
+
+void plan_print(const struct plan *p, const struct sides *sides, const struct span *s)
+{
+	char len[UNITS_TEXT_ROOM], chunk[UNITS_TEXT_ROOM], cdbs[SIDES_MAX * 24];
+	struct mix mix = mix_of(sides, p);
+
+	for (unsigned side = 0; side < sides->n; side++)
+		print_end(side_word(sides, side), sides->end[side]);
+	for (unsigned side = 1; side < sides->n; side++)
+		print_way(p, sides, side);
+	cdb_text(p, sides, cdbs, sizeof(cdbs));
+	diag_plain("plan: %s in chunks of %s (%u blocks), qd %u, %u worker%s%s%s",
 		s->open_ended ? "all that comes" : units_bytes_text(s->len_bytes, len),
 		units_bytes_text(p->chunk_bytes, chunk), p->chunk_bytes / s->block_bytes, p->depth,
-		p->workers, p->workers == 1 ? "" : "s", io_text(p, in, out),
-		is_device(in) ? ", " : "", is_device(in) ? cdb_name(p->in.cdb_bytes, CDB_READ) : "",
-		!is_device(out) ? ""
-		: is_device(in) ? " and "
-				: ", ",
-		is_device(out) ? cdb_name(p->out.cdb_bytes, p->out.verify ? CDB_VERIFY
-							    : p->writes	  ? CDB_WRITE
-									  : CDB_READ)
-			       : "");
+		p->workers, p->workers == 1 ? "" : "s",
+		!mix.devices		 ? ""
+		: p->side[0].io == IO_RW ? ", write() and read()"
+					 : ", ioctl(SG_IO)",
+		cdbs);
 }

@@ -7,7 +7,7 @@
 #ifndef ENGINE_PLAN_H
 #define ENGINE_PLAN_H
 
-#include "../endpoints/endpoint.h"
+#include "sides.h"
 #include "span.h"
 
 #define QUEUE_DEPTH_DEFAULT 16
@@ -17,7 +17,7 @@
 /* What becomes of a chunk. */
 enum plan_job {
 	JOB_COPY,
-	JOB_COMPARE, /* both sides are read and compared */
+	JOB_COMPARE, /* all sides are read and compared with the source */
 	JOB_VERIFY,  /* as a copy, but the destination compares what it is sent (VERIFY) */
 };
 
@@ -35,23 +35,28 @@ struct plan_request {
 	uint64_t memory_bytes; /* the most that buffers may take; fewer slots otherwise */
 };
 
+/*
+ * Where the source's data lie on their way. What is read for comparison has memory of its own: the
+ * lane's mapped buffer, or ordinary memory.
+ */
 enum plan_buffer {
 	BUFFER_IN,   /* the source lane's mapped buffer */
 	BUFFER_OUT,  /* the destination lane's */
 	BUFFER_BOTH, /* both, and one memcpy() between them */
 	BUFFER_USER, /* ordinary memory of the slot */
-	BUFFER_EACH, /* each side its own, mapped or ordinary: nothing goes between them */
 };
 
 struct plan {
-	const struct plan_row *row; /* which case of the table, for plan_print() */
-	struct lane_spec in, out;
+	/* which case of the table, for plan_print(): of each destination; side 0's: of a comparison
+	 */
+	const struct plan_row *row[SIDES_MAX];
+	struct lane_spec side[SIDES_MAX];
 	enum plan_buffer buffer;
-	unsigned cpu_copies;   /* of each byte, by CPU */
-	unsigned user_buffers; /* BUFFER_EACH: of a slot, in ordinary memory */
+	unsigned cpu_copies;   /* of each byte, by CPU, for all sides together */
+	unsigned user_buffers; /* of a slot, in ordinary memory */
 	bool in_order; /* ordered, or an end is sequential: one worker, chunks in ascending order */
 	enum plan_job job;
-	bool reads, writes; /* which steps a chunk has */
+	bool writes; /* something is written, or verified by the drive */
 	uint32_t chunk_bytes;
 	unsigned depth, workers; /* the slots of all workers; threads, 1..depth */
 	/* Where the plan is less than what was asked; NULL: it is not. */
@@ -67,12 +72,11 @@ uint32_t plan_wanted_chunk(const struct plan_request *rq, const struct span *s);
  * 0; or an exit status and why: EXIT_CONTRADICT where a method that was asked for cannot be had.
  * The ends have been probed.
  */
-int plan_make(const struct plan_request *rq, const struct endpoint *in, const struct endpoint *out,
-	const struct span *s, struct plan *p, char why[PLAN_WHY_ROOM]) MUST_CHECK;
+int plan_make(const struct plan_request *rq, const struct sides *sides, const struct span *s,
+	struct plan *p, char why[PLAN_WHY_ROOM]) MUST_CHECK;
 
-/* The plan in a few lines on stderr: both ends, methods and why, chunk, depth, workers. */
-void plan_print(const struct plan *p, const struct endpoint *in, const struct endpoint *out,
-	const struct span *s);
+/* The plan in a few lines on stderr: the ends, methods and why, chunk, depth, workers. */
+void plan_print(const struct plan *p, const struct sides *sides, const struct span *s);
 
 /* "mmap", "dio", "indirect"; "dio through the block node" has its own word in plan_print(). */
 const char *method_name(enum xfer_method m);

@@ -13,32 +13,25 @@
 void slot_begin(struct slot *s, const struct chunk *c)
 {
 	s->chunk = *c;
-	s->step = 0;
-	s->tries = 0;
-	s->delay_ns = 0;
-	s->is_home = false;
+	s->phase = 0;
+	s->pending = 0;
+	s->lost = 0;
 	s->tail_bytes = 0;
+	for (unsigned side = 0; side < s->recipe->sides; side++) {
+		s->leg[side].tries = 0;
+		s->leg[side].delay_ns = 0;
+		s->leg[side].is_home = false;
+	}
 }
 
-static enum slot_next finish(struct slot *s)
-{
-	if (s->recipe->compare)
-		compare_chunk(s->miscompare, s->buf[0], s->buf[1], s->chunk.len_bytes,
-			s->recipe->compare_bytes, s->chunk.at_bytes);
-	if (s->tail_bytes == 0)
-		return SLOT_FINISHED;
-	memset(&s->x.fault, 0, sizeof(s->x.fault));
-	s->x.fault.kind = FAULT_TAIL;
-	s->x.len_bytes = s->tail_bytes;
-	return SLOT_FAILED;
-}
+/* --- between two phases --- */
 
-/* A stream that ends early: the chunk is as long as what came. */
-static COLD void source_ended(struct slot *s)
+/* As it is in the source: before a tail is padded or left out. False: it cannot be hashed. */
+static bool take_digest(struct slot *s)
 {
-	assert(s->x.op == XFER_READ && s->lane[0]->ep->facts.sequential);
-	s->chunk.len_bytes = s->x.done_bytes;
-	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + s->x.done_bytes);
+	struct digest *d = s->recipe->digest;
+
+	return !d || digest_take(d, s->chunk.at_bytes, s->leg[0].buf, s->chunk.len_bytes);
 }
 
 /* What was read does not fill the last block of the destination. */
@@ -48,7 +41,7 @@ static COLD void trim_tail(struct slot *s)
 	uint32_t tail = s->chunk.len_bytes % block;
 
 	if (s->recipe->pad) {
-		memset((uint8_t *)s->buf[0] + s->chunk.len_bytes, 0, block - tail);
+		memset((uint8_t *)s->leg[0].buf + s->chunk.len_bytes, 0, block - tail);
 		s->chunk.len_bytes += block - tail;
 	} else {
 		s->chunk.len_bytes -= tail;
@@ -56,33 +49,86 @@ static COLD void trim_tail(struct slot *s)
 	}
 }
 
-/* As it is in the source: before a tail is padded or left out. False: it cannot be hashed. */
-static bool take_digest(struct slot *s)
+static COLD void cannot_hash(struct slot *s)
 {
-	struct digest *d = s->recipe->digest;
-
-	if (!d || s->recipe->step[s->step].side != 0)
-		return true;
-	return digest_take(d, s->chunk.at_bytes, s->buf[0], s->chunk.len_bytes);
+	s->lost |= side_bit(0);
+	feed_stop(s->recipe->feed);
 }
 
-static enum slot_next step_done(struct slot *s)
+static void after_read(struct slot *s)
 {
 	if (!take_digest(s)) {
-		s->x.fault.kind = FAULT_OTHER;
-		return SLOT_FAILED;
+		cannot_hash(s);
+		return;
 	}
-	if (++s->step == s->recipe->steps)
-		return finish(s);
-	s->tries = 0;
-	s->delay_ns = 0;
 	if (s->chunk.len_bytes % s->recipe->out_block_bytes != 0)
 		trim_tail(s);
-	if (s->chunk.len_bytes == 0)
-		return finish(s);
-	if (s->buf[0] != s->buf[1] && !s->recipe->compare)
-		memcpy(s->buf[1], s->buf[0], s->chunk.len_bytes);
-	return SLOT_AGAIN;
+	if (s->recipe->copy_across)
+		memcpy(s->leg[1].buf, s->leg[0].buf, s->chunk.len_bytes);
+}
+
+static void compare_sides(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+
+	for (unsigned side = 1; side < r->sides; side++)
+		if (r->checks & ~s->lost & side_bit(side))
+			compare_chunk(&s->leg[side].tally->miscompare, s->leg[0].buf,
+				s->leg[side].buf, s->chunk.len_bytes, r->compare_bytes,
+				s->chunk.at_bytes);
+}
+
+/* Those whose phase it is, but for those that failed, with this chunk or before. */
+static side_set_t legs_of_phase(struct slot *s)
+{
+	struct recipe *r = s->recipe;
+
+	s->lost |= atomic_load_explicit(&r->dropped, memory_order_relaxed);
+	s->lost |= (s->lost << r->dests) & r->checks;
+	return r->phase[s->phase++] & ~s->lost;
+}
+
+side_set_t slot_next(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+	side_set_t legs = 0;
+
+	assert(s->pending == 0);
+	if (s->phase == 1 && !(s->lost & side_bit(0)))
+		after_read(s);
+	if (s->lost & side_bit(0) || s->chunk.len_bytes == 0)
+		return 0;
+	if (s->phase == r->phases && r->checks)
+		compare_sides(s);
+	while (s->phase < r->phases && legs == 0)
+		legs = legs_of_phase(s);
+	s->pending = (unsigned)__builtin_popcount(legs);
+	return legs;
+}
+
+void slot_lose(struct leg *l)
+{
+	l->slot->lost |= side_bit(l->side);
+	l->slot->pending--;
+}
+
+/* --- a leg --- */
+
+/* A stream that ends early: the chunk is as long as what came. */
+static COLD void source_ended(struct leg *l)
+{
+	struct slot *s = l->slot;
+
+	assert(l->side == 0 && l->lane->ep->facts.sequential);
+	s->chunk.len_bytes = l->x.done_bytes;
+	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + l->x.done_bytes);
+}
+
+static enum leg_next leg_done(struct leg *l)
+{
+	counter_add(&l->tally->count.bytes, l->x.done_bytes);
+	l->slot->pending--;
+	return LEG_HOME;
 }
 
 /* ASC 29h: power on, reset, or bus device reset occurred, SPC-5 annex F. */
@@ -93,91 +139,86 @@ static bool is_reset(const struct fault *f)
 	return f->kind == FAULT_UNIT_ATTENTION && fault_sense(f, &sense) && sense.asc == 0x29;
 }
 
-static COLD enum slot_next trouble(struct slot *s, struct counters *c)
+static COLD enum leg_next trouble(struct leg *l)
 {
-	struct policy_verdict v = policy_decide(&s->recipe->policy, &s->x.fault, s->tries);
+	struct counters *c = &l->tally->count;
+	struct policy_verdict v = policy_decide(&l->slot->recipe->policy, &l->x.fault, l->tries);
 
-	if (is_reset(&s->x.fault))
+	if (is_reset(&l->x.fault))
 		counter_add(&c->resets, 1);
 	switch (v.action) {
-	case POLICY_GOOD:
-		counter_add(&c->recovered, 1);
-		counter_add(&c->bytes, s->x.done_bytes);
-		return step_done(s);
+	case POLICY_GOOD: counter_add(&c->recovered, 1); return leg_done(l);
 	case POLICY_RETRY:
 		counter_add(&c->retries, 1);
-		s->delay_ns = v.delay_ns;
-		return SLOT_AGAIN;
-	default: counter_add(&c->unrecovered, 1); return SLOT_FAILED;
+		l->delay_ns = v.delay_ns;
+		return LEG_AGAIN;
+	default: counter_add(&c->unrecovered, 1); return LEG_FAILED;
 	}
 }
 
-static COLD void take_notes(struct slot *s, struct counters *c)
+static COLD void take_notes(struct leg *l)
 {
-	if (s->x.notes & XFER_NOT_DIRECT)
-		counter_add(&c->not_direct_bytes, s->x.done_bytes);
-	if (s->x.notes & XFER_FELL_BACK)
+	struct counters *c = &l->tally->count;
+
+	if (l->x.notes & XFER_NOT_DIRECT)
+		counter_add(&c->not_direct_bytes, l->x.done_bytes);
+	if (l->x.notes & XFER_FELL_BACK)
 		counter_add(&c->fell_back, 1);
 }
 
-static enum slot_next home(struct slot *s)
+static COLD enum leg_next came_short(struct leg *l)
 {
-	struct counters *c = s->counters[s->recipe->step[s->step].side];
-
-	counter_add(&c->commands, 1);
-	if (s->x.notes)
-		take_notes(s, c);
-	if (s->x.fault.kind != FAULT_NONE)
-		return trouble(s, c);
-	if (s->x.done_bytes < s->x.len_bytes)
-		source_ended(s);
-	counter_add(&c->bytes, s->x.done_bytes);
-	return step_done(s);
+	if (l->side > 0) { /* what is compared must be as long as the source */
+		l->x.fault.kind = FAULT_SHORT;
+		return trouble(l);
+	}
+	source_ended(l);
+	return leg_done(l);
 }
 
-enum slot_next slot_step(struct slot *s)
+static enum leg_next home(struct leg *l)
 {
+	counter_add(&l->tally->count.commands, 1);
+	if (l->x.notes)
+		take_notes(l);
+	if (l->x.fault.kind != FAULT_NONE)
+		return trouble(l);
+	return l->x.done_bytes < l->x.len_bytes ? came_short(l) : leg_done(l);
+}
+
+enum leg_next leg_send(struct leg *l)
+{
+	struct slot *s = l->slot;
 	const struct recipe *r = s->recipe;
-	unsigned side = r->step[s->step].side;
-	struct lane *lane = s->lane[side];
 
-	s->x.op = r->step[s->step].op;
-	s->x.len_bytes = s->chunk.len_bytes;
-	s->x.offset_bytes = r->start_bytes[side] + s->chunk.at_bytes;
-	s->x.buf = s->buf[side];
-	s->tries++;
-	if (lane->ep->ops->submit(lane, &s->x) == XFER_WAIT)
-		return SLOT_FLYING;
-	s->is_home = s->must_wait;
-	return s->is_home ? SLOT_FLYING : home(s);
+	l->x.op = r->writes & side_bit(l->side) ? XFER_WRITE : XFER_READ;
+	l->x.len_bytes = s->chunk.len_bytes;
+	l->x.offset_bytes = (l->side ? r->out_bytes : r->in_bytes) + s->chunk.at_bytes;
+	l->x.buf = l->buf;
+	l->tries++;
+	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
+		return LEG_FLYING;
+	l->is_home = l->must_wait;
+	return l->is_home ? LEG_FLYING : home(l);
 }
 
-enum slot_next slot_land(struct slot *s)
+enum leg_next leg_land(struct leg *l)
 {
-	struct lane *lane = s->lane[s->recipe->step[s->step].side];
-
-	if (!s->is_home)
-		lane->ep->ops->reap(lane, &s->x);
-	s->is_home = false;
-	return home(s);
+	if (!l->is_home)
+		l->lane->ep->ops->reap(l->lane, &l->x);
+	l->is_home = false;
+	return home(l);
 }
 
 bool slot_source_ends(struct slot *s)
 {
-	struct lane *lane = s->lane[0];
+	struct leg *l = &s->leg[0];
 
-	s->step = 0;
-	s->x.op = XFER_READ;
-	s->x.len_bytes = 1;
-	s->x.offset_bytes = s->recipe->start_bytes[0] + s->recipe->feed->end_bytes;
-	s->x.buf = s->buf[0];
-	if (lane->ep->ops->submit(lane, &s->x) == XFER_WAIT)
-		lane->ep->ops->reap(lane, &s->x);
-	if (!fault_is_good(&s->x.fault))
-		return false;
-	if (s->x.done_bytes == 0)
-		return true;
-	s->step = s->recipe->steps - 1; /* it is the destination that is full */
-	s->x.fault.kind = FAULT_FULL;
-	return false;
+	l->x.op = XFER_READ;
+	l->x.len_bytes = 1;
+	l->x.offset_bytes = s->recipe->in_bytes + s->recipe->feed->end_bytes;
+	l->x.buf = l->buf;
+	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
+		l->lane->ep->ops->reap(l->lane, &l->x);
+	return fault_is_good(&l->x.fault) && l->x.done_bytes == 0;
 }

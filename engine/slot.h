@@ -1,75 +1,100 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One chunk's walk through its recipe: read, perhaps a copy between two buffers, write. No threads,
- * no blocking: a slot says what it needs next and its worker does it.
+ * One chunk's walk through its recipe: read; write to all destinations at once; perhaps read back
+ * and compare. No threads, no blocking: a slot says which of its legs are to be sent next, and its
+ * worker does it. A leg is what one side does with the chunk.
  */
 #ifndef ENGINE_SLOT_H
 #define ENGINE_SLOT_H
 
-#include "../endpoints/endpoint.h"
 #include "compare.h"
 #include "counters.h"
 #include "digest.h"
 #include "feed.h"
 #include "policy.h"
+#include "sides.h"
 
-#define RECIPE_MAX 2
+#define PHASES_MAX 3
 
 /* What all slots of a run have in common. */
 struct recipe {
-	unsigned steps; /* 1..RECIPE_MAX */
-	struct {
-		unsigned side; /* 0: source, 1: destination */
-		enum xfer_op op;
-	} step[RECIPE_MAX];
-	uint64_t start_bytes[2];  /* of the span, on each side */
-	uint32_t out_block_bytes; /* writes are whole multiples of this, */
-	bool pad;		  /* a tail filled up with zeros; else it is a FAULT_TAIL */
-	bool compare;		  /* both sides are read, and must be equal */
-	uint32_t compare_bytes;	  /* blocks in which differences are counted */
-	bool must_end;		  /* a source that has more than the span is a FAULT_FULL */
+	unsigned sides;
+	side_set_t phase[PHASES_MAX]; /* the sides that move data at the same time */
+	unsigned phases;
+	side_set_t writes, checks; /* which of them write; which read what is compared */
+	unsigned dests; /* check k + dests is destination k read back; 0: there are none */
+	uint64_t in_bytes, out_bytes; /* where the span starts, in the source and in the others */
+	uint32_t out_block_bytes;     /* writes are whole multiples of this, */
+	bool pad;		      /* a tail filled up with zeros; else slot->tail_bytes */
+	bool copy_across;	      /* between the buffers of sides 0 and 1 */
+	uint32_t compare_bytes;	      /* blocks in which differences are counted */
+	bool must_end;		      /* whether the source has more than the span is to be told */
 	struct feed *feed;
 	struct digest *digest; /* of what is read from the source; NULL: none */
 	struct policy policy;
+	_Atomic side_set_t dropped; /* those that failed: they get nothing more */
 };
 
-enum slot_next {
-	SLOT_FLYING,   /* slot_land() when the worker gets to it */
-	SLOT_AGAIN,    /* slot_step(), not before slot->delay_ns has passed */
-	SLOT_FINISHED, /* the chunk is where it belongs */
-	SLOT_FAILED,   /* slot->x tells of what; the chunk is given up */
+/* One side of one worker. */
+struct tally {
+	struct counters count;
+	struct miscompare miscompare; /* of a side that is compared */
 };
 
-struct slot {
-	const struct recipe *recipe;
-	struct lane *lane[2];
-	void *buf[2];		      /* the same memory, or two buffers with a copy between */
-	struct counters *counters[2]; /* the worker's */
-	struct miscompare *miscompare;
-	struct chunk chunk;
-	struct slot *next; /* the worker's list */
-	unsigned step, tries;
+enum leg_next {
+	LEG_FLYING, /* leg_land() when the worker gets to it */
+	LEG_AGAIN,  /* leg_send(), not before leg->delay_ns has passed */
+	LEG_HOME,   /* done */
+	LEG_FAILED, /* leg->x tells of what */
+};
+
+struct leg {
+	struct slot *slot;
+	struct lane *lane; /* NULL: the side moves nothing */
+	void *buf;
+	struct tally *tally; /* the worker's */
+	unsigned side, tries;
 	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
 			 */
-	bool is_home;	/* it is, and slot_land() need not reap it */
-	uint32_t tail_bytes; /* of a last block that cannot be written */
+	bool is_home;	/* it is, and leg_land() need not reap it */
 	nsec_t delay_ns;
 	struct xfer x;
 };
 
-/* Takes the chunk; follow with slot_step(). */
+struct slot {
+	struct recipe *recipe;
+	struct leg *leg; /* recipe->sides */
+	struct chunk chunk;
+	struct slot *next; /* the worker's list */
+	unsigned phase;
+	unsigned pending;    /* legs that were sent, or are to be sent, and are not home */
+	side_set_t lost;     /* whose leg was given up, in this chunk */
+	uint32_t tail_bytes; /* of a last block that cannot be written */
+};
+
+/* Takes the chunk; follow with slot_next(). */
 void slot_begin(struct slot *s, const struct chunk *c);
 
-/* Sends the transfer of the present step. SLOT_FLYING also where must_wait holds it back. */
-enum slot_next slot_step(struct slot *s);
+/*
+ * When nothing is pending: the legs that are to be sent now, which are pending from here on.
+ * 0: the chunk is through, or given up (the source's bit is in slot->lost).
+ */
+side_set_t slot_next(struct slot *s);
+
+/* A leg that was not to be finished; it is pending no more. */
+void slot_lose(struct leg *l);
 
 /*
- * When all has been copied: false if the source has more, or cannot tell, and slot->x says which.
- * Only of a sequential source, whose next byte it takes.
+ * When all has been copied: false if the source has more (slot->leg[0].x is good), or cannot tell
+ * (it is not). Only of a sequential source, whose next byte it takes.
  */
 bool slot_source_ends(struct slot *s) MUST_CHECK;
 
-/* Blocks until the transfer that slot_step() left flying is home. */
-enum slot_next slot_land(struct slot *s);
+/* Sends the transfer. LEG_FLYING also where must_wait holds it back. LEG_HOME: no longer pending.
+ */
+enum leg_next leg_send(struct leg *l);
+
+/* Blocks until the transfer that leg_send() left flying is home. */
+enum leg_next leg_land(struct leg *l);
 
 #endif

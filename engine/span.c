@@ -48,9 +48,42 @@ static uint32_t default_bs(uint32_t own, uint32_t other)
 	return other > 1 ? other : 512;
 }
 
-static int resolve_blocks(const struct refusal *r, const struct span_request *rq,
-	const struct endpoint *in, const struct endpoint *out, struct span *s)
+/* Of all but the source, the one with the largest blocks. */
+static const struct endpoint *coarsest_out(const struct sides *sides)
 {
+	const struct endpoint *most = sides->end[1];
+
+	for (unsigned side = 2; side < sides->n; side++)
+		if (block_of(sides->end[side]) > block_of(most))
+			most = sides->end[side];
+	return most;
+}
+
+static int check_multiple(
+	const struct refusal *r, const struct endpoint *a, const struct endpoint *b)
+{
+	if (block_of(a) % block_of(b) == 0 || block_of(b) % block_of(a) == 0)
+		return 0;
+	return refuse(r, EXIT_CONTRADICT, NULL,
+		"%s has blocks of %u bytes, %s of %u (one must be a multiple of the other)",
+		a->name, block_of(a), b->name, block_of(b));
+}
+
+/* All divide the largest one. */
+static int check_multiples(
+	const struct refusal *r, const struct sides *sides, const struct endpoint *coarsest)
+{
+	int bad = check_multiple(r, sides->end[0], coarsest);
+
+	for (unsigned side = 1; side < sides->n && !bad; side++)
+		bad = check_multiple(r, coarsest, sides->end[side]);
+	return bad;
+}
+
+static int resolve_blocks(const struct refusal *r, const struct span_request *rq,
+	const struct sides *sides, struct span *s)
+{
+	const struct endpoint *in = sides->end[0], *out = coarsest_out(sides);
 	uint32_t a = block_of(in), b = block_of(out);
 	bool same_bs = rq->ibs_bytes == rq->obs_bytes;
 	int bad;
@@ -64,11 +97,7 @@ static int resolve_blocks(const struct refusal *r, const struct span_request *rq
 	bad = check_bs(r, same_bs ? "bs" : "ibs", s->ibs_bytes, a, in);
 	if (!bad)
 		bad = check_bs(r, same_bs ? "bs" : "obs", s->obs_bytes, b, out);
-	if (!bad && s->block_bytes % a + s->block_bytes % b != 0)
-		return refuse(r, EXIT_CONTRADICT, NULL,
-			"%s has blocks of %u bytes, %s of %u (one must be a multiple of the other)",
-			in->name, a, out->name, b);
-	return bad;
+	return bad ? bad : check_multiples(r, sides, out);
 }
 
 /* From offset to the end of ep; SIZE_UNKNOWN has no end. */
@@ -84,6 +113,26 @@ static int room_after(const struct refusal *r, const struct endpoint *ep, const 
 			operand, (unsigned long long)(ep->facts.size_bytes / ep->facts.block_bytes),
 			ep->facts.block_bytes);
 	*room = ep->facts.size_bytes - offset;
+	return 0;
+}
+
+/* The least of all but the source, and whose it is. */
+static int room_of_outs(const struct refusal *r, const struct sides *sides, uint64_t offset,
+	uint64_t *room, const struct endpoint **tightest)
+{
+	*room = SIZE_UNKNOWN;
+	*tightest = sides->end[1];
+	for (unsigned side = 1; side < sides->n; side++) {
+		uint64_t own = 0;
+		int bad = room_after(r, sides->end[side], "seek=", offset, &own);
+
+		if (bad)
+			return bad;
+		if (own < *room) {
+			*room = own;
+			*tightest = sides->end[side];
+		}
+	}
 	return 0;
 }
 
@@ -135,13 +184,14 @@ static int check_tail(const struct refusal *r, const struct endpoint *out, const
 }
 
 static int resolve_len(const struct refusal *r, const struct span_request *rq,
-	const struct endpoint *in, const struct endpoint *out, struct span *s)
+	const struct sides *sides, struct span *s)
 {
+	const struct endpoint *in = sides->end[0], *out;
 	uint64_t in_room = 0, out_room = 0;
 	int bad = room_after(r, in, "skip=", s->in_bytes, &in_room);
 
 	if (!bad)
-		bad = room_after(r, out, "seek=", s->out_bytes, &out_room);
+		bad = room_of_outs(r, sides, s->out_bytes, &out_room, &out);
 	if (bad)
 		return bad;
 	s->pad = rq->pad;
@@ -169,19 +219,20 @@ static int check_reach(const struct refusal *r, const struct span *s)
 	return refuse(r, EXIT_LBA_RANGE, NULL, "the copy would end past 2^63 bytes");
 }
 
-int span_resolve(const struct span_request *rq, const struct endpoint *in,
-	const struct endpoint *out, struct span *s, const struct endpoint **who,
-	char why[SPAN_WHY_ROOM])
+int span_resolve(const struct span_request *rq, const struct sides *sides, struct span *s,
+	const struct endpoint **who, char why[SPAN_WHY_ROOM])
 {
 	const struct refusal r = { who, why };
-	int bad = resolve_blocks(&r, rq, in, out, s);
+	int bad = resolve_blocks(&r, rq, sides, s);
 
 	if (bad)
 		return bad;
 	if (!checked_mul(rq->skip, s->ibs_bytes, &s->in_bytes))
-		return refuse(&r, EXIT_LBA_RANGE, in, "skip= times bs= is past 2^64 bytes");
+		return refuse(
+			&r, EXIT_LBA_RANGE, sides->end[0], "skip= times bs= is past 2^64 bytes");
 	if (!checked_mul(rq->seek, s->obs_bytes, &s->out_bytes))
-		return refuse(&r, EXIT_LBA_RANGE, out, "seek= times bs= is past 2^64 bytes");
-	bad = resolve_len(&r, rq, in, out, s);
+		return refuse(
+			&r, EXIT_LBA_RANGE, sides->end[1], "seek= times bs= is past 2^64 bytes");
+	bad = resolve_len(&r, rq, sides, s);
 	return bad ? bad : check_reach(&r, s);
 }

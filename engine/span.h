@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which bytes of which end: bs=, count=, skip=, seek= against what both ends hold. Pure.
+ * Which bytes of which end: bs=, count=, skip=, seek= against what the ends hold. Pure.
  */
 #ifndef ENGINE_SPAN_H
 #define ENGINE_SPAN_H
 
-#include "../endpoints/endpoint.h"
+#include "sides.h"
 
 #define SPAN_ALL UINT64_MAX
 
@@ -20,7 +20,7 @@ struct span {
 	uint32_t ibs_bytes, obs_bytes;
 	uint32_t block_bytes;	      /* transfers are whole multiples of this, but for a tail */
 	uint32_t out_block_bytes;     /* writes are whole multiples of this */
-	uint64_t in_bytes, out_bytes; /* where it starts on either side */
+	uint64_t in_bytes, out_bytes; /* where it starts in the source and in all others */
 	uint64_t len_bytes;	      /* of what is read */
 	bool pad;		      /* a tail is filled up to out_block_bytes */
 	bool must_end;	 /* open_ended, and all was asked for: nothing may be left in the source */
@@ -33,13 +33,13 @@ struct span {
  * Without count the span reaches to the end of the source; a destination that has less room then
  * is refused, not silently cut to fit. A tail shorter than ibs, but of whole blocks, is copied. One
  * that does not fill a block of the destination is refused, or padded on request. Of a source that
- * comes in a stream as much is taken as comes: len_bytes is the most.
+ * comes in a stream as much is taken as comes: len_bytes is the most. Several destinations have the
+ * same blocks: the largest that one of them has.
  *
  * 0; or the exit status, *who the end that is wrong (NULL: the request itself) and why in words:
  * EXIT_CONTRADICT where lengths do not fit together, EXIT_LBA_RANGE past the end of an end.
  */
-int span_resolve(const struct span_request *rq, const struct endpoint *in,
-	const struct endpoint *out, struct span *s, const struct endpoint **who,
-	char why[SPAN_WHY_ROOM]) MUST_CHECK;
+int span_resolve(const struct span_request *rq, const struct sides *sides, struct span *s,
+	const struct endpoint **who, char why[SPAN_WHY_ROOM]) MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ring holds the flying slots in the order they were sent. Whatever else a slot may be is not
+ * The ring holds the flying legs in the order they were sent. A slot of which none flies is not
  * stored: it is running (on the stack), parked, or through.
  */
 #include "worker.h"
@@ -11,49 +11,33 @@
 
 #include "../core/clock.h"
 
-static void ring_push(struct worker *w, struct slot *s)
+static void ring_push(struct worker *w, struct leg *l)
 {
 	unsigned at = w->head + w->flying;
 
-	assert(w->flying < w->nslots);
-	w->ring[at < w->nslots ? at : at - w->nslots] = s;
+	assert(w->flying < w->ring_room);
+	w->ring[at < w->ring_room ? at : at - w->ring_room] = l;
 	w->flying++;
 }
 
 /* The next to land. */
-static void ring_push_front(struct worker *w, struct slot *s)
+static void ring_push_front(struct worker *w, struct leg *l)
 {
-	assert(w->flying < w->nslots);
-	w->head = w->head == 0 ? w->nslots - 1 : w->head - 1;
-	w->ring[w->head] = s;
+	assert(w->flying < w->ring_room);
+	w->head = w->head == 0 ? w->ring_room - 1 : w->head - 1;
+	w->ring[w->head] = l;
 	w->flying++;
 }
 
-static struct slot *ring_pop(struct worker *w)
+static struct leg *ring_pop(struct worker *w)
 {
-	struct slot *s = w->ring[w->head];
+	struct leg *l = w->ring[w->head];
 
-	if (++w->head == w->nslots)
+	if (++w->head == w->ring_room)
 		w->head = 0;
 	w->flying--;
-	return s;
-}
-
-/*
- * Where chunks have an order, one that was read at once, by an end that mostly lets them fly, must
- * not overtake those that still do.
- */
-static bool must_wait(const struct worker *w, const struct slot *s, bool overdue)
-{
-	return w->in_order && w->reading > 0 && s->step == 0 && !overdue;
-}
-
-/*
- * What was overdue stays so; but where the order is for the reads' sake, writes fly like any other.
- */
-static bool must_land_next(const struct slot *s)
-{
-	return s->step == 0 || s->lane[0]->ep->facts.sequential || s->lane[1]->ep->facts.sequential;
+	w->reading -= l->side == 0;
+	return l;
 }
 
 static void park(struct worker *w, struct slot *s)
@@ -70,31 +54,44 @@ static COLD void sleep_ns(nsec_t ns)
 		continue;
 }
 
-/* Where the source ends, or does not: all that was to be handed out has been. */
-static bool is_about_the_end(const struct fault *f)
+/* --- what cannot be done --- */
+
+static COLD void note_failure(struct worker *w, const struct leg *l)
 {
-	return f->kind == FAULT_TAIL || f->kind == FAULT_FULL;
+	struct failures *f = w->failures;
+	struct xfer *x = &f->x[l->side];
+
+	pthread_mutex_lock(&f->lock);
+	if (f->failed == 0)
+		f->first = l->side;
+	if (!(f->failed & side_bit(l->side)) || l->x.offset_bytes < x->offset_bytes)
+		*x = l->x;
+	f->failed |= side_bit(l->side);
+	pthread_mutex_unlock(&f->lock);
 }
 
-static COLD void note_first(struct worker *w, const struct slot *s)
+/* With it goes its reading back, or what it would be read back for. */
+static COLD void drop(struct worker *w, unsigned side)
 {
-	struct first_fault *first = w->first;
-	unsigned step = s->step < s->recipe->steps ? s->step : s->recipe->steps - 1;
+	struct recipe *r = w->recipe;
+	side_set_t all = r->writes | r->checks, set = side_bit(side);
 
-	pthread_mutex_lock(&first->lock);
-	if (!first->ep || is_about_the_end(&first->x.fault)) {
-		first->ep = s->lane[s->recipe->step[step].side]->ep;
-		first->x = s->x;
-	}
-	pthread_mutex_unlock(&first->lock);
+	if (r->dests && side > r->dests)
+		set |= side_bit(side - r->dests);
+	set |= (set << r->dests) & r->checks;
+	set |= atomic_fetch_or(&r->dropped, set);
+	if ((set & all) == all)
+		feed_stop(w->feed);
 }
 
-/* What flies behind the end of the source is still to be brought home, again if need be. */
-static COLD void give_up(struct worker *w, const struct slot *s)
+/* Without the source there is nothing to be done; without a destination there are the others. */
+static COLD void give_up(struct worker *w, const struct leg *l)
 {
-	note_first(w, s);
-	if (is_about_the_end(&s->x.fault))
+	note_failure(w, l);
+	if (l->side > 0) {
+		drop(w, l->side);
 		return;
+	}
 	w->broken = w->in_order;
 	feed_stop(w->feed);
 }
@@ -102,12 +99,75 @@ static COLD void give_up(struct worker *w, const struct slot *s)
 /* When all is home. */
 static void look_for_more(struct worker *w, struct slot *s)
 {
-	if (!s->recipe->must_end || w->looked || w->flying > 0 || w->feed->source_ended ||
+	if (!w->recipe->must_end || w->looked || w->flying > 0 || w->feed->source_ended ||
 		feed_is_stopped(w->feed))
 		return;
 	w->looked = true;
-	if (!slot_source_ends(s))
-		give_up(w, s);
+	if (slot_source_ends(s))
+		return;
+	if (xfer_is_good(&s->leg[0].x))
+		w->has_more = true;
+	else
+		give_up(w, &s->leg[0]);
+}
+
+/* --- the loop --- */
+
+/* A unit that stays busy must not hold up the end of the run. */
+static bool is_futile(const struct worker *w, const struct leg *l)
+{
+	return w->broken || (l->delay_ns > 0 && feed_is_stopped(w->feed)) ||
+	       (atomic_load_explicit(&w->recipe->dropped, memory_order_relaxed) &
+		       side_bit(l->side));
+}
+
+/*
+ * Runs l until it flies, is home or is given up. overdue: chunks have an order, and it flew before.
+ */
+static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool overdue)
+{
+	for (;;) {
+		switch (next) {
+		case LEG_HOME: return;
+		case LEG_FLYING:
+			w->reading += l->side == 0;
+			if (overdue && l->side == 0)
+				ring_push_front(w, l);
+			else
+				ring_push(w, l);
+			return;
+		case LEG_FAILED:
+			give_up(w, l);
+			slot_lose(l);
+			return;
+		case LEG_AGAIN:
+			if (is_futile(w, l)) {
+				slot_lose(l);
+				return;
+			}
+			if (l->delay_ns > 0)
+				sleep_ns(l->delay_ns);
+			l->must_wait = l->must_wait && !overdue;
+			break;
+		}
+		next = leg_send(l);
+	}
+}
+
+/*
+ * Where chunks have an order, one that was read at once, by an end that mostly lets them fly, must
+ * not overtake those that still do.
+ */
+static void send_legs(struct worker *w, struct slot *s, side_set_t legs)
+{
+	for (unsigned side = 0; legs; side++, legs >>= 1) {
+		struct leg *l = &s->leg[side];
+
+		if (!(legs & 1))
+			continue;
+		l->must_wait = side == 0 && w->in_order && w->reading > 0;
+		run_leg(w, l, leg_send(l), false);
+	}
 }
 
 /* The next chunk for s, begun; false: s has nothing to do, now or ever. */
@@ -122,39 +182,22 @@ static bool next_chunk(struct worker *w, struct slot *s)
 	}
 }
 
-/* Runs s as far as it goes without blocking on what flies. */
-static void drive(struct worker *w, struct slot *s, enum slot_next next)
+/* From phase to phase, from chunk to chunk, until something of s flies. */
+static void drive(struct worker *w, struct slot *s)
 {
-	bool overdue = w->in_order;
+	while (s->pending == 0) {
+		side_set_t legs = w->broken ? 0 : slot_next(s);
 
-	for (;;) {
-		switch (next) {
-		case SLOT_FLYING:
-			w->reading += s->step == 0;
-			if (overdue && must_land_next(s))
-				ring_push_front(w, s);
-			else
-				ring_push(w, s);
-			return;
-		case SLOT_FAILED: give_up(w, s); return;
-		case SLOT_FINISHED:
-			if (!next_chunk(w, s))
-				return;
-			overdue = false;
-			break;
-		case SLOT_AGAIN:
-			if (w->broken)
-				return;
-			if (s->delay_ns == 0)
-				break;
-			/* A unit that stays busy must not hold up the end of the run. */
-			if (feed_is_stopped(w->feed))
-				return;
-			sleep_ns(s->delay_ns);
-			break;
+		if (legs) {
+			send_legs(w, s, legs);
+			continue;
 		}
-		s->must_wait = must_wait(w, s, overdue);
-		next = slot_step(s);
+		if (s->tail_bytes)
+			w->tail_bytes = s->tail_bytes;
+		if (s->lost & side_bit(0))
+			w->broken = w->in_order;
+		if (!next_chunk(w, s))
+			return;
 	}
 }
 
@@ -166,9 +209,19 @@ static void unpark(struct worker *w)
 	while (s) {
 		struct slot *next = s->next;
 
-		drive(w, s, SLOT_FINISHED);
+		if (next_chunk(w, s))
+			drive(w, s);
 		s = next;
 	}
+}
+
+static void land(struct worker *w)
+{
+	struct leg *l = ring_pop(w);
+
+	run_leg(w, l, leg_land(l), w->in_order);
+	if (l->slot->pending == 0)
+		drive(w, l->slot);
 }
 
 void done_tell(int done_fd)
@@ -188,12 +241,8 @@ void *worker_run(void *arg)
 	while (w->parked) {
 		feed_wait(w->feed); /* returns at once unless there is a pause */
 		unpark(w);
-		while (w->flying > 0) {
-			struct slot *s = ring_pop(w);
-
-			w->reading -= s->step == 0;
-			drive(w, s, slot_land(s));
-		}
+		while (w->flying > 0)
+			land(w);
 	}
 	w->ended_ns = clock_now_ns();
 	feed_leave(w->feed);

@@ -15,30 +15,38 @@
 
 #include "slot.h"
 
-/* The first fault of a run, from whichever worker: guarded by lock. */
-struct first_fault {
+/*
+ * What was given up, side by side; of each the transfer nearest to the start of the disk, since all
+ * before that was handed out earlier and came home. Guarded by lock but for the recipe's set of
+ * dropped sides, which only grows.
+ */
+struct failures {
 	pthread_mutex_t lock;
-	const struct endpoint *ep; /* NULL: none */
-	struct xfer x;
+	unsigned first; /* the side that failed first; SIDES_MAX: none */
+	side_set_t failed;
+	struct xfer x[SIDES_MAX];
 };
 
 struct worker {
 	/* set by the main thread before the start */
 	struct feed *feed;
-	struct first_fault *first;
+	struct recipe *recipe;
+	struct failures *failures;
 	struct slot *slots;
 	unsigned nslots;
-	struct slot **ring; /* room for nslots */
-	int done_fd;	    /* eventfd: gets 1 when the worker leaves */
-	bool in_order;	    /* chunks are to be written as they were claimed, or not at all */
+	struct leg **ring; /* room for as many as can fly at once */
+	unsigned ring_room;
+	int done_fd;   /* eventfd: gets 1 when the worker leaves */
+	bool in_order; /* chunks are to be written as they were claimed, or not at all */
 	/* the worker's own */
 	/* Not on a cache line that another worker writes: 64 is x86-64's and arm64's. */
-	_Alignas(64) struct counters counters[2];
-	struct miscompare miscompare;
+	_Alignas(64) struct tally tally[SIDES_MAX];
 	unsigned head, flying;
-	unsigned reading; /* those of the flying whose first step is not home */
+	unsigned reading; /* those of the flying that read from the source */
 	bool broken;	  /* in_order: a chunk was given up, those after it must not be written */
-	bool looked;	  /* whether the source has more than was asked for */
+	bool looked;	  /* whether the source has more than was asked for: */
+	bool has_more;	  /* it has */
+	uint32_t tail_bytes; /* of a last block that could not be written */
 	struct slot *parked; /* those that found the feed paused, by slot->next */
 	pthread_t thread;
 	nsec_t ended_ns; /* when its last transfer was home */

@@ -96,14 +96,20 @@ static void open_ends(struct scene *s)
 	}
 }
 
+static struct sides sides_of(const struct scene *s)
+{
+	return (struct sides){ { s->end[0], s->end[1] }, 2 };
+}
+
 static enum copy_opened open_copy(struct scene *s, int *exit_status)
 {
 	char why[PLAN_WHY_ROOM];
+	struct sides sides;
 
 	open_ends(s);
-	assert_int_equal(plan_make(&s->request, s->end[0], s->end[1], &s->span, &s->plan, why), 0);
-	return copy_open(
-		&s->plan, &s->span, s->end[0], s->end[1], &s->policy, &s->copy, exit_status);
+	sides = sides_of(s);
+	assert_int_equal(plan_make(&s->request, &sides, &s->span, &s->plan, why), 0);
+	return copy_open(&s->plan, &s->span, &sides, &s->policy, &s->copy, exit_status);
 }
 
 static void run(struct scene *s)
@@ -118,12 +124,12 @@ static void run(struct scene *s)
 
 static uint64_t in_bytes(const struct scene *s)
 {
-	return counter_get(&s->result.in.bytes);
+	return counter_get(&s->result.side[0].count.bytes);
 }
 
 static uint64_t out_bytes(const struct scene *s)
 {
-	return counter_get(&s->result.out.bytes);
+	return counter_get(&s->result.side[1].count.bytes);
 }
 
 /* The blocks that were answered as written, and no others, are the source's. */
@@ -151,7 +157,7 @@ static void assert_only_the_written_is_changed(const struct scene *s)
 
 static void assert_all_arrived(const struct scene *s)
 {
-	assert_null(s->result.failed_end);
+	assert_false(s->result.failed);
 	assert_int_equal(in_bytes(s), s->span.len_bytes);
 	assert_int_equal(out_bytes(s), s->span.len_bytes);
 	assert_memory_equal(sim_data(s->end[1]) + s->span.out_bytes,
@@ -161,9 +167,10 @@ static void assert_all_arrived(const struct scene *s)
 static void assert_failed(
 	const struct scene *s, unsigned side, enum fault_kind kind, enum xfer_op op)
 {
-	assert_ptr_equal(s->result.failed_end, s->end[side]);
-	assert_int_equal(s->result.failed.fault.kind, kind);
-	assert_int_equal(s->result.failed.op, op);
+	assert_true(s->result.failed && s->result.side[side].failed);
+	assert_int_equal(s->result.failed_first, side);
+	assert_int_equal(s->result.side[side].failure.fault.kind, kind);
+	assert_int_equal(s->result.side[side].failure.op, op);
 }
 
 /* --- data --- */
@@ -174,9 +181,9 @@ static void a_copy_equals_its_source(void **state)
 
 	run(s);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.in.commands), BLOCKS / 4);
-	assert_int_equal(counter_get(&s->result.out.commands), BLOCKS / 4);
-	assert_int_equal(counter_get(&s->result.out.retries), 0);
+	assert_int_equal(counter_get(&s->result.side[0].count.commands), BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.side[1].count.commands), BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.side[1].count.retries), 0);
 }
 
 static void a_tail_shorter_than_a_chunk_is_copied(void **state)
@@ -201,7 +208,7 @@ static void a_span_of_nothing_sends_nothing(void **state)
 	assert_all_arrived(s);
 	assert_int_equal(sim_counts(s->end[0])->submitted, 0);
 	assert_int_equal(sim_counts(s->end[1])->submitted, 0);
-	assert_false(s->result.flushed);
+	assert_false(s->result.side[1].flushed);
 }
 
 static void generated_bytes_fill_the_destination(void **state)
@@ -213,7 +220,7 @@ static void generated_bytes_fill_the_destination(void **state)
 	memset(ones, 0xff, sizeof(ones));
 	s->end[0] = synth_open_byte("ff", 0xff, &exit_status);
 	run(s);
-	assert_null(s->result.failed_end);
+	assert_false(s->result.failed);
 	assert_int_equal(out_bytes(s), BLOCKS * BLOCK);
 	for (unsigned b = 0; b < BLOCKS; b++)
 		assert_memory_equal(sim_data(s->end[1]) + b * BLOCK, ones, BLOCK);
@@ -229,8 +236,8 @@ static void the_null_sink_gets_no_commands(void **state)
 	run(s);
 	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
 	assert_int_equal(out_bytes(s), 0);
-	assert_int_equal(counter_get(&s->result.out.commands), 0);
-	assert_false(s->result.flushed);
+	assert_int_equal(counter_get(&s->result.side[1].count.commands), 0);
+	assert_false(s->result.side[1].flushed);
 }
 
 static void make_stream(struct scene *s, unsigned side)
@@ -326,8 +333,8 @@ static void a_short_read_is_not_success(void **state)
 	s->rule[0] = (struct sim_rule){ .kind = FAULT_SHORT, .first_blk = 100, .end_blk = 101 };
 	run(s);
 	assert_failed(s, 0, FAULT_SHORT, XFER_READ);
-	assert_int_equal(s->result.failed.offset_bytes, 100 * BLOCK);
-	assert_int_equal(counter_get(&s->result.in.unrecovered), 1);
+	assert_int_equal(s->result.side[0].failure.offset_bytes, 100 * BLOCK);
+	assert_int_equal(counter_get(&s->result.side[0].count.unrecovered), 1);
 	assert_false(sim_acknowledged(s->end[1], 100));
 	assert_only_the_written_is_changed(s);
 }
@@ -361,7 +368,7 @@ static void no_chunk_is_begun_after_a_fatal_fault(void **state)
 	s->rule[0] = (struct sim_rule){ .kind = FAULT_HARDWARE, .first_blk = 0, .end_blk = 1 };
 	run(s);
 	/* What flew beside it came home. */
-	assert_in_range(counter_get(&s->result.in.commands), 1, 8);
+	assert_in_range(counter_get(&s->result.side[0].count.commands), 1, 8);
 	assert_int_equal(in_bytes(s), out_bytes(s));
 }
 
@@ -378,7 +385,7 @@ static void the_first_of_several_faults_is_told(void **state)
 	s->spec[0].always_flies = true;
 	run(s);
 	assert_failed(s, 0, FAULT_MEDIUM, XFER_READ);
-	assert_int_equal(counter_get(&s->result.in.unrecovered), 8);
+	assert_int_equal(counter_get(&s->result.side[0].count.unrecovered), 8);
 }
 
 static void a_recovered_error_is_counted_and_its_data_are_good(void **state)
@@ -388,8 +395,8 @@ static void a_recovered_error_is_counted_and_its_data_are_good(void **state)
 	s->rule[0] = (struct sim_rule){ .kind = FAULT_RECOVERED, .every_nth = 4 };
 	run(s);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.in.recovered), BLOCKS / 4 / 4);
-	assert_int_equal(counter_get(&s->result.in.retries), 0);
+	assert_int_equal(counter_get(&s->result.side[0].count.recovered), BLOCKS / 4 / 4);
+	assert_int_equal(counter_get(&s->result.side[0].count.retries), 0);
 }
 
 static void a_unit_attention_is_retried_and_counted(void **state)
@@ -400,10 +407,10 @@ static void a_unit_attention_is_retried_and_counted(void **state)
 	s->rule[1] = (struct sim_rule){ .kind = FAULT_UNIT_ATTENTION, .tries = 1 };
 	run(s);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.in.retries), 3 * BLOCKS / 4);
-	assert_int_equal(counter_get(&s->result.in.commands), 4 * BLOCKS / 4);
-	assert_int_equal(counter_get(&s->result.out.retries), BLOCKS / 4);
-	assert_int_equal(counter_get(&s->result.out.unrecovered), 0);
+	assert_int_equal(counter_get(&s->result.side[0].count.retries), 3 * BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.side[0].count.commands), 4 * BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.side[1].count.retries), BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.side[1].count.unrecovered), 0);
 }
 
 static void a_reset_in_mid_run_is_counted_apart(void **state)
@@ -416,8 +423,8 @@ static void a_reset_in_mid_run_is_counted_apart(void **state)
 	};
 	run(s);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.in.resets), 0);
-	assert_int_equal(counter_get(&s->result.out.resets), 2);
+	assert_int_equal(counter_get(&s->result.side[0].count.resets), 0);
+	assert_int_equal(counter_get(&s->result.side[1].count.resets), 2);
 }
 
 static void a_write_is_retried_without_a_second_read(void **state)
@@ -427,8 +434,8 @@ static void a_write_is_retried_without_a_second_read(void **state)
 	s->rule[1] = (struct sim_rule){ .kind = FAULT_ABORTED, .tries = 2 };
 	run(s);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.in.commands), BLOCKS / 4);
-	assert_int_equal(counter_get(&s->result.out.commands), 3 * BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.side[0].count.commands), BLOCKS / 4);
+	assert_int_equal(counter_get(&s->result.side[1].count.commands), 3 * BLOCKS / 4);
 }
 
 static void tries_of_the_read_do_not_count_for_the_write(void **state)
@@ -450,7 +457,7 @@ static void a_busy_unit_is_asked_again_later(void **state)
 		(struct sim_rule){ .kind = FAULT_BUSY, .first_blk = 8, .end_blk = 9, .tries = 2 };
 	run(s);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.out.retries), 2);
+	assert_int_equal(counter_get(&s->result.side[1].count.retries), 2);
 	assert_true(clock_now_ns() - since >= 30 * NSEC_PER_MSEC); /* 10 ms and 20 ms */
 }
 
@@ -463,7 +470,7 @@ static void a_medium_error_is_retried_as_often_as_asked(void **state)
 		(struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 8, .end_blk = 9, .tries = 2 };
 	run(s);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.in.retries), 2);
+	assert_int_equal(counter_get(&s->result.side[0].count.retries), 2);
 }
 
 static void a_deferred_error_ends_the_run(void **state)
@@ -474,7 +481,7 @@ static void a_deferred_error_ends_the_run(void **state)
 	s->rule[1] = (struct sim_rule){ .kind = FAULT_ABORTED, .deferred = true, .after = 3 };
 	run(s);
 	assert_failed(s, 1, FAULT_ABORTED, XFER_WRITE);
-	assert_int_equal(counter_get(&s->result.out.retries), 0);
+	assert_int_equal(counter_get(&s->result.side[1].count.retries), 0);
 	assert_only_the_written_is_changed(s);
 }
 
@@ -498,8 +505,8 @@ static void direct_io_that_was_copied_is_counted(void **state)
 	s->request.in_method = s->request.out_method = METHOD_DIO;
 	run(s);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.out.not_direct_bytes), BLOCKS * BLOCK);
-	assert_int_equal(counter_get(&s->result.in.not_direct_bytes), 0);
+	assert_int_equal(counter_get(&s->result.side[1].count.not_direct_bytes), BLOCKS * BLOCK);
+	assert_int_equal(counter_get(&s->result.side[0].count.not_direct_bytes), 0);
 }
 
 static void lanes_that_fall_back_are_counted_once(void **state)
@@ -509,9 +516,9 @@ static void lanes_that_fall_back_are_counted_once(void **state)
 	s->spec[0].can_dio = s->spec[1].can_dio = true;
 	s->rule[1] = (struct sim_rule){ .kind = FAULT_UNMAPPABLE };
 	run(s);
-	assert_int_equal(s->plan.out.method, METHOD_DIO);
+	assert_int_equal(s->plan.side[1].method, METHOD_DIO);
 	assert_all_arrived(s);
-	assert_int_equal(counter_get(&s->result.out.fell_back), 8);
+	assert_int_equal(counter_get(&s->result.side[1].count.fell_back), 8);
 }
 
 static void direct_io_that_was_asked_does_not_fall_back(void **state)
@@ -580,7 +587,7 @@ static void the_hash_is_right_after_retries(void **state)
 	ask_hash(s);
 	run(s);
 	assert_all_arrived(s);
-	assert_true(counter_get(&s->result.in.retries) > 10);
+	assert_true(counter_get(&s->result.side[0].count.retries) > 10);
 	assert_hash(s, s->span.len_bytes);
 }
 
@@ -668,11 +675,17 @@ static void make_tail(struct scene *s, uint64_t ends_at)
 }
 
 /* Nothing failed, and not all is well. */
-static void assert_ended(const struct scene *s, enum fault_kind kind)
+static void assert_tail(const struct scene *s, uint32_t len)
 {
-	assert_ptr_equal(s->result.failed_end, s->end[1]);
-	assert_int_equal(s->result.failed.fault.kind, kind);
-	assert_int_equal(counter_get(&s->result.out.unrecovered), 0);
+	assert_false(s->result.failed || s->result.source_has_more);
+	assert_int_equal(s->result.tail_bytes, len);
+}
+
+static void assert_full(const struct scene *s)
+{
+	assert_false(s->result.failed);
+	assert_true(s->result.source_has_more);
+	assert_int_equal(s->result.tail_bytes, 0);
 }
 
 static void a_stream_gets_its_bytes_in_order(void **state)
@@ -698,7 +711,7 @@ static void a_read_that_is_repeated_is_waited_for_by_those_behind_it(void **stat
 		.kind = FAULT_UNIT_ATTENTION, .first_blk = 0, .end_blk = 16, .tries = 3
 	};
 	run(s);
-	assert_int_equal(counter_get(&s->result.in.retries), 4 * 3);
+	assert_int_equal(counter_get(&s->result.side[0].count.retries), 4 * 3);
 	assert_all_arrived(s);
 }
 
@@ -723,7 +736,7 @@ static void a_stream_that_ends_early_ends_the_run_and_is_told(void **state)
 	make_stream(s, 0);
 	s->spec[0].ends_at = 100 * BLOCK;
 	run(s);
-	assert_null(s->result.failed_end);
+	assert_false(s->result.failed);
 	assert_true(s->result.source_ended);
 	assert_int_equal(in_bytes(s), 100 * BLOCK);
 	assert_int_equal(out_bytes(s), 100 * BLOCK);
@@ -759,12 +772,11 @@ static void a_tail_that_fills_no_block_is_not_written_and_told(void **state)
 
 	make_tail(s, 10 * 4096 + 700);
 	run(s);
-	assert_ended(s, FAULT_TAIL);
-	assert_int_equal(s->result.failed.len_bytes, 700);
+	assert_tail(s, 700);
 	assert_int_equal(in_bytes(s), 10 * 4096 + 700);
 	assert_int_equal(out_bytes(s), 10 * 4096);
 	assert_false(sim_acknowledged(s->end[1], 10));
-	assert_int_equal(counter_get(&s->result.out.unrecovered), 0);
+	assert_int_equal(counter_get(&s->result.side[1].count.unrecovered), 0);
 }
 
 /* The chunk is longer than a block: its whole blocks are written. */
@@ -775,8 +787,7 @@ static void whole_blocks_before_a_tail_are_written(void **state)
 	make_tail(s, 11 * 4096 + 1);
 	s->request.bpt_blk = 32;
 	run(s);
-	assert_ended(s, FAULT_TAIL);
-	assert_int_equal(s->result.failed.len_bytes, 1);
+	assert_tail(s, 1);
 	assert_int_equal(out_bytes(s), 11 * 4096);
 }
 
@@ -788,7 +799,7 @@ static void a_tail_is_padded_with_zeros_where_asked(void **state)
 	make_tail(s, 10 * 4096 + 700);
 	s->span.pad = true;
 	run(s);
-	assert_null(s->result.failed_end);
+	assert_false(s->result.failed);
 	assert_int_equal(in_bytes(s), 10 * 4096 + 700);
 	assert_int_equal(out_bytes(s), 11 * 4096);
 	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), 10 * 4096 + 700);
@@ -805,7 +816,7 @@ static void a_disk_of_shorter_blocks_is_padded_too(void **state)
 	s->span.len_bytes = 85 * BLOCK;
 	s->span.pad = true;
 	run(s);
-	assert_null(s->result.failed_end);
+	assert_false(s->result.failed);
 	assert_int_equal(in_bytes(s), 85 * BLOCK);
 	assert_int_equal(out_bytes(s), 11 * 4096);
 	assert_memory_equal(sim_data(s->end[1]) + 85 * BLOCK, zeros, 11 * 4096 - 85 * BLOCK);
@@ -821,7 +832,7 @@ static void what_flies_when_a_tail_is_found_is_still_brought_home(void **state)
 	s->rule[1] =
 		(struct sim_rule){ .kind = FAULT_BUSY, .first_blk = 0, .end_blk = 5, .tries = 1 };
 	run(s);
-	assert_ended(s, FAULT_TAIL);
+	assert_tail(s, 1);
 	assert_int_equal(out_bytes(s), 5 * 4096);
 }
 
@@ -846,7 +857,7 @@ static void a_source_with_more_than_there_is_room_for_is_told(void **state)
 	s->span.len_bytes = 200 * BLOCK;
 	s->spec[0].ends_at = 200 * BLOCK + 1;
 	run(s);
-	assert_ended(s, FAULT_FULL);
+	assert_full(s);
 	assert_int_equal(in_bytes(s), 200 * BLOCK);
 	assert_int_equal(out_bytes(s), 200 * BLOCK);
 	assert_int_equal(sim_counts(s->end[0])->looks, 1);
@@ -860,7 +871,7 @@ static void a_source_that_ends_with_the_room_is_good(void **state)
 	s->span.must_end = true;
 	s->span.len_bytes = s->spec[0].ends_at = 200 * BLOCK;
 	run(s);
-	assert_null(s->result.failed_end);
+	assert_false(s->result.failed);
 	assert_int_equal(out_bytes(s), 200 * BLOCK);
 	assert_int_equal(sim_counts(s->end[0])->looks, 1);
 }
@@ -872,7 +883,7 @@ static void no_byte_more_than_was_counted_is_taken(void **state)
 	make_stream(s, 0);
 	s->span.len_bytes = 200 * BLOCK;
 	run(s);
-	assert_null(s->result.failed_end);
+	assert_false(s->result.failed);
 	assert_int_equal(sim_counts(s->end[0])->looks, 0);
 	assert_int_equal(sim_counts(s->end[0])->position, 200 * BLOCK);
 }
@@ -890,7 +901,7 @@ static void what_flies_when_it_is_full_is_still_brought_home(void **state)
 		.kind = FAULT_UNIT_ATTENTION, .first_blk = 170, .end_blk = 200, .tries = 2
 	};
 	run(s);
-	assert_ended(s, FAULT_FULL);
+	assert_full(s);
 	assert_int_equal(out_bytes(s), 200 * BLOCK);
 }
 
@@ -958,19 +969,20 @@ static void memory_beyond_all_bounds_is_refused(void **state)
 {
 	struct scene *s = *state;
 	int exit_status = 0;
+	struct sides sides;
 	struct capture said;
 
 	s->end[0] = sim_open(&s->spec[0]);
 	s->end[1] = sim_open(&s->spec[1]);
+	sides = sides_of(s);
 	s->plan = (struct plan){ .buffer = BUFFER_USER,
-		.reads = true,
+		.user_buffers = 1,
 		.writes = true,
 		.chunk_bytes = UINT32_MAX / BLOCK * BLOCK,
 		.depth = 1u << 15,
 		.workers = 1 };
 	capture_begin(&said);
-	assert_int_equal(copy_open(&s->plan, &s->span, s->end[0], s->end[1], &s->policy, &s->copy,
-				 &exit_status),
+	assert_int_equal(copy_open(&s->plan, &s->span, &sides, &s->policy, &s->copy, &exit_status),
 		COPY_FAILED);
 	assert_non_null(strstr(capture_end(&said), "no memory"));
 	assert_int_equal(exit_status, EXIT_OS + ENOMEM);
@@ -984,10 +996,10 @@ static void the_destination_is_flushed_after_the_last_write(void **state)
 
 	s->flush = true;
 	run(s);
-	assert_true(s->result.flushed);
+	assert_true(s->result.side[1].flushed);
 	assert_int_equal(sim_counts(s->end[1])->flushes, 1);
-	assert_int_equal(s->result.flush_fault.kind, FAULT_NONE);
-	assert_true(s->result.flush_ns >= 0);
+	assert_int_equal(s->result.side[1].flush_fault.kind, FAULT_NONE);
+	assert_true(s->result.side[1].flush_ns >= 0);
 }
 
 static void no_flush_where_none_is_asked(void **state)
@@ -995,7 +1007,7 @@ static void no_flush_where_none_is_asked(void **state)
 	struct scene *s = *state;
 
 	run(s);
-	assert_false(s->result.flushed);
+	assert_false(s->result.side[1].flushed);
 	assert_int_equal(sim_counts(s->end[1])->flushes, 0);
 }
 
@@ -1017,9 +1029,9 @@ static void a_failed_flush_is_told(void **state)
 	s->flush = true;
 	s->spec[1].flush_fault.kind = FAULT_MEDIUM;
 	run(s);
-	assert_true(s->result.flushed);
-	assert_int_equal(s->result.flush_fault.kind, FAULT_MEDIUM);
-	assert_null(s->result.failed_end);
+	assert_true(s->result.side[1].flushed);
+	assert_int_equal(s->result.side[1].flush_fault.kind, FAULT_MEDIUM);
+	assert_false(s->result.failed);
 }
 
 /* --- signals --- */
@@ -1049,7 +1061,7 @@ static void an_interrupt_lets_what_flies_come_home(void **state)
 	s->flush = true;
 	run(s);
 	assert_int_equal(s->result.signal, SIGINT);
-	assert_null(s->result.failed_end);
+	assert_false(s->result.failed);
 	assert_in_range(out_bytes(s), 20 * BLOCK, (BLOCKS - 1) * BLOCK);
 	assert_int_equal(in_bytes(s), out_bytes(s));
 	assert_only_the_written_is_changed(s);
@@ -1196,7 +1208,7 @@ static void copy_with_a_stop(struct scene *s, struct shared *sh)
 	s->spec[0].in_flight_too = s->spec[1].in_flight_too = &sh->in_flight;
 	run(s);
 	sh->arrived = out_bytes(s);
-	_exit(s->result.signal || s->result.failed_end ||
+	_exit(s->result.signal || s->result.failed ||
 		memcmp(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK));
 }
 

@@ -80,6 +80,7 @@ static void run(struct digest *d, struct copy_result *result)
 	const struct copy_watch watch = { 0 };
 	const struct policy policy = { 0 };
 	struct endpoint *source, *dest;
+	struct sides sides;
 	char why[PLAN_WHY_ROOM];
 	struct copy *copy;
 	struct plan plan;
@@ -88,9 +89,9 @@ static void run(struct digest *d, struct copy_result *result)
 	out.role = END_DEST;
 	source = sim_open(&in);
 	dest = sim_open(&out);
-	assert_int_equal(plan_make(&request, source, dest, &span, &plan, why), 0);
-	assert_int_equal(
-		copy_open(&plan, &span, source, dest, &policy, &copy, &exit_status), COPY_READY);
+	sides = (struct sides){ { source, dest }, 2 };
+	assert_int_equal(plan_make(&request, &sides, &span, &plan, why), 0);
+	assert_int_equal(copy_open(&plan, &span, &sides, &policy, &copy, &exit_status), COPY_READY);
 	copy_set_digest(copy, d);
 	assert_int_equal(copy_run(copy, &watch, false, result), 0);
 	copy_close(copy);
@@ -109,9 +110,8 @@ static void a_refusal_ends_the_run_and_there_is_no_hash(void **state)
 	good_finals = 1000;
 	assert_int_equal(digest_init(&d, "only", 0, NULL, NULL), 0);
 	run(&d, &result);
-	assert_non_null(result.failed_end);
-	assert_int_equal(result.failed.fault.kind, FAULT_OTHER);
-	assert_true(counter_get(&result.out.bytes) <= 10 * BLOCK);
+	assert_false(result.failed);
+	assert_true(counter_get(&result.side[1].count.bytes) <= 10 * BLOCK);
 	assert_true(d.failed);
 	assert_false(digest_end(&d, text));
 	assert_string_equal(text, "");
@@ -129,7 +129,7 @@ static void a_refusal_at_the_end_is_no_hash_either(void **state)
 	good_finals = 0;
 	assert_int_equal(digest_init(&d, "only", 0, NULL, NULL), 0);
 	run(&d, &result);
-	assert_null(result.failed_end);
+	assert_false(result.failed);
 	assert_false(digest_end(&d, text));
 	assert_true(d.failed);
 	digest_destroy(&d);
@@ -146,7 +146,7 @@ static void a_refusal_at_the_end_of_a_window_ends_the_run(void **state)
 	good_finals = 3;
 	assert_int_equal(digest_init(&d, "only", 2 * BLOCK, ignore_window, &windows), 0);
 	run(&d, &result);
-	assert_int_equal(result.failed.fault.kind, FAULT_OTHER);
+	assert_false(result.failed);
 	assert_int_equal(windows, 3);
 	assert_true(d.failed);
 	digest_destroy(&d);

@@ -30,7 +30,7 @@ static void lines_are_those_of_sha256sum(void **state)
 	struct capture c;
 
 	(void)state;
-	hashlines_init(&h, "a b", ".");
+	hashlines_init(&h, "a b", (const char *[]){ "." }, 1);
 	assert_string_equal(whole(&h, &c), "0011  a b\n");
 	capture_begin(&c);
 	hashlines_window(&h, "0011", 512, 1024);
@@ -44,7 +44,7 @@ static void names_that_would_break_the_line_are_escaped(void **state)
 	struct capture c;
 
 	(void)state;
-	hashlines_init(&h, "a\nb\\c\rd", ".");
+	hashlines_init(&h, "a\nb\\c\rd", (const char *[]){ "." }, 1);
 	assert_string_equal(whole(&h, &c), "\\0011  a\\nb\\\\c\\rd\n");
 }
 
@@ -56,7 +56,7 @@ static void the_longest_name_fits_escaped(void **state)
 	(void)state;
 	memset(name, '\n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	hashlines_init(&h, name, ".");
+	hashlines_init(&h, name, (const char *[]){ "." }, 1);
 	assert_int_equal(strlen(h.name), 2 * (PATH_MAX - 1));
 }
 
@@ -69,7 +69,7 @@ static int fd_for(const char *file, const char *out_path)
 	assert_true(saved >= 0 && fd >= 0);
 	(void)fflush(stdout);
 	assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
-	hashlines_init(&h, "x", out_path);
+	hashlines_init(&h, "x", (const char *[]){ out_path }, 1);
 	assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
 	close(saved);
 	close(fd);
@@ -102,7 +102,7 @@ static void a_line_that_cannot_be_written_is_remembered(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	hashlines_init(&h, "x", ".");
+	hashlines_init(&h, "x", (const char *[]){ "." }, 1);
 	h.fd = fd;
 	hashlines_window(&h, "00", 0, 1);
 	assert_int_equal(h.err, ENOSPC);

@@ -158,7 +158,7 @@ static void each_operand_sets_its_field(void **state)
 
 	(void)state;
 	assert_string_equal(o.in.path, "/dev/sg1");
-	assert_string_equal(o.out.path, "/dev/sg2");
+	assert_string_equal(o.out_path[0], "/dev/sg2");
 	assert_int_equal(o.ibs_bytes, 4096);
 	assert_int_equal(o.count, 1024);
 	assert_int_equal(o.in.offset_blk, 16);
@@ -415,6 +415,18 @@ static void words_outside_a_choice_are_refused_with_the_choice(void **state)
 	expect_refusal("if=a cdbsz=10,16,16", EXIT_SYNTAX, "must be 6, 10, 12 or 16");
 }
 
+static void of_may_be_given_eight_times(void **state)
+{
+	const struct options o = ACCEPTED("if=x of=a of=b of=c of=d of=e of=f of=g of=h");
+
+	(void)state;
+	assert_int_equal(o.nouts, 8);
+	assert_string_equal(o.out_path[0], "a");
+	assert_string_equal(o.out_path[7], "h");
+	expect_refusal("if=x of=a of=b of=c of=d of=e of=f of=g of=h of=i", EXIT_SYNTAX,
+		"of=i: given too often (of=h was before)");
+}
+
 static void whatever_is_given_twice_is_refused(void **state)
 {
 	bool is_operand;
@@ -435,7 +447,7 @@ static void whatever_is_given_twice_is_refused(void **state)
 				    : strcmp(name, "conv") == 0	   ? "fsync"
 								   : "1";
 
-		if (!is_operand)
+		if (!is_operand || strcmp(name, "of") == 0)
 			continue;
 		(void)snprintf(line, sizeof(line), "%s=%s %s=%s", name, value, name, value);
 		expect_refusal(line, EXIT_SYNTAX, "given twice");
@@ -615,7 +627,7 @@ static void no_end_at_all_is_a_contradiction_as_in_sgm_dd(void **state)
 	expect_refusal("", EXIT_CONTRADICT, "neither if= nor of=");
 	expect_refusal("--", EXIT_CONTRADICT, "neither if= nor of=");
 	expect_refusal("bs=512 -v", EXIT_CONTRADICT, "neither if= nor of=");
-	assert_null(ACCEPTED("if=a").out.path);
+	assert_null(ACCEPTED("if=a").out_path[0]);
 	assert_null(ACCEPTED("of=a").in.path);
 }
 
@@ -691,7 +703,7 @@ static void options_stand_anywhere_alone_or_bundled(void **state)
 	assert_true(o.dry_run && o.progress);
 	assert_int_equal(o.verbose, 4);
 	assert_int_equal(o.out.flags, END_NOCOPY);
-	assert_string_equal(o.out.path, "b");
+	assert_string_equal(o.out_path[0], "b");
 	assert_int_equal(ACCEPTED("-v -- if=a").verbose, 1);
 }
 
@@ -897,6 +909,7 @@ int main(void)
 		cmocka_unit_test(numbers_outside_their_range_are_refused_with_the_range),
 		cmocka_unit_test(limits_themselves_are_taken),
 		cmocka_unit_test(words_outside_a_choice_are_refused_with_the_choice),
+		cmocka_unit_test(of_may_be_given_eight_times),
 		cmocka_unit_test(whatever_is_given_twice_is_refused),
 		cmocka_unit_test(an_empty_value_is_refused_for_every_operand),
 		cmocka_unit_test(unknown_words_name_the_nearest_known_one),

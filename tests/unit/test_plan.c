@@ -69,8 +69,11 @@ static struct scene scene(unsigned in_can, unsigned out_can)
 
 static int try_plan(struct scene *s)
 {
+	const struct sides sides = { { &s->in, &s->out }, 2 };
+
+	s->out.role = s->rq.job == JOB_COMPARE ? END_SOURCE : END_DEST;
 	s->why[0] = '\0';
-	return plan_make(&s->rq, &s->in, &s->out, &s->span, &s->plan, s->why);
+	return plan_make(&s->rq, &sides, &s->span, &s->plan, s->why);
 }
 
 static const struct plan *make(struct scene *s)
@@ -188,19 +191,20 @@ static void expect_row(const struct row_case *c)
 	s.rq.out_method = c->out_asked;
 	s.rq.io = c->io_asked;
 	p = make(&s);
-	if (p->in.method != c->in_method || p->out.method != c->out_method ||
-		p->in.via != c->in_via || p->out.via != c->out_via)
-		fail_msg("%s: %s%s -> %s%s", c->name, method_name(p->in.method),
-			p->in.via == VIA_BLOCK ? " (block)" : "", method_name(p->out.method),
-			p->out.via == VIA_BLOCK ? " (block)" : "");
+	if (p->side[0].method != c->in_method || p->side[1].method != c->out_method ||
+		p->side[0].via != c->in_via || p->side[1].via != c->out_via)
+		fail_msg("%s: %s%s -> %s%s", c->name, method_name(p->side[0].method),
+			p->side[0].via == VIA_BLOCK ? " (block)" : "",
+			method_name(p->side[1].method),
+			p->side[1].via == VIA_BLOCK ? " (block)" : "");
 	if (p->buffer != c->buffer || p->cpu_copies != c->copies)
 		fail_msg("%s: buffer %d, %u copies", c->name, (int)p->buffer, p->cpu_copies);
-	if (p->in.io != c->io || p->out.io != c->io)
-		fail_msg("%s: io %d and %d", c->name, (int)p->in.io, (int)p->out.io);
-	if (p->reads != true || p->writes != !(c->out_can & SYNTH))
+	if (p->side[0].io != c->io || p->side[1].io != c->io)
+		fail_msg("%s: io %d and %d", c->name, (int)p->side[0].io, (int)p->side[1].io);
+	if (p->writes != !(c->out_can & SYNTH))
 		fail_msg("%s: steps", c->name);
-	if (p->in.own_buffer != (p->in.method == METHOD_MMAP) ||
-		p->out.own_buffer != (p->out.method == METHOD_MMAP))
+	if (p->side[0].own_buffer != (p->side[0].method == METHOD_MMAP) ||
+		p->side[1].own_buffer != (p->side[1].method == METHOD_MMAP))
 		fail_msg("%s: own_buffer", c->name);
 }
 
@@ -216,10 +220,10 @@ static void only_direct_io_that_was_not_asked_falls_back(void **state)
 	struct scene s = scene(DEVICE | PIN, DEVICE | DIO);
 
 	(void)state;
-	assert_true(make(&s)->out.may_fall_back);
-	assert_false(s.plan.in.may_fall_back);
+	assert_true(make(&s)->side[1].may_fall_back);
+	assert_false(s.plan.side[0].may_fall_back);
 	s.rq.out_method = METHOD_DIO;
-	assert_false(make(&s)->out.may_fall_back);
+	assert_false(make(&s)->side[1].may_fall_back);
 }
 
 static void only_a_buffer_of_direct_io_must_be_pinned(void **state)
@@ -229,12 +233,12 @@ static void only_a_buffer_of_direct_io_must_be_pinned(void **state)
 		     both = scene(DEVICE | PIN, DEVICE | PIN);
 
 	(void)state;
-	assert_true(make(&to_dio)->in.must_pin);
-	assert_false(to_dio.plan.out.must_pin);
+	assert_true(make(&to_dio)->side[0].must_pin);
+	assert_false(to_dio.plan.side[1].must_pin);
 	from_dio.rq.in_method = METHOD_DIO;
 	from_dio.rq.out_method = METHOD_MMAP;
-	assert_true(make(&from_dio)->out.must_pin);
-	assert_false(make(&both)->in.must_pin || both.plan.out.must_pin);
+	assert_true(make(&from_dio)->side[1].must_pin);
+	assert_false(make(&both)->side[0].must_pin || both.plan.side[1].must_pin);
 }
 
 static void a_method_that_cannot_be_had_is_refused_with_its_reason(void **state)
@@ -264,7 +268,7 @@ static void io_rw_needs_permission_to_write(void **state)
 	expect_refusal(&s, "/dev/sg1: io=rw");
 	s = scene(DEVICE, SYNTH);
 	s.rq.io = IO_RW;
-	assert_int_equal(make(&s)->in.io, IO_RW);
+	assert_int_equal(make(&s)->side[0].io, IO_RW);
 }
 
 /* --- chunk --- */
@@ -272,8 +276,8 @@ static void io_rw_needs_permission_to_write(void **state)
 static void expect_chunk(struct scene *s, uint32_t want)
 {
 	assert_int_equal(make(s)->chunk_bytes, want);
-	assert_int_equal(s->plan.in.max_bytes, want);
-	assert_int_equal(s->plan.out.max_bytes, want);
+	assert_int_equal(s->plan.side[0].max_bytes, want);
+	assert_int_equal(s->plan.side[1].max_bytes, want);
 }
 
 static void the_chunk_is_bpt_in_bs(void **state)
@@ -439,7 +443,7 @@ static void o_direct_and_sg_share_a_worker_and_a_pinned_buffer(void **state)
 	of_class(&s.out, END_DIRECT_IO, false);
 	expect_threads(&s, QUEUE_DEPTH_DEFAULT, 1);
 	assert_int_equal(s.plan.buffer, BUFFER_IN);
-	assert_true(s.plan.in.must_pin);
+	assert_true(s.plan.side[0].must_pin);
 	assert_int_equal(s.plan.cpu_copies, 0);
 	s.in.facts.pinnable = false;
 	make(&s);
@@ -454,13 +458,13 @@ static void block_nodes_alone_are_driven_by_sg_io(void **state)
 	(void)state;
 	s.in.facts.can_indirect = s.out.facts.can_indirect = false;
 	make(&s);
-	assert_int_equal(s.plan.in.via, VIA_BLOCK);
-	assert_int_equal(s.plan.out.via, VIA_BLOCK);
-	assert_int_equal(s.plan.in.io, IO_SG_IO);
+	assert_int_equal(s.plan.side[0].via, VIA_BLOCK);
+	assert_int_equal(s.plan.side[1].via, VIA_BLOCK);
+	assert_int_equal(s.plan.side[0].io, IO_SG_IO);
 	of_class(&s.out, END_BUFFERED, false);
 	make(&s);
-	assert_int_equal(s.plan.in.via, VIA_BLOCK);
-	assert_int_equal(s.plan.in.method, METHOD_DIO);
+	assert_int_equal(s.plan.side[0].via, VIA_BLOCK);
+	assert_int_equal(s.plan.side[0].method, METHOD_DIO);
 }
 
 static void one_command_at_a_time_goes_by_sg_io(void **state)
@@ -470,9 +474,9 @@ static void one_command_at_a_time_goes_by_sg_io(void **state)
 	(void)state;
 	s.rq.queue_depth = 1;
 	expect_threads(&s, 1, 1);
-	assert_int_equal(s.plan.in.io, IO_SG_IO);
+	assert_int_equal(s.plan.side[0].io, IO_SG_IO);
 	s.rq.io = IO_RW; /* asked is asked */
-	assert_int_equal(make(&s)->in.io, IO_RW);
+	assert_int_equal(make(&s)->side[0].io, IO_RW);
 }
 
 static void there_are_no_more_slots_than_chunks(void **state)
@@ -510,8 +514,8 @@ static void memory_limits_the_depth(void **state)
 static void expect_cdbs(struct scene *s, unsigned in, unsigned out)
 {
 	make(s);
-	assert_int_equal(s->plan.in.cdb_bytes, in);
-	assert_int_equal(s->plan.out.cdb_bytes, out);
+	assert_int_equal(s->plan.side[0].cdb_bytes, in);
+	assert_int_equal(s->plan.side[1].cdb_bytes, out);
 }
 
 static void each_side_has_the_cdb_that_reaches_its_last_block(void **state)
@@ -644,8 +648,8 @@ static void the_rest_of_the_request_goes_into_the_specs(void **state)
 	(void)state;
 	s.rq.timeout_ms = 4711;
 	make(&s);
-	assert_int_equal(s.plan.in.timeout_ms, 4711);
-	assert_int_equal(s.plan.out.timeout_ms, 4711);
+	assert_int_equal(s.plan.side[0].timeout_ms, 4711);
+	assert_int_equal(s.plan.side[1].timeout_ms, 4711);
 }
 
 /* --- in words --- */
@@ -653,12 +657,13 @@ static void the_rest_of_the_request_goes_into_the_specs(void **state)
 static void a_plan_is_told_in_words(void **state)
 {
 	struct scene s = scene(DEVICE | PIN, DEVICE | DIO);
+	const struct sides sides = { { &s.in, &s.out }, 2 };
 	struct capture c;
 
 	(void)state;
 	make(&s);
 	capture_begin(&c);
-	plan_print(&s.plan, &s.in, &s.out, &s.span);
+	plan_print(&s.plan, &sides, &s.span);
 	capture_end(&c);
 	assert_string_equal(c.text,
 		"in: /dev/sg0 ACME DISK 1.0, 2147483648 blocks of 512 bytes (1 TiB), "
@@ -674,13 +679,14 @@ static void a_plan_is_told_in_words(void **state)
 static void an_end_without_an_end_is_told_by_its_kind(void **state)
 {
 	struct scene s = scene(DEVICE, SYNTH);
+	const struct sides sides = { { &s.in, &s.out }, 2 };
 	struct capture c;
 
 	(void)state;
 	s.rq.io = IO_SG_IO;
 	make(&s);
 	capture_begin(&c);
-	plan_print(&s.plan, &s.in, &s.out, &s.span);
+	plan_print(&s.plan, &sides, &s.span);
 	capture_end(&c);
 	assert_non_null(strstr(c.text, "out: /dev/sg1 (null)\n"));
 	assert_non_null(strstr(c.text, "16 workers, ioctl(SG_IO)"));

@@ -76,8 +76,6 @@ static void each_fault_is_sent_so_many_times(void **state)
 		{ FAULT_SHORT, 1, 1 },
 		{ FAULT_UNMAPPABLE, 1, 1 },
 		{ FAULT_OS, 1, 1 },
-		{ FAULT_TAIL, 1, 1 },
-		{ FAULT_FULL, 1, 1 },
 		{ FAULT_SENSE, 1, 1 },
 		{ FAULT_OTHER, 1, 1 },
 	};

@@ -33,6 +33,7 @@
 #endif
 #define RULES_MAX  4
 #define MAX_BLOCKS 300
+#define ENDS	   4 /* a source and up to three destinations */
 
 enum trouble { NO_FAULTS, CURABLE, FATAL };
 
@@ -40,12 +41,13 @@ struct world {
 	uint64_t seed;
 	enum trouble trouble;
 	struct rng rng;
-	struct sim_rule rules[2][RULES_MAX]; /* source's, destination's */
-	struct sim_spec spec[2];
-	struct endpoint *end[2];
-	bool is_sim[2];
+	unsigned ends;				/* 2..ENDS */
+	struct sim_rule rules[ENDS][RULES_MAX]; /* the source's first */
+	struct sim_spec spec[ENDS];
+	struct sides sides;
+	bool is_sim[ENDS];
 	uint8_t byte; /* that a generated source has */
-	uint8_t *before[2];
+	uint8_t *before[ENDS];
 	struct span_request asked;
 	struct span span;
 	struct plan_request request;
@@ -162,7 +164,7 @@ static void add_fatal(struct world *w, unsigned side)
 
 static void make_faults(struct world *w)
 {
-	for (unsigned side = 0; side < 2; side++) {
+	for (unsigned side = 0; side < w->ends; side++) {
 		struct sim_spec *spec = &w->spec[side];
 
 		if (maybe(w, 3))
@@ -180,10 +182,11 @@ static void make_faults(struct world *w)
 
 static void make_spec(struct world *w, unsigned side, uint32_t block)
 {
+	static const char *const names[ENDS] = { "source", "dest", "dest 2", "dest 3" };
 	struct sim_spec *spec = &w->spec[side];
 
 	*spec = (struct sim_spec){
-		.name = side ? "dest" : "source",
+		.name = names[side],
 		.role = side ? END_DEST : END_SOURCE,
 		.block_bytes = block,
 		.blocks = between(w, 1, MAX_BLOCKS),
@@ -216,10 +219,10 @@ static void make_kind(struct world *w, unsigned side)
 	case 2:
 		spec->cls = END_BUFFERED;
 		spec->evented = false;
-		spec->any_bytes = side == 1 && spec->block_bytes % 512 == 0 && maybe(w, 2);
+		spec->any_bytes = side > 0 && spec->block_bytes % 512 == 0 && maybe(w, 2);
 		if (spec->any_bytes) /* chunks are multiples of it */
 			spec->block_bytes = 512;
-		spec->size_unknown = side == 1 && maybe(w, 2);
+		spec->size_unknown = side > 0 && maybe(w, 2);
 		break;
 	case 3: spec->cls = END_DIRECT_IO; break;
 	default: break;
@@ -231,12 +234,16 @@ static bool has_end(const struct world *w, unsigned side)
 	return !w->spec[side].sequential && !w->spec[side].size_unknown;
 }
 
-/* What tells no size takes whatever the other side has. */
+/* What tells no size takes whatever the others have, and a padded tail. */
 static void make_room(struct world *w)
 {
-	if (!has_end(w, 1))
-		w->spec[1].blocks +=
-			w->spec[0].blocks * w->spec[0].block_bytes / w->spec[1].block_bytes;
+	uint64_t most = 0;
+
+	for (unsigned side = 0; side < w->ends; side++)
+		most = max_u64(most, w->spec[side].blocks * w->spec[side].block_bytes);
+	for (unsigned side = 1; side < w->ends; side++)
+		if (!has_end(w, side))
+			w->spec[side].blocks += (most + 4096) / w->spec[side].block_bytes;
 }
 
 static void interrupt(void *arg, uint64_t nth)
@@ -260,7 +267,7 @@ static struct endpoint *open_synth(struct world *w, unsigned side)
 {
 	int exit_status;
 
-	if (side == 1)
+	if (side > 0)
 		return synth_open_null("null", &exit_status);
 	w->byte = maybe(w, 2) ? 0xff : 0;
 	return synth_open_byte("byte", w->byte, &exit_status);
@@ -274,20 +281,22 @@ static uint64_t bytes_of(const struct world *w, unsigned side)
 
 static void open_ends(struct world *w)
 {
-	unsigned synth = maybe(w, 5) ? (unsigned)between(w, 0, 1) : 2;
+	unsigned synth = maybe(w, 5) ? (unsigned)between(w, 0, w->ends - 1) : ENDS;
 
-	for (unsigned side = 0; side < 2; side++) {
+	for (unsigned side = 0; side < w->ends; side++) {
 		w->is_sim[side] = side != synth;
-		w->end[side] = w->is_sim[side] ? sim_open(&w->spec[side]) : open_synth(w, side);
-		hold(w->end[side]);
+		w->sides.end[side] =
+			w->is_sim[side] ? sim_open(&w->spec[side]) : open_synth(w, side);
+		hold(w->sides.end[side]);
 		if (w->is_sim[side]) {
 			size_t len = bytes_of(w, side);
 
 			w->before[side] = malloc(len);
 			hold(w->before[side]);
-			memcpy(w->before[side], sim_data(w->end[side]), len);
+			memcpy(w->before[side], sim_data(w->sides.end[side]), len);
 		}
 	}
+	w->sides.n = w->ends;
 }
 
 static void make_request(struct world *w)
@@ -318,15 +327,43 @@ static uint32_t make_bs(struct world *w, unsigned side)
 	return maybe(w, 3) ? (uint32_t)between(w, 1, 5) * block : block;
 }
 
-static uint32_t resolved_bs(const struct world *w, uint32_t asked, unsigned side)
+/* The largest blocks of the source, or of the others. */
+static uint32_t largest_block(const struct world *w, bool source)
 {
-	uint32_t own = w->end[side]->facts.block_bytes, other = w->end[1 - side]->facts.block_bytes;
+	uint32_t most = 0;
+
+	for (unsigned side = source ? 0 : 1; side < (source ? 1 : w->ends); side++)
+		if (w->sides.end[side]->facts.block_bytes > most)
+			most = w->sides.end[side]->facts.block_bytes;
+	return most;
+}
+
+static uint32_t resolved_bs(const struct world *w, uint32_t asked, bool source)
+{
+	uint32_t own = largest_block(w, source), other = largest_block(w, !source);
 
 	if (asked)
 		return asked;
 	if (own > 1)
 		return own;
 	return other > 1 ? other : 512;
+}
+
+static uint64_t least_room(const struct world *w)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned side = 1; side < w->ends; side++)
+		least = min_u64(least, bytes_of(w, side));
+	return least;
+}
+
+static bool all_have_ends(const struct world *w)
+{
+	for (unsigned side = 1; side < w->ends; side++)
+		if (!has_end(w, side))
+			return false;
+	return true;
 }
 
 /* Mostly one that fits, so that there is something to copy. */
@@ -338,12 +375,12 @@ static void make_asked(struct world *w)
 	rq->ibs_bytes = make_bs(w, 0);
 	rq->obs_bytes = make_bs(w, 1);
 	rq->pad = maybe(w, 3);
-	ibs = resolved_bs(w, rq->ibs_bytes, 0);
-	obs = resolved_bs(w, rq->obs_bytes, 1);
+	ibs = resolved_bs(w, rq->ibs_bytes, true);
+	obs = resolved_bs(w, rq->obs_bytes, false);
 	rq->skip = maybe(w, 2) ? 0 : between(w, 0, bytes_of(w, 0) / ibs / 2);
-	rq->seek = maybe(w, 2) || !has_end(w, 1) ? 0 : between(w, 0, bytes_of(w, 1) / obs / 2);
+	rq->seek = maybe(w, 2) || !all_have_ends(w) ? 0 : between(w, 0, least_room(w) / obs / 2);
 	room[0] = bytes_of(w, 0) - rq->skip * ibs;
-	room[1] = bytes_of(w, 1) - rq->seek * obs;
+	room[1] = least_room(w) - rq->seek * obs;
 	rq->count = round_down_u64(min_u64(room[0], room[1]), max_u64(ibs, obs)) / ibs;
 	if (maybe(w, w->spec[0].sequential ? 2 : 4))
 		rq->count = SPAN_ALL;
@@ -363,8 +400,9 @@ static void world_make(struct world *w, uint64_t seed, enum trouble trouble)
 	w->rng.state = seed * 3 + trouble;
 	name_world(w);
 	block = blocks[between(w, 0, ARRAY_SIZE(blocks) - 1)];
-	for (unsigned side = 0; side < 2; side++) {
-		make_spec(w, side, block[side]);
+	w->ends = maybe(w, 3) ? (unsigned)between(w, 3, ENDS) : 2;
+	for (unsigned side = 0; side < w->ends; side++) {
+		make_spec(w, side, block[side > 0]);
 		make_kind(w, side);
 	}
 	make_room(w);
@@ -377,8 +415,8 @@ static void world_make(struct world *w, uint64_t seed, enum trouble trouble)
 
 static void world_close(struct world *w)
 {
-	for (unsigned side = 0; side < 2; side++) {
-		w->end[side]->ops->close(w->end[side]);
+	for (unsigned side = 0; side < w->ends; side++) {
+		w->sides.end[side]->ops->close(w->sides.end[side]);
 		free(w->before[side]);
 	}
 }
@@ -391,7 +429,7 @@ static bool touches(const struct world *w, unsigned side, const struct sim_rule 
 	uint64_t len = min_u64(w->span.len_bytes, w->there);
 	uint32_t block = w->spec[side].block_bytes;
 
-	if (side == 1) /* a tail may not be written */
+	if (side > 0) /* a tail may not be written */
 		len = round_down_u64(len, w->span.out_block_bytes);
 	return r->end_blk == 0 ||
 	       (r->first_blk * block < at + len && r->end_blk * block > at && len > 0);
@@ -405,43 +443,39 @@ static bool side_is_used(const struct world *w, unsigned side)
 /* Direct IO that was asked for, on memory that cannot be pinned. */
 static bool unmappable(const struct world *w, unsigned side)
 {
-	const struct lane_spec *spec = side ? &w->plan.out : &w->plan.in;
+	const struct lane_spec *spec = &w->plan.side[side];
 
 	return spec->method == METHOD_DIO && !spec->may_fall_back;
 }
 
 /* The first rule of a side hits whatever it can hit. */
-static bool must_fail(const struct world *w)
+static bool must_fail(const struct world *w, unsigned side)
 {
-	for (unsigned side = 0; side < 2; side++) {
-		const struct sim_rule *r = &w->rules[side][0];
+	const struct sim_rule *r = &w->rules[side][0];
 
-		if (!side_is_used(w, side) || w->spec[side].nrules == 0)
-			continue;
-		if (r->kind == FAULT_UNMAPPABLE && unmappable(w, side))
-			return true;
-		/* Bad blocks that no retry cures. */
-		if (r->end_blk && r->tries == 0 && touches(w, side, r))
-			return true;
-	}
-	return false;
+	if (!side_is_used(w, side) || w->spec[side].nrules == 0)
+		return false;
+	if (r->kind == FAULT_UNMAPPABLE && unmappable(w, side))
+		return true;
+	/* Bad blocks that no retry cures. */
+	return r->end_blk && r->tries == 0 && touches(w, side, r);
 }
 
-static bool can_fail(const struct world *w)
+static bool can_fail(const struct world *w, unsigned side)
 {
-	for (unsigned side = 0; side < 2; side++)
-		for (unsigned i = 0; side_is_used(w, side) && i < w->spec[side].nrules; i++)
-			if (w->rules[side][i].kind == FAULT_UNMAPPABLE && unmappable(w, side))
-				return true;
+	for (unsigned i = 0; side_is_used(w, side) && i < w->spec[side].nrules; i++)
+		if (w->rules[side][i].kind == FAULT_UNMAPPABLE && unmappable(w, side))
+			return true;
 	return w->trouble == FATAL;
 }
 
 /* --- checks --- */
 
 /* What is to be found in the destination len bytes from at_bytes of the span. */
-static void expected(const struct world *w, uint64_t at_bytes, uint32_t len, uint8_t *want)
+static void expected(
+	const struct world *w, unsigned side, uint64_t at_bytes, uint32_t len, uint8_t *want)
 {
-	const uint8_t *before = w->before[1] + w->span.out_bytes + at_bytes;
+	const uint8_t *before = w->before[side] + w->span.out_bytes + at_bytes;
 	uint64_t filled =
 		round_down_u64(w->given + w->span.out_block_bytes - 1, w->span.out_block_bytes);
 
@@ -466,52 +500,54 @@ static uint64_t writable(const struct world *w)
 }
 
 /* Each block: outside the span as before; answered as written: the source's; else either. */
-static void check_blocks(struct world *w, bool incomplete)
+static void check_blocks(struct world *w, unsigned side, bool incomplete)
 {
-	uint32_t len = w->spec[1].block_bytes;
+	uint32_t len = w->spec[side].block_bytes;
 	uint64_t start = w->span.out_bytes, end = start + writable(w);
+	struct endpoint *ep = w->sides.end[side];
 	uint8_t want[4096];
 
-	for (uint64_t b = 0; b < w->spec[1].blocks; b++) {
-		const uint8_t *now = sim_data(w->end[1]) + b * len;
-		bool unchanged = !memcmp(now, w->before[1] + b * len, len);
-		bool written = sim_acknowledged(w->end[1], b);
+	for (uint64_t b = 0; b < w->spec[side].blocks; b++) {
+		const uint8_t *now = sim_data(ep) + b * len;
+		bool unchanged = !memcmp(now, w->before[side] + b * len, len);
+		bool written = sim_acknowledged(ep, b);
 
 		if (b * len < start || b * len >= end) {
 			hold(unchanged && !written);
 			continue;
 		}
 		hold(written || incomplete);
-		expected(w, b * len - start, len, want);
+		expected(w, side, b * len - start, len, want);
 		if (written || !unchanged)
 			hold(!memcmp(now, want, len));
 	}
 }
 
 /* A stream: no hole, and nothing before it; what a failed write left behind it may be anything. */
-static void check_stream(struct world *w, bool failed_write)
+static void check_stream(struct world *w, unsigned side, bool failed_write)
 {
-	const uint8_t *now = sim_data(w->end[1]);
+	struct endpoint *ep = w->sides.end[side];
+	const uint8_t *now = sim_data(ep);
 	uint64_t start = w->span.out_bytes, at = start;
-	uint64_t end = sim_counts(w->end[1])->position;
+	uint64_t end = sim_counts(ep)->position;
 	uint8_t want[4096];
 
-	hold(!memcmp(now, w->before[1], start));
-	hold(end >= start && end <= start + w->given);
+	hold(!memcmp(now, w->before[side], start));
+	hold(end >= start && end <= start + writable(w));
 	while (at < end) {
 		uint32_t len = (uint32_t)min_u64(sizeof(want), end - at);
 
-		expected(w, at - start, len, want);
+		expected(w, side, at - start, len, want);
 		hold(!memcmp(now + at, want, len));
 		at += len;
 	}
 	if (!failed_write)
-		hold(!memcmp(now + end, w->before[1] + end, bytes_of(w, 1) - end));
+		hold(!memcmp(now + end, w->before[side] + end, bytes_of(w, side) - end));
 }
 
 static void check_counts(struct world *w, unsigned side, const struct counters *c)
 {
-	const struct sim_counts *k = sim_counts(w->end[side]);
+	const struct sim_counts *k = sim_counts(w->sides.end[side]);
 
 	hold(counter_get(&c->bytes) == k->good_bytes);
 	hold(counter_get(&c->commands) == k->submitted);
@@ -527,80 +563,102 @@ static uint64_t position_after(const struct world *w, unsigned side)
 {
 	uint64_t at = side ? w->span.out_bytes : w->span.in_bytes;
 
-	return sim_counts(w->end[side])->position - at;
+	return sim_counts(w->sides.end[side])->position - at;
 }
 
-static bool is_about_the_end(const struct world *w)
+static const struct counters *counts(const struct world *w, unsigned side)
 {
-	enum fault_kind kind = w->result.failed.fault.kind;
-
-	return w->result.failed_end && (kind == FAULT_TAIL || kind == FAULT_FULL);
+	return &w->result.side[side].count;
 }
 
-/* What else can be said against a run that lost nothing. */
-static enum fault_kind end_fault(const struct world *w)
+static bool lost(const struct world *w, unsigned side)
 {
-	if (w->plan.writes && !w->span.pad && w->given % w->span.out_block_bytes != 0)
-		return FAULT_TAIL;
-	if (w->span.must_end && w->there > w->span.len_bytes)
-		return FAULT_FULL;
-	return FAULT_NONE;
+	return counter_get(&counts(w, side)->unrecovered) > 0;
 }
 
-/* Nothing lost, no signal. */
+/* The null sink cannot fail, and there is nothing to be done for it alone. */
+static bool all_dests_lost(const struct world *w)
+{
+	bool any = false;
+
+	for (unsigned side = 1; side < w->ends; side++) {
+		if (w->is_sim[side] && !lost(w, side))
+			return false;
+		any |= w->is_sim[side];
+	}
+	return any;
+}
+
+/* The source could be read, no signal, and somebody was there to write to. */
 static void check_complete(struct world *w)
 {
 	const struct copy_result *r = &w->result;
-	enum fault_kind want = end_fault(w);
+	bool tail = w->plan.writes && !w->span.pad;
 
 	hold(w->given == min_u64(w->there, w->span.len_bytes));
-	hold(counter_get(&r->in.bytes) == w->given);
-	hold(!w->plan.writes || counter_get(&r->out.bytes) == writable(w));
-	hold(r->failed_end ? r->failed.fault.kind == want : want == FAULT_NONE);
-	hold(r->source_ended || w->there >= w->span.len_bytes);
-	hold(!r->source_ended || w->there < w->span.len_bytes);
-	if (want == FAULT_TAIL)
-		hold(r->failed.len_bytes == w->given % w->span.out_block_bytes);
+	hold(counter_get(&counts(w, 0)->bytes) == w->given);
+	for (unsigned side = 1; side < w->ends; side++)
+		if (w->is_sim[side] && !lost(w, side))
+			hold(counter_get(&counts(w, side)->bytes) == writable(w));
+	hold(r->tail_bytes == (tail ? w->given % w->span.out_block_bytes : 0));
+	hold(r->source_has_more == (w->span.must_end && w->there > w->span.len_bytes));
+	hold(r->source_ended == (w->there < w->span.len_bytes));
 }
 
-static void check_out_data(struct world *w, bool lost, bool interrupted)
+static void check_dest(struct world *w, unsigned side, bool incomplete)
 {
-	const struct copy_result *r = &w->result;
+	const struct counters *c = counts(w, side);
 
-	if (w->spec[1].sequential) {
-		hold(counter_get(&r->out.bytes) == position_after(w, 1));
-		check_stream(w, counter_get(&r->out.unrecovered) || counter_get(&r->out.retries));
+	if (w->spec[side].sequential) {
+		hold(counter_get(&c->bytes) == position_after(w, side));
+		check_stream(w, side, counter_get(&c->unrecovered) || counter_get(&c->retries));
 		return;
 	}
-	if (!w->spec[1].any_bytes)
-		hold(counter_get(&r->out.bytes) == sim_acknowledged_bytes(w->end[1]));
-	check_blocks(w, lost || interrupted);
+	if (!w->spec[side].any_bytes)
+		hold(counter_get(&c->bytes) == sim_acknowledged_bytes(w->sides.end[side]));
+	check_blocks(w, side, incomplete || lost(w, side));
+}
+
+/* What failed can fail, and what must fail did, unless the run ended before for another reason. */
+static void check_failures(struct world *w)
+{
+	const struct copy_result *r = &w->result;
+	bool any = false;
+
+	for (unsigned side = 0; side < w->ends; side++) {
+		bool ended = r->signal || (side ? lost(w, 0) : all_dests_lost(w));
+
+		hold(r->side[side].failed == lost(w, side));
+		hold(!lost(w, side) || can_fail(w, side));
+		hold(lost(w, side) || ended || !must_fail(w, side));
+		if (lost(w, side))
+			hold(!xfer_is_good(&r->side[side].failure));
+		any |= lost(w, side);
+	}
+	hold(r->failed == any);
+	hold(!any || lost(w, r->failed_first));
 }
 
 static void check_result(struct world *w)
 {
 	const struct copy_result *r = &w->result;
-	bool failed = r->failed_end != NULL, interrupted = r->signal != 0;
-	bool lost = counter_get(&r->in.unrecovered) + counter_get(&r->out.unrecovered) > 0;
+	bool incomplete = lost(w, 0) || r->signal || all_dests_lost(w);
 
 	w->given = w->span.len_bytes;
 	if (w->spec[0].sequential && w->is_sim[0])
 		w->given = min_u64(w->given, position_after(w, 0));
-	hold((failed && !is_about_the_end(w)) == lost);
-	hold(!lost || can_fail(w));
-	hold(lost || interrupted || !must_fail(w));
-	hold(!interrupted || (r->signal == SIGINT && w->interrupt_at));
-	if (failed)
-		hold(!xfer_is_good(&r->failed));
-	if (!lost && !interrupted)
+	hold(!r->signal || (r->signal == SIGINT && w->interrupt_at));
+	check_failures(w);
+	if (!incomplete)
 		check_complete(w);
-	for (unsigned side = 0; side < 2; side++)
+	for (unsigned side = 0; side < w->ends; side++) {
 		if (w->is_sim[side])
-			check_counts(w, side, side ? &r->out : &r->in);
-	if (w->is_sim[1])
-		check_out_data(w, lost, interrupted);
+			check_counts(w, side, counts(w, side));
+		if (w->is_sim[side] && side > 0)
+			check_dest(w, side, incomplete);
+	}
 	if (w->is_sim[0])
-		hold(!memcmp(sim_data(w->end[0]), w->before[0], bytes_of(w, 0)));
+		hold(!memcmp(sim_data(w->sides.end[0]), w->before[0], bytes_of(w, 0)));
 }
 
 /* --- a run --- */
@@ -610,7 +668,7 @@ static bool resolve(struct world *w)
 	const struct endpoint *who = NULL;
 	char why[SPAN_WHY_ROOM] = "";
 
-	if (span_resolve(&w->asked, w->end[0], w->end[1], &w->span, &who, why) == 0)
+	if (span_resolve(&w->asked, &w->sides, &w->span, &who, why) == 0)
 		return true;
 	hold(why[0]);
 	return false;
@@ -620,44 +678,54 @@ static bool make_plan(struct world *w)
 {
 	char why[PLAN_WHY_ROOM] = "";
 
-	if (plan_make(&w->request, w->end[0], w->end[1], &w->span, &w->plan, why) == 0)
+	if (plan_make(&w->request, &w->sides, &w->span, &w->plan, why) == 0)
 		return true;
 	hold(why[0]);
 	return false;
+}
+
+static uint64_t starts_at(const struct world *w, unsigned side)
+{
+	return side ? w->span.out_bytes : w->span.in_bytes;
 }
 
 static bool plan(struct world *w)
 {
 	uint32_t want = plan_wanted_chunk(&w->request, &w->span);
 
-	hold(w->end[0]->ops->probe(w->end[0], want, w->span.in_bytes) == 0);
-	hold(w->end[1]->ops->probe(w->end[1], want, w->span.out_bytes) == 0);
+	for (unsigned side = 0; side < w->ends; side++) {
+		struct endpoint *ep = w->sides.end[side];
+
+		hold(ep->ops->probe(ep, want, starts_at(w, side)) == 0);
+	}
 	return make_plan(w);
 }
 
 static bool begin(struct world *w)
 {
-	uint64_t at[2] = { w->span.in_bytes, w->span.out_bytes };
 	uint64_t end = w->spec[0].ends_at ? w->spec[0].ends_at : bytes_of(w, 0);
 
-	for (unsigned side = 0; side < 2; side++)
-		if (w->is_sim[side] &&
-			w->end[side]->ops->begin(w->end[side], at[side], SIZE_UNKNOWN) < 0)
+	for (unsigned side = 0; side < w->ends; side++) {
+		struct endpoint *ep = w->sides.end[side];
+
+		if (w->is_sim[side] && ep->ops->begin(ep, starts_at(w, side), SIZE_UNKNOWN) < 0)
 			return false;
-	w->there = w->is_sim[0] ? end - at[0] : UINT64_MAX;
+	}
+	w->there = w->is_sim[0] ? end - w->span.in_bytes : UINT64_MAX;
 	return true;
 }
 
 static bool open_copy(struct world *w)
 {
-	int exit_status = 0, replans = 0;
+	int exit_status = 0;
+	unsigned replans = 0;
 	enum copy_opened opened;
 
 	do {
-		opened = copy_open(&w->plan, &w->span, w->end[0], w->end[1], &w->policy, &w->copy,
-			&exit_status);
+		opened = copy_open(
+			&w->plan, &w->span, &w->sides, &w->policy, &w->copy, &exit_status);
 		hold(opened != COPY_FAILED);
-		hold(replans++ <= 2);
+		hold(replans++ <= w->ends);
 		if (opened == COPY_REPLAN && !make_plan(w))
 			return false;
 	} while (opened == COPY_REPLAN);
@@ -667,12 +735,14 @@ static bool open_copy(struct world *w)
 static bool world_run(struct world *w)
 {
 	const struct copy_watch watch = { .tick_ns = 0 };
-	bool flush = w->is_sim[1] && maybe(w, 2);
+	bool flush = maybe(w, 2);
 
 	if (!resolve(w) || !plan(w) || !begin(w) || !open_copy(w))
 		return false;
 	hold(copy_run(w->copy, &watch, flush, &w->result) == 0);
-	hold(w->result.flushed == (flush && counter_get(&w->result.out.commands) > 0));
+	for (unsigned side = 1; side < w->ends; side++)
+		hold(w->result.side[side].flushed ==
+			(flush && w->is_sim[side] && counter_get(&counts(w, side)->commands) > 0));
 	check_result(w);
 	copy_close(w->copy);
 	return true;
@@ -697,7 +767,7 @@ static void run_worlds(enum trouble trouble)
 		world_make(&w, seed, trouble);
 		if (world_run(&w)) {
 			ran++;
-			failed += w.result.failed_end != NULL;
+			failed += w.result.failed;
 		}
 		world_close(&w);
 	}

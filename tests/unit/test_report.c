@@ -27,22 +27,22 @@ static struct scene scene(void)
 	return (struct scene){
 		.style = { .time_line = true, .details = true },
 		.in = { .name = "/dev/sg0", .identity = "ACME A", .facts.block_bytes = 512 },
-		.out = { .name = "/dev/sg1", .identity = "ACME B", .facts.block_bytes = 512 },
+		.out = { .role = END_DEST,
+			.name = "/dev/sg1",
+			.identity = "ACME B",
+			.facts.block_bytes = 512 },
 		.span = { .ibs_bytes = 512,
 			.obs_bytes = 512,
 			.block_bytes = 512,
 			.out_block_bytes = 512,
 			.len_bytes = 512000 },
-		.plan = { .in = { .method = METHOD_MMAP, .io = IO_RW },
-			.out = { .method = METHOD_DIO, .io = IO_RW },
+		.plan = { .side = { { .method = METHOD_MMAP, .io = IO_RW },
+				  { .method = METHOD_DIO, .io = IO_RW } },
 			.chunk_bytes = 65536,
 			.depth = 16,
-			.reads = true,
 			.writes = true },
-		.result = { .in.bytes = 512000,
-			.out.bytes = 512000,
-			.in.commands = 8,
-			.out.commands = 8,
+		.result = { .side = { { .count = { .bytes = 512000, .commands = 8 } },
+				    { .count = { .bytes = 512000, .commands = 8 } } },
 			.elapsed_ns = 2 * NSEC_PER_SEC,
 			.user_ns = 1500 * NSEC_PER_MSEC,
 			.system_ns = 250 * NSEC_PER_MSEC },
@@ -51,8 +51,10 @@ static struct scene scene(void)
 
 static const char *report(struct scene *s)
 {
+	const struct sides sides = { { &s->in, &s->out }, 2 };
+
 	capture_begin(&s->said);
-	report_end(&s->style, &s->plan, &s->span, &s->in, &s->out, &s->result);
+	report_end(&s->style, &s->plan, &s->span, &sides, &s->result);
 	return capture_end(&s->said);
 }
 
@@ -97,8 +99,8 @@ static void each_side_tells_its_method(void **state)
 	(void)state;
 	expect(&s, "read  /dev/sg0 ACME A: 8 commands of 64 KiB, qd 16, mmap by write/read\n");
 	expect(&s, "write /dev/sg1 ACME B: 8 commands of 64 KiB, qd 16, dio by write/read\n");
-	s.plan.out.via = VIA_BLOCK;
-	s.plan.out.io = IO_SG_IO;
+	s.plan.side[1].via = VIA_BLOCK;
+	s.plan.side[1].io = IO_SG_IO;
 	expect(&s, "dio (block node) by SG_IO\n");
 }
 
@@ -108,12 +110,12 @@ static void direct_io_that_did_not_happen_is_told_and_counted_as_copied(void **s
 
 	(void)state;
 	expect(&s, "copied by CPU 0 B;");
-	s.result.out.not_direct_bytes = 65536;
+	s.result.side[1].count.not_direct_bytes = 65536;
 	expect(&s, "dio by write/read; direct IO not done for 64 KiB\n");
 	expect(&s, "copied by CPU 64 KiB;");
 	s.plan.cpu_copies = 2;
 	expect(&s, "copied by CPU 1.0 MiB;"); /* 2 times 500 KiB, and 64 */
-	s.result.out.fell_back = 1;
+	s.result.side[1].count.fell_back = 1;
 	expect(&s, "; fell back to indirect\n");
 }
 
@@ -122,11 +124,11 @@ static void costs_and_mishaps_of_both_sides_are_summed(void **state)
 	struct scene s = scene();
 
 	(void)state;
-	s.result.in.retries = 1;
-	s.result.out.retries = 2;
-	s.result.in.recovered = 3;
-	s.result.out.recovered = 4;
-	s.result.out.unrecovered = 5;
+	s.result.side[0].count.retries = 1;
+	s.result.side[1].count.retries = 2;
+	s.result.side[0].count.recovered = 3;
+	s.result.side[1].count.recovered = 4;
+	s.result.side[1].count.unrecovered = 5;
 	expect(&s, "CPU   1.750 s (user 1.500, system 0.250)");
 	expect(&s, "retries 3, recovered 7, unrecovered 5\n");
 }
@@ -137,8 +139,8 @@ static void a_flush_has_its_time(void **state)
 
 	(void)state;
 	expect_not(&s, "synchronize");
-	s.result.flushed = true;
-	s.result.flush_ns = 1234 * NSEC_PER_MSEC;
+	s.result.side[1].flushed = true;
+	s.result.side[1].flush_ns = 1234 * NSEC_PER_MSEC;
 	expect(&s, "; synchronize cache 1.234 s");
 }
 
@@ -158,10 +160,11 @@ static void what_is_missing_is_told(void **state)
 
 	(void)state;
 	expect_not(&s, "remaining");
-	s.result.out.bytes = 256000;
+	s.result.side[1].count.bytes = 256000;
 	s.result.signal = 2;
 	expect(&s, "Interrupted, remaining block count=500\n");
-	s.result.failed_end = &s.out;
+	s.result.failed = s.result.side[1].failed = true;
+	s.result.failed_first = 1;
 	expect(&s, "Some error occurred,  remaining block count=500\n");
 	expect(&s, "1000+0 records in\n500+0 records out\n");
 }
@@ -171,8 +174,8 @@ static void the_null_sink_got_what_was_read(void **state)
 	struct scene s = scene();
 
 	(void)state;
-	s.plan.writes = false;
-	s.result.out.bytes = 0;
+	s.out.facts.cls = END_SYNTH;
+	s.result.side[1].count.bytes = 0;
 	expect(&s, "1000+0 records in\n1000+0 records out\n");
 	expect_not(&s, "write /dev/sg1");
 	expect_not(&s, "remaining");

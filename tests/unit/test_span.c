@@ -32,16 +32,22 @@ static struct pair ends(
 		disk("OUT", END_DEST, out_blocks, out_block) };
 }
 
+static struct sides sides_of(const struct pair *p)
+{
+	return (struct sides){ { (struct endpoint *)&p->in, (struct endpoint *)&p->out }, 2 };
+}
+
 static struct span resolve(
 	const struct pair *p, uint32_t bs, uint64_t count, uint64_t skip, uint64_t seek)
 {
 	const struct span_request rq = { bs, bs, count, skip, seek, false };
+	const struct sides sides = sides_of(p);
 	const struct endpoint *who = NULL;
 	char why[SPAN_WHY_ROOM] = "";
 	struct span s;
 
 	memset(&s, 0, sizeof(s));
-	if (span_resolve(&rq, &p->in, &p->out, &s, &who, why) != 0)
+	if (span_resolve(&rq, &sides, &s, &who, why) != 0)
 		fail_msg("refused: %s", why);
 	return s;
 }
@@ -49,11 +55,12 @@ static struct span resolve(
 static void expect_refusal(const struct pair *p, const struct span_request *rq, int exit_status,
 	const struct endpoint *who_wanted, const char *words)
 {
+	const struct sides sides = sides_of(p);
 	const struct endpoint *who = (const struct endpoint *)p; /* must be set */
 	char why[SPAN_WHY_ROOM] = "";
 	struct span s;
 
-	if (span_resolve(rq, &p->in, &p->out, &s, &who, why) != exit_status)
+	if (span_resolve(rq, &sides, &s, &who, why) != exit_status)
 		fail_msg("not %d: %s", exit_status, why);
 	assert_ptr_equal(who, who_wanted);
 	if (!strstr(why, words))
@@ -159,6 +166,7 @@ static void a_tail_that_fills_no_block_is_refused_or_padded(void **state)
 {
 	const struct pair p = ends(1001, 512, 126, 4096), tight = ends(1001, 512, 125, 4096);
 	const struct span_request pad = { 0, 0, ALL, 0, 0, true };
+	const struct sides sides = sides_of(&p);
 	const struct endpoint *who;
 	char why[SPAN_WHY_ROOM];
 	struct span s;
@@ -167,7 +175,7 @@ static void a_tail_that_fills_no_block_is_refused_or_padded(void **state)
 	expect_refusal(&p, &(struct span_request){ 0, 0, ALL, 0, 0, false }, EXIT_CONTRADICT,
 		&p.out, "the last 512 bytes would not fill one of its blocks of 4096");
 	memset(&s, 0, sizeof(s));
-	assert_int_equal(span_resolve(&pad, &p.in, &p.out, &s, &who, why), 0);
+	assert_int_equal(span_resolve(&pad, &sides, &s, &who, why), 0);
 	assert_int_equal(s.len_bytes, 1001 * 512);
 	assert_true(s.pad);
 	expect_refusal(&tight, &pad, EXIT_LBA_RANGE, &tight.out, "too small");
@@ -287,6 +295,62 @@ static void past_2_to_the_63_bytes_is_refused_where_there_is_no_end(void **state
 		EXIT_LBA_RANGE, NULL, "2^63");
 }
 
+/* --- several destinations --- */
+
+static int resolve_three(
+	struct endpoint *end, struct span *s, const struct endpoint **who, char why[SPAN_WHY_ROOM])
+{
+	const struct sides sides = { { &end[0], &end[1], &end[2], &end[3] }, 4 };
+	const struct span_request rq = { 0, 0, ALL, 0, 0, false };
+
+	memset(s, 0, sizeof(*s));
+	return span_resolve(&rq, &sides, s, who, why);
+}
+
+static void the_largest_blocks_of_several_destinations_are_those_of_all(void **state)
+{
+	struct endpoint end[] = { disk("IN", END_SOURCE, 1000, 512), disk("A", END_DEST, 0, 0),
+		disk("B", END_DEST, 200, 4096), disk("C", END_DEST, 2000, 512) };
+	const struct endpoint *who;
+	char why[SPAN_WHY_ROOM];
+	struct span s;
+
+	(void)state;
+	assert_int_equal(resolve_three(end, &s, &who, why), 0);
+	assert_int_equal(s.out_block_bytes, 4096);
+	assert_int_equal(s.block_bytes, 4096);
+	assert_int_equal(s.obs_bytes, 4096);
+	assert_int_equal(s.ibs_bytes, 512);
+}
+
+static void the_smallest_of_several_destinations_is_the_one_too_small(void **state)
+{
+	struct endpoint end[] = { disk("IN", END_SOURCE, 1000, 512), disk("A", END_DEST, 999, 512),
+		disk("B", END_DEST, 998, 512), disk("C", END_DEST, 2000, 512) };
+	const struct endpoint *who = NULL;
+	char why[SPAN_WHY_ROOM] = "";
+	struct span s;
+
+	(void)state;
+	assert_int_equal(resolve_three(end, &s, &who, why), EXIT_LBA_RANGE);
+	assert_ptr_equal(who, &end[2]);
+	assert_non_null(strstr(why, "too small"));
+}
+
+static void destinations_whose_blocks_do_not_fit_together_are_refused(void **state)
+{
+	struct endpoint end[] = { disk("IN", END_SOURCE, 1000, 512), disk("A", END_DEST, 0, 0),
+		disk("B", END_DEST, 2000, 520), disk("C", END_DEST, 2000, 512) };
+	const struct endpoint *who = NULL;
+	char why[SPAN_WHY_ROOM] = "";
+	struct span s;
+
+	(void)state;
+	end[0].facts.block_bytes = 0;
+	assert_int_equal(resolve_three(end, &s, &who, why), EXIT_CONTRADICT);
+	assert_non_null(strstr(why, "B has blocks of 520 bytes, C of 512"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +371,9 @@ int main(void)
 		cmocka_unit_test(products_that_wrap_around_are_refused),
 		cmocka_unit_test(sums_that_wrap_around_are_refused),
 		cmocka_unit_test(past_2_to_the_63_bytes_is_refused_where_there_is_no_end),
+		cmocka_unit_test(the_largest_blocks_of_several_destinations_are_those_of_all),
+		cmocka_unit_test(the_smallest_of_several_destinations_is_the_one_too_small),
+		cmocka_unit_test(destinations_whose_blocks_do_not_fit_together_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("span", tests, NULL, NULL);

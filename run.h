@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One run, from the command line to the exit status: what its stages hand on to each other. */
+#ifndef RUN_H
+#define RUN_H
+
+#include "ends.h"
+#include "engine/copy.h"
+#include "guard.h"
+#include "hashlines.h"
+#include "options.h"
+#include "progress.h"
+
+struct run {
+	const struct options *o;
+	struct ends ends;
+	struct ends back;   /* verify=each: the destinations once more, as sources */
+	struct sides sides; /* of ends and back; side k is ends.out[k - 1] */
+	struct span span;
+	struct guard guard[OUTS_MAX];
+	struct plan_request request;
+	struct plan plan;
+	struct copy *copy;
+	struct copy_result result;
+	struct progress progress;
+	struct digest digest; /* hash= */
+	struct hashlines hashlines;
+};
+
+/* When the drive verifies, the source is read for a second time. */
+static inline bool run_is_hashed(const struct run *r)
+{
+	return r->o->hash && r->request.job != JOB_VERIFY;
+}
+
+#endif

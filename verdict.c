@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Everything said here comes from the result of the run; nothing here moves data. */
+#include "verdict.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "core/diag.h"
+#include "core/status.h"
+#include "report.h"
+#include "scsi/reply.h"
+
+/* Nobody reads the pipe any more: not worth a line, and an end as by the signal, like dd's. */
+bool verdict_ended_by_reader(const struct copy_result *result)
+{
+	struct sigaction now;
+
+	return result->failed && result->side[result->failed_first].failure.fault.err == EPIPE &&
+	       sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
+static const char *name_of(const struct run *r, unsigned side)
+{
+	return r->sides.end[side]->name;
+}
+
+static void say_failure(const struct run *r, unsigned side)
+{
+	const struct endpoint *ep = r->sides.end[side];
+	const struct side_result *result = &r->result.side[side];
+	char text[512];
+
+	if (!result->failed)
+		return;
+	ep->ops->describe(ep, &result->failure, text, sizeof(text));
+	diag(ep->name, "%s", text);
+}
+
+/* A destination that failed while others went on. */
+static void say_dropped(const struct run *r)
+{
+	const struct copy_result *result = &r->result;
+
+	for (unsigned side = 1; side < r->sides.n && r->sides.n > 2; side++)
+		if (result->side[side].failed && !side_is_check(&r->sides, side))
+			diag(name_of(r, side), "was dropped after %llu of %llu bytes",
+				(unsigned long long)counter_get(&result->side[side].count.bytes),
+				(unsigned long long)counter_get(&result->side[0].count.bytes));
+}
+
+static int say_failures(const struct run *r)
+{
+	const struct copy_result *result = &r->result;
+
+	if (!result->failed || verdict_ended_by_reader(result))
+		return 0;
+	for (unsigned side = 0; side < r->sides.n; side++)
+		say_failure(r, side);
+	say_dropped(r);
+	return fault_exit_status(&result->side[result->failed_first].failure.fault);
+}
+
+/* Where a stream ends and where the disk does. One that was interrupted was not waited for. */
+static int say_stream(const struct run *r)
+{
+	const struct copy_result *result = &r->result;
+
+	if (result->tail_bytes && !result->signal) {
+		diag(name_of(r, 0),
+			"ended %u bytes into a block of %u: they were not written (conv=sync pads)",
+			result->tail_bytes, r->span.out_block_bytes);
+		return EXIT_CONTRADICT;
+	}
+	if (!result->source_has_more)
+		return 0;
+	diag(name_of(r, 1), "is full, and the source has more");
+	return EXIT_OS + ENOSPC;
+}
+
+static int say_flush_fault(const struct run *r, unsigned side)
+{
+	const struct side_result *result = &r->result.side[side];
+	char text[256];
+
+	if (!result->flushed || fault_is_good(&result->flush_fault))
+		return 0;
+	diag(name_of(r, side), "SYNCHRONIZE CACHE: %s: what was written may not last",
+		fault_describe(&result->flush_fault, text, sizeof(text)));
+	return fault_exit_status(&result->flush_fault);
+}
+
+static int say_flush_faults(const struct run *r)
+{
+	int exit_status = 0;
+
+	for (unsigned side = 1; side < r->sides.n; side++) {
+		int bad = say_flush_fault(r, side);
+
+		if (!exit_status)
+			exit_status = bad;
+	}
+	return exit_status;
+}
+
+static int say_miscompare(const struct run *r, unsigned side)
+{
+	const struct miscompare *m = &r->result.side[side].miscompare;
+	uint32_t block = r->span.out_block_bytes > 1 ? r->span.out_block_bytes : r->span.ibs_bytes;
+	uint64_t at = r->span.out_bytes + m->at_bytes;
+
+	if (m->blocks == 0)
+		return 0;
+	diag(name_of(r, side),
+		"miscompare at LBA %llu, byte %llu: expected 0x%02x, found 0x%02x; %llu block%s of "
+		"%u bytes differ%s",
+		(unsigned long long)(at / block), (unsigned long long)(at % block), m->expected,
+		m->found, (unsigned long long)m->blocks, m->blocks == 1 ? "" : "s", block,
+		m->blocks == 1 ? "s" : "");
+	return EXIT_MISCOMPARE;
+}
+
+static int say_miscompares(const struct run *r)
+{
+	int exit_status = 0;
+
+	for (unsigned side = 1; side < r->sides.n; side++) {
+		int bad = say_miscompare(r, side);
+
+		if (!exit_status)
+			exit_status = bad;
+	}
+	return exit_status;
+}
+
+/* Two files are not equal when one goes on; a disk may well be larger than its copy's source. */
+static int say_longer(const struct run *r, const struct end *out)
+{
+	const struct span *s = &r->span;
+	uint64_t size = out->ep->facts.size_bytes, end = s->out_bytes + s->len_bytes;
+
+	if (out->node.kind != NODE_FILE || size == end)
+		return 0;
+	diag(out->ep->name, "is equal as far as %s goes, and longer by %llu bytes", name_of(r, 0),
+		(unsigned long long)(size - end));
+	return EXIT_MISCOMPARE;
+}
+
+static int say_all_longer(const struct run *r)
+{
+	const struct options *o = r->o;
+	int exit_status = 0;
+
+	if (!o->compare || o->count != COUNT_ALL || o->out.flags & END_NOTRUNC || r->span.open_ended)
+		return 0;
+	for (unsigned i = 0; i < r->ends.nouts; i++) {
+		int bad = say_longer(r, &r->ends.out[i]);
+
+		if (!exit_status)
+			exit_status = bad;
+	}
+	return exit_status;
+}
+
+/* Commands were repeated, but what an earlier one left in a volatile cache may be gone. */
+static void say_resets(const struct run *r)
+{
+	for (unsigned side = 1; side < r->sides.n; side++) {
+		unsigned long long resets = counter_get(&r->result.side[side].count.resets);
+
+		if (resets)
+			diag(name_of(r, side),
+				"was reset in mid-run, %llu unit attention%s: what was in its write "
+				"cache may be lost (compare, or copy again)",
+				resets, resets == 1 ? "" : "s");
+	}
+}
+
+/* The hash and, where not all was hashed, of what it is. */
+static int say_hash(struct run *r)
+{
+	const struct copy_result *result = &r->result;
+	struct digest *d = &r->digest;
+	char text[HASH_TEXT_ROOM];
+
+	if (!run_is_hashed(r))
+		return 0;
+	if (!digest_end(d, text)) {
+		diag("hash=", "%s: the library refused: there is no hash", r->o->hash);
+		return EXIT_OTHER;
+	}
+	hashlines_whole(&r->hashlines, text);
+	if (result->signal || result->failed ||
+		d->done_bytes < counter_get(&result->side[0].count.bytes))
+		diag("hash=", "hash is of the first %llu bytes", (unsigned long long)d->done_bytes);
+	if (!r->hashlines.err)
+		return 0;
+	diag_errno("hash=", r->hashlines.err, "cannot print it");
+	return exit_status_from_errno(r->hashlines.err);
+}
+
+static int first_of(const int *statuses, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (statuses[i])
+			return statuses[i];
+	return 0;
+}
+
+int verdict(struct run *r)
+{
+	const struct options *o = r->o;
+	const struct report_style style = {
+		.time_line = o->time_lines && o->status != STATUS_NOXFER,
+		.details = o->status != STATUS_NOXFER && !o->quiet,
+	};
+	int statuses[5] = { say_failures(r), say_stream(r) };
+	int flush_status = say_flush_faults(r);
+
+	statuses[2] = say_miscompares(r); /* also where the run failed later */
+	if (!first_of(statuses, 3) && !r->result.signal)
+		statuses[2] = say_all_longer(r);
+	say_resets(r);
+	if (o->status != STATUS_NONE)
+		report_end(&style, &r->plan, &r->span, &r->sides, &r->result);
+	statuses[3] = flush_status;
+	statuses[4] = say_hash(r);
+	return first_of(statuses, ARRAY_SIZE(statuses));
+}

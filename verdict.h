@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* After the data have moved: what went wrong, each in one line, the report, the exit status. */
+#ifndef VERDICT_H
+#define VERDICT_H
+
+#include "run.h"
+
+/*
+ * Says what is to be said of r->result and prints report and hash. The exit status: that of the
+ * first failure, then that of a miscompare, of a flush, of the hash.
+ */
+int verdict(struct run *r) MUST_CHECK;
+
+/*
+ * Nobody reads the pipe any more: not worth a line, and an end as by the signal, like dd's.
+ */
+bool verdict_ended_by_reader(const struct copy_result *result) MUST_CHECK;
+
+#endif
