@@ -186,6 +186,7 @@ static void one_stretch_that_holds_the_range_tells(void **state)
 	assert_false(trim_is_unmapped(data, sizeof(data), 1000, 101));
 	assert_false(trim_is_unmapped(data, sizeof(data), 999, 2));
 	assert_false(trim_is_unmapped(data, sizeof(data), 1100, 1));
+	assert_false(trim_is_unmapped(data, sizeof(data), 1200, 1));
 	assert_false(trim_is_unmapped(data, sizeof(data) - 1, 1000, 100)); /* cut off */
 }
 
