@@ -413,17 +413,61 @@ static void a_write_to_a_source_ends_the_program(void **state)
 	(void)state;
 	ep = source_of(PAGE, 1);
 	lane = ends_lane(ep);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		close(STDERR_FILENO);
-		ep->ops->submit(lane, &x);
-		_exit(0);
+	for (enum xfer_op op = XFER_WRITE; op <= XFER_TRIM; op++) {
+		x.op = op;
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			close(STDERR_FILENO);
+			ep->ops->submit(lane, &x);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	ends_close(ep, lane);
 	free(mem);
+}
+
+/* --- zeros --- */
+
+static void sparse_copy_at_random(uint64_t seed, unsigned flags)
+{
+	struct rng r = { seed };
+	size_t len = (size_t)rng_between(&r, 1, 300000), nchunks;
+	uint32_t chunk = (uint32_t)rng_between(&r, 1, 60000);
+	uint8_t *bytes = ends_sparse_bytes(len, seed), *mem = ends_memory(chunk);
+	struct endpoint *out;
+	struct lane *lane;
+
+	if (rng_below(&r, 2))
+		chunk = (uint32_t)max_u64(round_down_u64(chunk, 4096), 1);
+	ends_file(path, (size_t)rng_between(&r, 0, 2 * len), seed + 1);
+	if (ends_size(path) > (long long)len)
+		assert_int_equal(truncate(path, (off_t)len), 0);
+	out = open_as(END_DEST, flags);
+	assert_true(out->facts.fresh == !(flags & END_NOTRUNC));
+	assert_int_equal(out->ops->begin(out, 0, len), 0);
+	lane = ends_lane(out);
+	nchunks = (len + chunk - 1) / chunk;
+	for (size_t i = 0, at = rng_below(&r, nchunks); i < nchunks; i++, at = (at + 1) % nchunks) {
+		uint32_t n = (uint32_t)min_u64(chunk, len - at * chunk);
+
+		memcpy(mem, bytes + at * chunk, n);
+		ends_move_sparse(lane, mem, at * chunk, n);
+	}
+	assert_int_equal(out->ops->end(out, len), 0);
+	ends_close(out, lane);
+	ends_expect(path, bytes, len);
+	free(bytes);
+	free(mem);
+}
+
+static void a_sparse_copy_equals_its_source(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++)
+		sparse_copy_at_random(seed, seed % 2 ? END_NOTRUNC : 0);
 }
 
 /* --- the whole way --- */
@@ -686,6 +730,7 @@ int main(void)
 		on_tree(memory_that_cannot_be_reached_is_a_fault),
 		on_tree(a_flush_is_good),
 		on_tree(a_write_to_a_source_ends_the_program),
+		on_tree(a_sparse_copy_equals_its_source),
 		on_tree(a_copy_equals_its_source),
 		on_tree(threads_get_their_own_transfers_back),
 		on_tree(threads_that_share_pages_do_not_undo_each_other),
