@@ -607,6 +607,7 @@ struct worker {
 	const uint8_t *bytes;
 	uint8_t *mem;
 	unsigned first;
+	bool trims; /* every third piece */
 };
 
 static void *write_pieces(void *arg)
@@ -614,8 +615,11 @@ static void *write_pieces(void *arg)
 	struct worker *w = arg;
 
 	for (unsigned i = w->first; i < PIECES; i += WRITERS) {
-		memset(w->mem, (int)i, PIECE);
-		ends_move_all(w->lane, w->mem, (uint64_t)i * PIECE, PIECE);
+		bool is_zero = w->trims && i % 3 == 0;
+
+		memset(w->mem, is_zero ? 0 : (int)i, PIECE);
+		if (!is_zero || !ends_trim_all(w->lane, (uint64_t)i * PIECE, PIECE))
+			ends_move_all(w->lane, w->mem, (uint64_t)i * PIECE, PIECE);
 	}
 	return NULL;
 }
@@ -675,18 +679,18 @@ static void threads_get_their_own_transfers_back(void **state)
 	free(bytes);
 }
 
-static void threads_that_share_pages_do_not_undo_each_other(void **state)
+static void write_side_by_side(bool trims)
 {
 	uint8_t *bytes = malloc(PIECES * PIECE);
 	struct worker writers[WRITERS];
 	struct endpoint *ep;
 
-	(void)state;
 	assert_non_null(bytes);
-	ep = begin_dest(0, 0);
+	ends_file(path, PIECES * PIECE, 1);
+	ep = begin_dest(trims ? END_NOTRUNC : 0, 0);
 	for (unsigned i = 0; i < WRITERS; i++) {
 		writers[i] = (struct worker){
-			.lane = ends_lane(ep), .mem = ends_memory(PIECE), .first = i
+			.lane = ends_lane(ep), .mem = ends_memory(PIECE), .first = i, .trims = trims
 		};
 		assert_int_equal(
 			pthread_create(&writers[i].thread, NULL, write_pieces, &writers[i]), 0);
@@ -697,10 +701,22 @@ static void threads_that_share_pages_do_not_undo_each_other(void **state)
 		free(writers[i].mem);
 	}
 	for (unsigned i = 0; i < PIECES; i++)
-		memset(bytes + (size_t)i * PIECE, (int)i, PIECE);
+		memset(bytes + (size_t)i * PIECE, trims && i % 3 == 0 ? 0 : (int)i, PIECE);
 	ends_close(ep, NULL);
 	ends_expect(path, bytes, PIECES * PIECE);
 	free(bytes);
+}
+
+static void threads_that_share_pages_do_not_undo_each_other(void **state)
+{
+	(void)state;
+	write_side_by_side(false);
+}
+
+static void holes_do_not_undo_what_others_write(void **state)
+{
+	(void)state;
+	write_side_by_side(true);
 }
 
 #define on_tree(f) cmocka_unit_test_setup_teardown(f, make_tree, drop_tree)
@@ -734,6 +750,7 @@ int main(void)
 		on_tree(a_copy_equals_its_source),
 		on_tree(threads_get_their_own_transfers_back),
 		on_tree(threads_that_share_pages_do_not_undo_each_other),
+		on_tree(holes_do_not_undo_what_others_write),
 	};
 
 	if (!has_direct_io())
