@@ -46,7 +46,7 @@ help:
 	@echo 'lint           warnings of gcc and clang, clang-tidy, cppcheck, shellcheck, mandoc, layers'
 	@echo 'coverage       line coverage of unit and system tests'
 	@echo 'bench          side by side with the peers, in qemu; tests/bench/'
-	@echo 'bench-memory   GB/s of generated data and of hashes, on this CPU'
+	@echo 'bench-memory   GB/s of generated data, hashes and the search for zeros, on this CPU'
 	@echo 'install        PREFIX=$(PREFIX), DESTDIR; uninstall; format; dist; clean'
 
 # --- build ---

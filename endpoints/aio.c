@@ -175,9 +175,13 @@ static enum xfer_state aio_submit(struct lane *lane, struct xfer *x)
 {
 	const struct filenode *n = node_of(lane);
 
-	assert((x->op == XFER_WRITE) == (lane->ep->role == END_DEST));
+	assert((x->op != XFER_READ) == (lane->ep->role == END_DEST));
 	x->notes = 0;
 	x->done_bytes = 0;
+	if (__builtin_expect(x->op == XFER_TRIM, 0)) {
+		filenode_trim((struct filenode *)lane->ep, x);
+		return XFER_DONE;
+	}
 	if (__builtin_expect(n->is_block || is_aligned(n, x), 1))
 		return send(lane_of(lane), x);
 	filenode_move(n, x);
@@ -247,6 +251,7 @@ static const struct endpoint_ops aio_ops = {
 	.lane_close = aio_lane_close,
 	.submit = aio_submit,
 	.reap = aio_reap,
+	.end = filenode_end,
 	.flush = filenode_flush,
 	.close = aio_close,
 	.describe = filenode_describe,

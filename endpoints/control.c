@@ -213,6 +213,7 @@ static void ask_all_vpd(int fd, struct identity *id)
 		{ 0x83, identify_vpd_device_id },
 		{ 0xb0, identify_vpd_limits },
 		{ 0xb1, identify_vpd_characteristics },
+		{ 0xb2, identify_vpd_provisioning },
 	};
 	uint8_t data[VPD_MAX_BYTES];
 	bool pages[256];

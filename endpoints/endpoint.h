@@ -17,6 +17,8 @@
  *     XFER_DONE   the outcome is in the transfer; nothing is in flight
  *     XFER_WAIT   in flight; the memory belongs to the endpoint until reap() returns
  *
+ * XFER_TRIM is always DONE.
+ *
  * reap() blocks until that one transfer is home and fills in its outcome; it is called exactly
  * once for each XFER_WAIT, from the same thread, with no other transfer begun on the lane in
  * between. An end that answers only XFER_DONE is called *inline*, the other kind *evented*; one
@@ -31,12 +33,24 @@
  * by open(), which knows the name; and a lane that may fall back (struct lane_spec) changes its
  * method once, on EFAULT, and notes it.
  *
+ * XFER_TRIM asks that a range of a destination reads as zeros from then on, given back to whom it
+ * was allocated from where possible; the buffer is not looked at. It is sent only where
+ * facts.can_trim, and by the limits told there. All of it or nothing is done: done_bytes is
+ * len_bytes or 0. Where it turns out that it cannot be had (xfer_is_unsupported()), what the range
+ * holds is not known, and the engine writes the zeros itself; to ask again costs nothing, for who
+ * will never grant it remembers. Any other fault is one of a write. How zeros may be left out:
+ *
+ *     facts.fresh          what is not written reads as zeros: leave it out, then end()
+ *     else, a file         with sparse, too, XFER_TRIM: left out, old data would show through
+ *     else, a device       with sparse left out: what it held stays, as in sg_dd
+ *
  * An endpoint whose role is END_SOURCE must not change what it reads, whatever it is asked: its
  * submit() asserts that the operation is a read.
  */
 #ifndef ENDPOINTS_ENDPOINT_H
 #define ENDPOINTS_ENDPOINT_H
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "../core/base.h"
@@ -119,14 +133,23 @@ struct end_facts {
 	bool pinnable;	  /* its mapped buffer can be the memory of direct IO */
 	bool needs_flush; /* a destination that has a cache to be flushed */
 	bool evented;	  /* may answer XFER_WAIT: worth more than one slot to a worker */
-	bool sequential;  /* takes or gives bytes in one order only: offsets mean nothing to it,
-			   * each transfer goes on where the one before it stopped. Never evented */
+	bool fresh; /* a destination of which, from where begin() was told to start, all that is not
+		     * written reads as zeros */
+	bool can_trim;		   /* XFER_TRIM: what it says is done, reads as zeros for certain */
+	uint32_t trim_grain_bytes; /* where can_trim: a range that does not consist of whole ones,
+				    * counted from the start of the end, costs more than it gives */
+	uint32_t max_trim_bytes;   /* where can_trim: the longest range, whole grains */
+	uint32_t hole_bytes; /* a destination's: shorter stretches of zeros, or others than whole
+			      * ones of these, counted likewise, are not worth leaving out; 0: it
+			      * cannot leave out any */
+	bool sequential;     /* takes or gives bytes in one order only: offsets mean nothing to it,
+			      * each transfer goes on where the one before it stopped. Never evented */
 };
 
 struct endpoint;
 struct lane;
 
-enum xfer_op { XFER_READ, XFER_WRITE };
+enum xfer_op { XFER_READ, XFER_WRITE, XFER_TRIM };
 
 enum xfer_notes {
 	XFER_NOT_DIRECT = 1u << 0, /* direct IO was asked, the driver copied instead */
@@ -184,6 +207,13 @@ struct endpoint_ops {
 	void (*reap)(struct lane *lane, struct xfer *x);
 
 	/*
+	 * After the last transfer and before flush(): the copy ended at end_bytes, written there or
+	 * not. What had its last zeros left out or trimmed is made that long; nothing gets shorter.
+	 * Main thread, nothing in flight. NULL where there is nothing to do. 0, or -1 as probe().
+	 */
+	int (*end)(struct endpoint *ep, uint64_t end_bytes);
+
+	/*
 	 * Makes all completed writes durable (SYNCHRONIZE CACHE, fsync). Main thread, nothing in
 	 * flight. May take minutes. True when *f is good.
 	 */
@@ -221,6 +251,20 @@ struct lane {
 static inline bool xfer_is_good(const struct xfer *x)
 {
 	return fault_is_good(&x->fault);
+}
+
+/* An XFER_TRIM that was not granted: zeros must be written there. */
+static inline bool xfer_is_unsupported(const struct xfer *x)
+{
+	return x->op == XFER_TRIM && x->fault.kind == FAULT_OS && x->fault.err == EOPNOTSUPP;
+}
+
+/* That outcome. */
+static inline enum xfer_state xfer_unsupported(struct xfer *x)
+{
+	fault_from_errno(&x->fault, EOPNOTSUPP);
+	x->done_bytes = 0;
+	return XFER_DONE;
 }
 
 #endif

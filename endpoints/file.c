@@ -64,9 +64,13 @@ static enum xfer_state file_submit(struct lane *lane, struct xfer *x)
 {
 	struct file_lane *l = lane_of(lane);
 
-	assert((x->op == XFER_WRITE) == (lane->ep->role == END_DEST));
+	assert((x->op != XFER_READ) == (lane->ep->role == END_DEST));
 	x->notes = 0;
 	x->done_bytes = 0;
+	if (__builtin_expect(x->op == XFER_TRIM, 0)) {
+		filenode_trim((struct filenode *)lane->ep, x);
+		return XFER_DONE;
+	}
 	filenode_move((const struct filenode *)lane->ep, x);
 	if (l->drop_behind && x->done_bytes > 0)
 		drop_behind(l, x);
@@ -87,6 +91,7 @@ static const struct endpoint_ops file_ops = {
 	.lane_close = file_lane_close,
 	.submit = file_submit,
 	.reap = file_reap,
+	.end = filenode_end,
 	.flush = filenode_flush,
 	.close = filenode_close,
 	.describe = filenode_describe,

@@ -24,6 +24,7 @@
 
 #define ALIGN_USUAL 4096u  /* good for O_DIRECT wherever nothing else is told */
 #define ALIGN_MOST  65536u /* a larger st_blksize (NFS, ZFS) is a hint, not a need */
+#define HOLE_DEVICE 65536u /* one more system call costs more than writing less than that */
 
 static struct filenode *node_of(struct endpoint *ep)
 {
@@ -99,16 +100,19 @@ static int no_direct(struct filenode *n)
 	return fail(n, EXIT_CONTRADICT);
 }
 
-static uint32_t align_by_block_size(const struct filenode *n)
+static uint32_t file_block_bytes(int fd)
 {
 	struct stat st;
 
-	if (n->is_block)
-		return n->ep.facts.block_bytes;
-	if (fstat(n->direct_fd, &st) < 0 || st.st_blksize < 512 || st.st_blksize > ALIGN_MOST ||
+	if (fstat(fd, &st) < 0 || st.st_blksize < 512 || st.st_blksize > ALIGN_MOST ||
 		(st.st_blksize & (st.st_blksize - 1)) != 0)
 		return ALIGN_USUAL;
 	return (uint32_t)st.st_blksize;
+}
+
+static uint32_t align_by_block_size(const struct filenode *n)
+{
+	return n->is_block ? n->ep.facts.block_bytes : file_block_bytes(n->direct_fd);
 }
 
 /*
@@ -238,6 +242,27 @@ static int block_facts(struct filenode *n)
 	return fail(n, EXIT_DATA_PROTECT);
 }
 
+/*
+ * Whole pages: a write to the other part of one that a hole is punched into may be under way.
+ * All sizes are powers of two.
+ */
+static void zero_facts(struct filenode *n)
+{
+	struct end_facts *f = &n->ep.facts;
+	uint64_t grain = n->fd < 0 || n->is_block ? ALIGN_USUAL : file_block_bytes(n->fd);
+
+	grain = max_u64(grain, max_u64(f->block_bytes, (uint64_t)sysconf(_SC_PAGESIZE)));
+	if (n->is_block)
+		grain = max_u64(grain, f->phys_block_bytes);
+	f->can_trim = true; /* unless the first attempt says otherwise */
+	f->trim_grain_bytes = (uint32_t)grain;
+	f->max_trim_bytes = (uint32_t)round_down_u64(UINT32_MAX, grain);
+	f->hole_bytes = (uint32_t)(n->is_block ? max_u64(grain, HOLE_DEVICE) : grain);
+	/* begin() truncates it, or it goes on from its end. */
+	f->fresh =
+		!n->is_block && (n->fd < 0 || !(n->flags & END_NOTRUNC) || (n->flags & END_APPEND));
+}
+
 static int set_facts(struct filenode *n)
 {
 	struct end_facts *f = &n->ep.facts;
@@ -293,6 +318,15 @@ static int setup(struct filenode *n)
 	return n->direct ? open_direct(n) : 0;
 }
 
+static int setup_as(struct filenode *n)
+{
+	if (setup(n) < 0)
+		return -1;
+	if (n->ep.role == END_DEST)
+		zero_facts(n);
+	return 0;
+}
+
 struct endpoint *filenode_open(const struct file_params *p, size_t size, bool direct,
 	const struct endpoint_ops *ops, int *exit_status)
 {
@@ -310,7 +344,7 @@ struct endpoint *filenode_open(const struct file_params *p, size_t size, bool di
 	n->flags = p->flags;
 	n->direct = direct;
 	n->fd = n->direct_fd = -1;
-	if (setup(n) < 0) {
+	if (setup_as(n) < 0) {
 		*exit_status = n->ep.exit_status;
 		filenode_close(&n->ep);
 		return NULL;
@@ -399,6 +433,15 @@ int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 	return n->direct ? grow(n, at_bytes, len_bytes) : 0;
 }
 
+int filenode_end(struct endpoint *ep, uint64_t end_bytes)
+{
+	struct filenode *n = node_of(ep);
+
+	if (ep->role == END_SOURCE || n->is_block)
+		return 0;
+	return grow(n, n->base_bytes, end_bytes);
+}
+
 void *filenode_lane(struct endpoint *ep, size_t size)
 {
 	struct lane *lane = calloc(1, size);
@@ -448,6 +491,30 @@ void filenode_move(const struct filenode *n, struct xfer *x)
 	x->fault.kind = FAULT_NONE;
 }
 
+void filenode_trim(struct filenode *n, struct xfer *x)
+{
+	const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	int ret = -1;
+
+	x->done_bytes = 0;
+	errno = EOPNOTSUPP;
+	if (!n->no_holes)
+		do
+			ret = fallocate(n->fd, mode, filenode_position(n, x), x->len_bytes);
+		while (ret < 0 && errno == EINTR);
+	if (ret == 0) {
+		x->done_bytes = x->len_bytes;
+		x->fault.kind = FAULT_NONE;
+	} else if (errno == EINVAL) { /* that range: a block node's blocks are larger */
+		xfer_unsupported(x);
+	} else if (errno == EOPNOTSUPP || errno == ENOSYS) {
+		n->no_holes = true;
+		xfer_unsupported(x);
+	} else {
+		fault_from_errno(&x->fault, errno);
+	}
+}
+
 bool filenode_flush(struct endpoint *ep, struct fault *f)
 {
 	const struct filenode *n = node_of(ep);
@@ -480,12 +547,21 @@ static const char *why_text(const struct filenode *n, const struct xfer *x, char
 					 : fault_describe(&x->fault, text, room);
 }
 
+static const char *call_name(const struct filenode *n, enum xfer_op op)
+{
+	if (op == XFER_TRIM)
+		return "fallocate";
+	if (op == XFER_WRITE)
+		return n->direct ? "direct write" : "pwrite";
+	return n->direct ? "direct read" : "pread";
+}
+
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
 {
 	const struct filenode *n = (const struct filenode *)ep;
 	char why[256];
 
-	snprintf(text, room, "%s%s at byte %lld, %u byte%s: %s", n->direct ? "direct " : "p",
-		x->op == XFER_WRITE ? "write" : "read", (long long)filenode_position(n, x),
-		x->len_bytes, x->len_bytes == 1 ? "" : "s", why_text(n, x, why, sizeof(why)));
+	snprintf(text, room, "%s at byte %lld, %u byte%s: %s", call_name(n, x->op),
+		(long long)filenode_position(n, x), x->len_bytes, x->len_bytes == 1 ? "" : "s",
+		why_text(n, x, why, sizeof(why)));
 }

@@ -10,6 +10,11 @@
  * leaves a file of full length with holes. With END_APPEND it is not, and all offsets count from
  * where the file ended at begin().
  *
+ * XFER_TRIM is fallocate()'s punched hole: of a regular file blocks are given back and the rest
+ * cleared, to the byte; of a block node the kernel has the device zero the range, and give it back
+ * if it can, or says EOPNOTSUPP: it never writes zeros itself (block/fops.c blkdev_fallocate(),
+ * BLKDEV_ZERO_NOFALLBACK). A hole at the end leaves the file's length alone: end() sees to that.
+ *
  * A write past RLIMIT_FSIZE raises SIGXFSZ: the caller has it blocked or ignored, and sees EFBIG.
  */
 #ifndef ENDPOINTS_FILENODE_H
@@ -29,8 +34,9 @@ struct filenode {
 	int direct_fd; /* O_DIRECT; the same as fd on a block node, -1 where !direct */
 	dev_t dev;     /* the file that fd is */
 	ino_t ino;
-	uint64_t base_bytes;  /* where offset 0 lies */
-	uint32_t align_bytes; /* what goes through direct_fd has its place and length in these */
+	uint64_t base_bytes;   /* where offset 0 lies */
+	uint32_t align_bytes;  /* what goes through direct_fd has its place and length in these */
+	_Atomic bool no_holes; /* XFER_TRIM was refused once and for all */
 };
 
 /*
@@ -45,6 +51,7 @@ struct endpoint *filenode_open(const struct file_params *p, size_t size, bool di
 /* Entries of struct endpoint_ops. */
 int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes) MUST_CHECK;
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes) MUST_CHECK;
+int filenode_end(struct endpoint *ep, uint64_t end_bytes) MUST_CHECK;
 bool filenode_flush(struct endpoint *ep, struct fault *f);
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room);
 void filenode_close(struct endpoint *ep);
@@ -63,5 +70,8 @@ static inline off_t filenode_position(const struct filenode *n, const struct xfe
  * the notes. FAULT_SHORT: a source ended before its size. Any thread.
  */
 void filenode_move(const struct filenode *n, struct xfer *x);
+
+/* XFER_TRIM, all but the notes. Blocks. Any thread. */
+void filenode_trim(struct filenode *n, struct xfer *x);
 
 #endif

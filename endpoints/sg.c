@@ -299,8 +299,12 @@ enum xfer_state sg_submit(struct lane *lane, struct xfer *x)
 	struct sg_lane *l = lane_of(lane);
 	enum xfer_state state;
 
-	assert((x->op == XFER_WRITE) == l->is_write);
+	assert((x->op != XFER_READ) == l->is_write);
 	x->notes = 0;
+	if (__builtin_expect(x->op == XFER_TRIM, 0)) {
+		sg_trim(end_of(lane->ep), x);
+		return XFER_DONE;
+	}
 	header_set(l, x);
 	state = send(l, x);
 	if (__builtin_expect(state == XFER_DONE && x->fault.kind == FAULT_UNMAPPABLE, 0) &&

@@ -211,7 +211,10 @@ static int set_facts(struct sg_end *e)
 	f->can_dio = !by_block_node(e) && driver_allows_dio() && f->block_bytes % f->dma_align == 0;
 	f->can_block = block_node_is_ours(e) && f->block_bytes % f->dma_align == 0;
 	f->needs_flush = e->ep.role == END_DEST;
-	return 0;
+	if (sg_trim_set_up(e) == 0)
+		return 0;
+	diag_errno(e->ep.name, ENOMEM, "cannot open");
+	return fail(e, exit_status_from_errno(ENOMEM));
 }
 
 static int sg_setup(struct sg_end *e)
@@ -332,9 +335,11 @@ static bool sg_flush(struct endpoint *ep, struct fault *f)
 static void sg_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
 {
 	const struct sg_end *e = (const struct sg_end *)ep;
+	const char *command =
+		x->op == XFER_TRIM ? trim_name(e->trim.command) : cdb_name(e->cdb_bytes, e->op);
 	char why[256];
 
-	snprintf(text, room, "%s at LBA %llu, %u block%s: %s", cdb_name(e->cdb_bytes, e->op),
+	snprintf(text, room, "%s at LBA %llu, %u block%s: %s", command,
 		(unsigned long long)(x->offset_bytes / e->id.block_bytes),
 		x->len_bytes / e->id.block_bytes, x->len_bytes == e->id.block_bytes ? "" : "s",
 		fault_describe(&x->fault, why, sizeof(why)));
@@ -348,6 +353,8 @@ static void sg_close(struct endpoint *ep)
 		close(e->block_fd);
 	if (e->control_fd >= 0)
 		close(e->control_fd);
+	pthread_mutex_destroy(&e->trim_lock);
+	free(e->zero_block);
 	free(e);
 }
 
@@ -380,6 +387,7 @@ struct endpoint *sg_open(const struct sg_params *p, int *exit_status)
 	e->path = p->flags & END_SGIO ? e->node.sg_path : p->name;
 	e->timeout_ms = p->timeout_ms;
 	e->control_fd = e->block_fd = -1;
+	pthread_mutex_init(&e->trim_lock, NULL);
 	if (sg_setup(e) < 0) {
 		*exit_status = e->ep.exit_status;
 		sg_close(&e->ep);

@@ -3,7 +3,10 @@
 #ifndef ENDPOINTS_SG_END_H
 #define ENDPOINTS_SG_END_H
 
+#include <pthread.h>
+
 #include "../scsi/cdb.h"
+#include "../scsi/trim.h"
 #include "sg.h"
 
 /* Newer than glibc's <scsi/sg.h>; values from the kernel's include/scsi/sg.h. */
@@ -23,6 +26,10 @@ struct sg_end {
 	unsigned timeout_ms;
 	unsigned cdb_bytes; /* of the run's commands, 0 before lane_open() */
 	enum cdb_op op;	    /* likewise */
+	struct trim_how trim;
+	uint8_t *zero_block;	   /* what WRITE SAME sends; NULL where it is not used */
+	pthread_mutex_t trim_lock; /* one command of XFER_TRIM on control_fd at a time */
+	_Atomic bool trim_refused; /* the unit does not know the command it claims to have */
 };
 
 /*
@@ -32,6 +39,10 @@ struct sg_end {
  */
 int sg_data_open(const struct sg_end *end, bool for_write, uint32_t len_bytes,
 	uint32_t *granted_bytes) MUST_CHECK;
+
+/* XFER_TRIM: sg_trim.c. set_up fills in the facts of a destination: 0, or -1 with errno ENOMEM. */
+int sg_trim_set_up(struct sg_end *end) MUST_CHECK;
+void sg_trim(struct sg_end *end, struct xfer *x); /* any thread */
 
 /* The operations of the lanes, endpoints/endpoint.h. */
 struct lane *sg_lane_open(struct endpoint *ep, const struct lane_spec *spec);

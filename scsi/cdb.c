@@ -8,6 +8,7 @@
 #include "be.h"
 
 #define BYTCHK_COMPARE 0x02 /* byte 1 of VERIFY: all bytes with those sent */
+#define UNMAP_BIT      0x08 /* byte 1 of WRITE SAME */
 
 static const struct form {
 	unsigned bytes;
@@ -87,6 +88,41 @@ void cdb_set_range(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, uint64_t lba, uint3
 		break;
 	default: assert(0 && "a form cdb_init() accepts");
 	}
+}
+
+void cdb_write_same(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, uint64_t lba, uint32_t blocks)
+{
+	/* No block at all would mean all up to the last (WSNZ 0). */
+	assert((cdb_bytes == 10 || cdb_bytes == 16) && blocks > 0);
+	memset(cdb, 0, CDB_MAX);
+	cdb[0] = cdb_bytes == 10 ? 0x41 : 0x93;
+	cdb[1] = UNMAP_BIT;
+	cdb_set_range(cdb, cdb_bytes, lba, blocks);
+}
+
+void cdb_unmap(uint8_t cdb[CDB_MAX])
+{
+	memset(cdb, 0, CDB_MAX);
+	cdb[0] = 0x42;
+	put_be16(cdb + 7, UNMAP_LIST_BYTES);
+}
+
+void cdb_unmap_list(uint8_t list[UNMAP_LIST_BYTES], uint64_t lba, uint32_t blocks)
+{
+	memset(list, 0, UNMAP_LIST_BYTES);
+	put_be16(list, UNMAP_LIST_BYTES - 2);
+	put_be16(list + 2, UNMAP_LIST_BYTES - 8);
+	put_be64(list + 8, lba);
+	put_be32(list + 16, blocks);
+}
+
+void cdb_lba_status(uint8_t cdb[CDB_MAX], uint64_t lba, uint32_t len_bytes)
+{
+	memset(cdb, 0, CDB_MAX);
+	cdb[0] = 0x9e;
+	cdb[1] = 0x12;
+	put_be64(cdb + 2, lba);
+	put_be32(cdb + 10, len_bytes);
 }
 
 const char *cdb_name(unsigned cdb_bytes, enum cdb_op op)

@@ -38,6 +38,21 @@ void cdb_init(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, enum cdb_op op, unsigned
 /* blocks is 1..cdb_max_blocks(cdb_bytes), and the range is one that cdb_reaches(). */
 void cdb_set_range(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, uint64_t lba, uint32_t blocks);
 
+/*
+ * WRITE SAME(10) or (16): of one block, sent with it, blocks copies from lba
+ * on, with the UNMAP bit. cdb_bytes is 10 or 16; the range is one that WRITE of that form reaches.
+ * NDOB is left 0: who does not know it waits for the data all the same.
+ */
+void cdb_write_same(uint8_t cdb[CDB_MAX], unsigned cdb_bytes, uint64_t lba, uint32_t blocks);
+
+/* UNMAP (10 bytes), and the parameter list of one range that goes with it. */
+#define UNMAP_LIST_BYTES 24
+void cdb_unmap(uint8_t cdb[CDB_MAX]);
+void cdb_unmap_list(uint8_t list[UNMAP_LIST_BYTES], uint64_t lba, uint32_t blocks);
+
+/* GET LBA STATUS(16): of lba and what follows, in an answer of up to len_bytes. */
+void cdb_lba_status(uint8_t cdb[CDB_MAX], uint64_t lba, uint32_t len_bytes);
+
 /* "READ(10)", for messages. */
 const char *cdb_name(unsigned cdb_bytes, enum cdb_op op);
 

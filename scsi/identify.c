@@ -139,12 +139,28 @@ bool identify_vpd_device_id(struct identity *id, const uint8_t *data, size_t len
 	return true;
 }
 
+/* What the page has had since SBC-3. */
+static void take_unmap_limits(struct identity *id, const uint8_t *data)
+{
+	bool aligned = data[32] & 0x80; /* UGAVALID */
+
+	id->max_unmap_blk = get_be32(data + 20);
+	id->max_unmap_descriptors = get_be32(data + 24);
+	id->unmap_grain_blk = get_be32(data + 28);
+	id->unmap_align_blk = aligned ? get_be32(data + 32) & 0x7fffffff : 0;
+	id->max_write_same_blk = get_be64(data + 36);
+}
+
 bool identify_vpd_limits(struct identity *id, const uint8_t *data, size_t len)
 {
-	if (vpd_usable(0xb0, data, len) < 16)
+	size_t end = vpd_usable(0xb0, data, len);
+
+	if (end < 16)
 		return false;
 	id->max_xfer_blk = get_be32(data + 8);
 	id->opt_xfer_blk = get_be32(data + 12);
+	if (end >= 44)
+		take_unmap_limits(id, data);
 	return true;
 }
 
@@ -153,6 +169,17 @@ bool identify_vpd_characteristics(struct identity *id, const uint8_t *data, size
 	if (vpd_usable(0xb1, data, len) < 9)
 		return false;
 	id->zoned = data[8] >> 4 & 0x3;
+	return true;
+}
+
+bool identify_vpd_provisioning(struct identity *id, const uint8_t *data, size_t len)
+{
+	if (vpd_usable(0xb2, data, len) < 6)
+		return false;
+	id->lbpu = data[5] & 0x80;
+	id->lbpws = data[5] & 0x40;
+	id->lbpws10 = data[5] & 0x20;
+	id->lbprz_by_vpd = data[5] >> 2 & 0x7;
 	return true;
 }
 
@@ -188,6 +215,10 @@ bool identify_capacity16(struct identity *id, const uint8_t *data, size_t len)
 	id->protection_type = data[12] & 0x01 ? (data[12] >> 1 & 0x7) + 1 : 0;
 	phys_bytes = (uint64_t)id->block_bytes << (data[13] & 0x0f);
 	id->phys_block_bytes = phys_bytes <= UINT32_MAX ? (uint32_t)phys_bytes : 0;
+	if (len > 14) {
+		id->lbpme = data[14] & 0x80;
+		id->lbprz = data[14] & 0x40;
+	}
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which disk it is: INQUIRY, VPD pages 80h 83h B0h, READ CAPACITY(10/16) and MODE SENSE decoded.
- * Pure: bytes in, facts out. Bytes come from devices and are not trusted: every length is checked
- * against what arrived.
+ * Which disk it is: INQUIRY, VPD pages 80h 83h B0h B1h B2h, READ CAPACITY(10/16) and MODE SENSE
+ * decoded. Pure: bytes in, facts out. Bytes come from devices and are not trusted: every length is
+ * checked against what arrived.
  */
 #ifndef SCSI_IDENTIFY_H
 #define SCSI_IDENTIFY_H
@@ -29,11 +29,23 @@ struct identity {
 	uint32_t block_bytes;
 	uint32_t phys_block_bytes;
 	int protection_type; /* 0: none, 1..3 */
+	bool lbpme;	     /* READ CAPACITY(16): blocks can be unmapped */
+	bool lbprz;	     /* READ CAPACITY(16): unmapped blocks read as zeros */
 	/* VPD B0h, SBC-4 6.6.3 */
-	uint32_t max_xfer_blk; /* MAXIMUM TRANSFER LENGTH; 0: not told */
-	uint32_t opt_xfer_blk; /* OPTIMAL TRANSFER LENGTH; 0: not told */
+	uint32_t max_xfer_blk;		/* MAXIMUM TRANSFER LENGTH; 0: not told */
+	uint32_t opt_xfer_blk;		/* OPTIMAL TRANSFER LENGTH; 0: not told */
+	uint32_t max_unmap_blk;		/* MAXIMUM UNMAP LBA COUNT; 0: no UNMAP */
+	uint32_t max_unmap_descriptors; /* 0: no UNMAP */
+	uint32_t unmap_grain_blk;	/* OPTIMAL UNMAP GRANULARITY; 0: not told */
+	uint32_t unmap_align_blk;	/* the LBA where the first granule begins; 0 if not told */
+	uint64_t max_write_same_blk;	/* 0: not told */
 	/* VPD B1h */
 	int zoned; /* ZONED field; type 14h is host-managed by itself */
+	/* VPD B2h */
+	bool lbpu;	       /* UNMAP unmaps */
+	bool lbpws, lbpws10;   /* WRITE SAME(16), WRITE SAME(10) with its UNMAP bit unmaps */
+	unsigned lbprz_by_vpd; /* what unmapped blocks read as: odd: zeros, 2: a pattern, 0: not
+				  told */
 	/* MODE SENSE header */
 	bool write_protected; /* WP bit, SBC-4 6.4.1 */
 };
@@ -52,6 +64,7 @@ bool identify_vpd_serial(struct identity *id, const uint8_t *data, size_t len) M
 bool identify_vpd_device_id(struct identity *id, const uint8_t *data, size_t len) MUST_CHECK;
 bool identify_vpd_limits(struct identity *id, const uint8_t *data, size_t len) MUST_CHECK;
 bool identify_vpd_characteristics(struct identity *id, const uint8_t *data, size_t len) MUST_CHECK;
+bool identify_vpd_provisioning(struct identity *id, const uint8_t *data, size_t len) MUST_CHECK;
 /* False also where the answer is ffffffffh: READ CAPACITY(16) has to be asked. After true, blocks
  * times block_bytes fits in 64 bits and neither is 0. */
 bool identify_capacity10(struct identity *id, const uint8_t *data, size_t len) MUST_CHECK;

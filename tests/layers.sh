@@ -62,7 +62,7 @@ for file in "${sources[@]}"; do
 done
 only_in popt.h options.c
 only_in libaio.h endpoints/aio.c
-only_in scsi/sg.h endpoints/sg.c endpoints/sg_end.c
+only_in scsi/sg.h endpoints/sg.c endpoints/sg_end.c endpoints/sg_trim.c
 only_in scsi/sg_ 'scsi/*' endpoints/control.c
 only_in sys/signalfd.h engine/signals.c
 only_in jansson.h report.c

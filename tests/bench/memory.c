@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * How fast one CPU makes and checks generated data and hashes, in a buffer that stays in the
- * second-level cache and in one that does not. Prints GB/s (10^9 bytes), a line for each.
+ * How fast one CPU makes and checks generated data, hashes, and looks for zeros, in a buffer that
+ * stays in the second-level cache and in one that does not. Prints GB/s (10^9 bytes), a line for
+ * each.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../core/clock.h"
 #include "../../core/hash.h"
 #include "../../core/pattern.h"
+#include "../../core/zeros.h"
 
 struct work {
 	const char *name;
@@ -40,6 +43,25 @@ static void check(const struct work *w)
 static void hash(const struct work *w)
 {
 	must(hash_update(w->hash, w->buf, w->len), w->name);
+}
+
+static void find_zeros(const struct work *w)
+{
+	must(zeros_all(w->buf, w->len), w->name);
+}
+
+/* What libc's comparison of the buffer with itself, moved by a byte, makes of the same. */
+static void compare_zeros(const struct work *w)
+{
+	must(memcmp(w->buf, w->buf + 1, w->len - 1) == 0, w->name);
+}
+
+/* A buffer of data, in the pieces of a file's holes. */
+static void find_none(const struct work *w)
+{
+	bool is_zero;
+
+	must(zeros_run(w->buf, (uint32_t)w->len, 4096, &is_zero) == w->len && !is_zero, w->name);
 }
 
 /* GB/s over about a second. */
@@ -76,6 +98,19 @@ static void measure_hash(const char *name, uint8_t *buf, size_t len)
 	hash_free(w.hash);
 }
 
+static void measure_zeros(uint8_t *buf, size_t len)
+{
+	struct work w = { .name = "zeros", .buf = buf, .len = len };
+	double all, memcmp_all;
+
+	memset(buf, 0, len);
+	all = rate(find_zeros, &w);
+	memcmp_all = rate(compare_zeros, &w);
+	memset(buf, 0x5a, len);
+	printf("%3zu MiB  %-14s find %6.2f  memcmp() %6.2f  in data %6.2f GB/s\n", len >> 20,
+		w.name, all, memcmp_all, rate(find_none, &w));
+}
+
 static void measure_all(uint8_t *buf, size_t len)
 {
 	static const struct {
@@ -94,6 +129,7 @@ static void measure_all(uint8_t *buf, size_t len)
 		measure_pattern(patterns[i].name, &patterns[i].p, buf, len);
 	for (unsigned i = 0; hash_name(i); i++)
 		measure_hash(hash_name(i), buf, len);
+	measure_zeros(buf, len);
 }
 
 int main(void)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../scsi/identify.h"
+#include "../../scsi/trim.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +32,7 @@ static void take_all(struct identity *id, const uint8_t *data, size_t size)
 	(void)!identify_vpd_device_id(id, data, size);
 	(void)!identify_vpd_limits(id, data, size);
 	(void)!identify_vpd_characteristics(id, data, size);
+	(void)!identify_vpd_provisioning(id, data, size);
 	(void)!identify_mode6(id, data, size);
 	(void)!identify_mode10(id, data, size);
 }
@@ -43,6 +44,27 @@ static void capacity_fits(const struct identity *id, bool taken)
 	if (taken)
 		must(id->blocks && id->block_bytes &&
 			checked_mul(id->blocks, id->block_bytes, &bytes));
+}
+
+static void trim_keeps_its_limits(const struct identity *id)
+{
+	struct trim_how how;
+
+	if (!id->block_bytes)
+		return;
+	how = trim_choose(id);
+	must((how.command == TRIM_NONE) == (how.max_blocks == 0));
+	must((how.command == TRIM_NONE) == (how.grain_blocks == 0));
+	must(how.command != TRIM_WRITE_SAME_10 || how.max_blocks <= UINT16_MAX);
+}
+
+/* What it calls unmapped in one go, it does in parts as well. */
+static void status_is_consistent(const uint8_t *data, size_t size)
+{
+	if (trim_is_unmapped(data, size, 8, 64)) {
+		must(trim_is_unmapped(data, size, 8, 1));
+		must(trim_is_unmapped(data, size, 8, 63));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -68,6 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(!id.lu_id_len || identity_same_unit(&id, &id));
 	capacity_fits(&id, identify_capacity10(&id, page, size));
 	capacity_fits(&id, identify_capacity16(&id, page, size));
+	trim_keeps_its_limits(&id);
+	status_is_consistent(page, size);
 	free(page);
 	return 0;
 }

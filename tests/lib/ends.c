@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "../../core/zeros.h"
 #include "../../endpoints/file.h"
 #include "capture.h"
 #include "rng.h"
@@ -109,6 +110,72 @@ struct xfer ends_move(struct lane *lane, void *mem, uint64_t offset, uint32_t le
 	if (lane->ep->ops->submit(lane, &x) == XFER_WAIT)
 		lane->ep->ops->reap(lane, &x);
 	return x;
+}
+
+struct xfer ends_trim(struct lane *lane, uint64_t offset, uint32_t len)
+{
+	struct xfer x = {
+		.op = XFER_TRIM,
+		.len_bytes = len,
+		.offset_bytes = offset,
+		.done_bytes = 4711,
+		.notes = 4711,
+		.fault.kind = FAULT_OTHER,
+	};
+
+	assert_int_equal(lane->ep->ops->submit(lane, &x), XFER_DONE);
+	assert_int_equal(x.notes, 0);
+	return x;
+}
+
+bool ends_trim_all(struct lane *lane, uint64_t offset, uint32_t len)
+{
+	struct xfer x = ends_trim(lane, offset, len);
+
+	if (xfer_is_unsupported(&x)) {
+		assert_int_equal(x.done_bytes, 0);
+		return false;
+	}
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_int_equal(x.done_bytes, len);
+	return true;
+}
+
+void ends_move_sparse(struct lane *lane, uint8_t *mem, uint64_t offset, uint32_t len)
+{
+	const struct end_facts *f = &lane->ep->facts;
+	uint32_t at, run;
+	bool is_zero;
+
+	for (at = 0; at < len; at += run) {
+		run = zeros_run(mem + at, len - at, f->hole_bytes, &is_zero);
+		if (is_zero && f->fresh)
+			continue;
+		if (!is_zero || !ends_trim_all(lane, offset + at, run))
+			ends_move_all(lane, mem + at, offset + at, run);
+	}
+}
+
+uint8_t *ends_sparse_bytes(size_t len, uint64_t seed)
+{
+	struct rng r = { seed };
+	uint8_t *bytes = calloc(len ? len : 1, 1);
+
+	assert_non_null(bytes);
+	for (size_t at = 0, n; at < len; at += n) {
+		n = (size_t)min_u64(rng_between(&r, 1, 40000), len - at);
+		if (rng_below(&r, 2))
+			rng_fill(&r, bytes + at, n);
+	}
+	return bytes;
+}
+
+long long ends_allocated(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (long long)st.st_blocks * 512;
 }
 
 void ends_move_all(struct lane *lane, void *mem, uint64_t offset, uint32_t len)

@@ -32,6 +32,24 @@ void ends_close(struct endpoint *ep, struct lane *lane);
 /* One transfer from submit to home. */
 struct xfer ends_move(struct lane *lane, void *mem, uint64_t offset, uint32_t len);
 
+/* One XFER_TRIM, which is inline. */
+struct xfer ends_trim(struct lane *lane, uint64_t offset, uint32_t len);
+
+/* False: this file system has no holes. Otherwise as it must be. */
+bool ends_trim_all(struct lane *lane, uint64_t offset, uint32_t len);
+
+/*
+ * Moves len bytes of mem as the engine does with zeros left out: not at all where the end is fresh,
+ * else trimmed, else written. begin() was at 0; end() is the caller's.
+ */
+void ends_move_sparse(struct lane *lane, uint8_t *mem, uint64_t offset, uint32_t len);
+
+/* Stretches of zeros and of data, len bytes that follow from seed. */
+uint8_t *ends_sparse_bytes(size_t len, uint64_t seed);
+
+/* Bytes of the disk that path takes. */
+long long ends_allocated(const char *path);
+
 /* As it must be: all of it moved. */
 void ends_move_all(struct lane *lane, void *mem, uint64_t offset, uint32_t len);
 

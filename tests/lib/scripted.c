@@ -110,6 +110,7 @@ static void check_header(
 	must(h->flags == c->flags, "flags");
 	must(h->dxfer_len == c->len, "length");
 	must(h->dxferp == c->dxferp || c->dxferp == SCRIPT_ANYWHERE, "dxferp");
+	must(!c->sends || !memcmp(h->dxferp, c->sends, c->len), "data sent");
 	must(h->timeout == c->timeout_ms || c->timeout_ms == 0, "timeout");
 	must(h->iovec_count == 0, "iovec_count");
 	must(h->sbp && h->mx_sb_len >= 32, "room for sense");

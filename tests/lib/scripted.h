@@ -36,6 +36,7 @@ struct script_cmd {
 	int direction; /* SG_DXFER_* */
 	unsigned flags, len, timeout_ms;
 	const void *dxferp; /* or SCRIPT_ANYWHERE */
+	const void *sends;  /* len bytes that dxferp must hold; NULL: any */
 };
 
 /* What the driver puts into the header. */

@@ -413,17 +413,61 @@ static void a_write_to_a_source_ends_the_program(void **state)
 	(void)state;
 	ep = source_of(PAGE, 1);
 	lane = ends_lane(ep);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		close(STDERR_FILENO);
-		ep->ops->submit(lane, &x);
-		_exit(0);
+	for (enum xfer_op op = XFER_WRITE; op <= XFER_TRIM; op++) {
+		x.op = op;
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			close(STDERR_FILENO);
+			ep->ops->submit(lane, &x);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	ends_close(ep, lane);
 	free(mem);
+}
+
+/* --- zeros --- */
+
+static void sparse_copy_at_random(uint64_t seed, unsigned flags)
+{
+	struct rng r = { seed };
+	size_t len = (size_t)rng_between(&r, 1, 300000), nchunks;
+	uint32_t chunk = (uint32_t)rng_between(&r, 1, 60000);
+	uint8_t *bytes = ends_sparse_bytes(len, seed), *mem = ends_memory(chunk);
+	struct endpoint *out;
+	struct lane *lane;
+
+	if (rng_below(&r, 2))
+		chunk = (uint32_t)max_u64(round_down_u64(chunk, 4096), 1);
+	ends_file(path, (size_t)rng_between(&r, 0, 2 * len), seed + 1);
+	if (ends_size(path) > (long long)len)
+		assert_int_equal(truncate(path, (off_t)len), 0);
+	out = open_as(END_DEST, flags);
+	assert_true(out->facts.fresh == !(flags & END_NOTRUNC));
+	assert_int_equal(out->ops->begin(out, 0, len), 0);
+	lane = ends_lane(out);
+	nchunks = (len + chunk - 1) / chunk;
+	for (size_t i = 0, at = rng_below(&r, nchunks); i < nchunks; i++, at = (at + 1) % nchunks) {
+		uint32_t n = (uint32_t)min_u64(chunk, len - at * chunk);
+
+		memcpy(mem, bytes + at * chunk, n);
+		ends_move_sparse(lane, mem, at * chunk, n);
+	}
+	assert_int_equal(out->ops->end(out, len), 0);
+	ends_close(out, lane);
+	ends_expect(path, bytes, len);
+	free(bytes);
+	free(mem);
+}
+
+static void a_sparse_copy_equals_its_source(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++)
+		sparse_copy_at_random(seed, seed % 2 ? END_NOTRUNC : 0);
 }
 
 /* --- the whole way --- */
@@ -563,6 +607,7 @@ struct worker {
 	const uint8_t *bytes;
 	uint8_t *mem;
 	unsigned first;
+	bool trims; /* every third piece */
 };
 
 static void *write_pieces(void *arg)
@@ -570,8 +615,11 @@ static void *write_pieces(void *arg)
 	struct worker *w = arg;
 
 	for (unsigned i = w->first; i < PIECES; i += WRITERS) {
-		memset(w->mem, (int)i, PIECE);
-		ends_move_all(w->lane, w->mem, (uint64_t)i * PIECE, PIECE);
+		bool is_zero = w->trims && i % 3 == 0;
+
+		memset(w->mem, is_zero ? 0 : (int)i, PIECE);
+		if (!is_zero || !ends_trim_all(w->lane, (uint64_t)i * PIECE, PIECE))
+			ends_move_all(w->lane, w->mem, (uint64_t)i * PIECE, PIECE);
 	}
 	return NULL;
 }
@@ -631,18 +679,18 @@ static void threads_get_their_own_transfers_back(void **state)
 	free(bytes);
 }
 
-static void threads_that_share_pages_do_not_undo_each_other(void **state)
+static void write_side_by_side(bool trims)
 {
 	uint8_t *bytes = malloc(PIECES * PIECE);
 	struct worker writers[WRITERS];
 	struct endpoint *ep;
 
-	(void)state;
 	assert_non_null(bytes);
-	ep = begin_dest(0, 0);
+	ends_file(path, PIECES * PIECE, 1);
+	ep = begin_dest(trims ? END_NOTRUNC : 0, 0);
 	for (unsigned i = 0; i < WRITERS; i++) {
 		writers[i] = (struct worker){
-			.lane = ends_lane(ep), .mem = ends_memory(PIECE), .first = i
+			.lane = ends_lane(ep), .mem = ends_memory(PIECE), .first = i, .trims = trims
 		};
 		assert_int_equal(
 			pthread_create(&writers[i].thread, NULL, write_pieces, &writers[i]), 0);
@@ -653,10 +701,22 @@ static void threads_that_share_pages_do_not_undo_each_other(void **state)
 		free(writers[i].mem);
 	}
 	for (unsigned i = 0; i < PIECES; i++)
-		memset(bytes + (size_t)i * PIECE, (int)i, PIECE);
+		memset(bytes + (size_t)i * PIECE, trims && i % 3 == 0 ? 0 : (int)i, PIECE);
 	ends_close(ep, NULL);
 	ends_expect(path, bytes, PIECES * PIECE);
 	free(bytes);
+}
+
+static void threads_that_share_pages_do_not_undo_each_other(void **state)
+{
+	(void)state;
+	write_side_by_side(false);
+}
+
+static void holes_do_not_undo_what_others_write(void **state)
+{
+	(void)state;
+	write_side_by_side(true);
 }
 
 #define on_tree(f) cmocka_unit_test_setup_teardown(f, make_tree, drop_tree)
@@ -686,9 +746,11 @@ int main(void)
 		on_tree(memory_that_cannot_be_reached_is_a_fault),
 		on_tree(a_flush_is_good),
 		on_tree(a_write_to_a_source_ends_the_program),
+		on_tree(a_sparse_copy_equals_its_source),
 		on_tree(a_copy_equals_its_source),
 		on_tree(threads_get_their_own_transfers_back),
 		on_tree(threads_that_share_pages_do_not_undo_each_other),
+		on_tree(holes_do_not_undo_what_others_write),
 	};
 
 	if (!has_direct_io())

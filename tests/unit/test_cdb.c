@@ -134,9 +134,56 @@ static void verify_compares_what_it_is_sent_and_has_no_fua(void **state)
 	}
 }
 
+static void write_same_has_the_unmap_bit_and_waits_for_its_block(void **state)
+{
+	uint8_t cdb[CDB_MAX];
+
+	(void)state;
+	memset(cdb, 0xa5, sizeof(cdb));
+	cdb_write_same(cdb, 16, UINT64_C(0x0102030405060708), 0x9abcdef0);
+	assert_memory_equal(cdb,
+		((uint8_t[CDB_MAX]){ 0x93, 0x08, 1, 2, 3, 4, 5, 6, 7, 8, 0x9a, 0xbc, 0xde, 0xf0 }),
+		CDB_MAX);
+	memset(cdb, 0xa5, sizeof(cdb));
+	cdb_write_same(cdb, 10, 0x12345678, 0x9abc);
+	assert_memory_equal(cdb,
+		((uint8_t[CDB_MAX]){ 0x41, 0x08, 0x12, 0x34, 0x56, 0x78, 0, 0x9a, 0xbc }), CDB_MAX);
+}
+
+static void unmap_lists_one_range(void **state)
+{
+	uint8_t cdb[CDB_MAX], list[UNMAP_LIST_BYTES];
+
+	(void)state;
+	memset(cdb, 0xa5, sizeof(cdb));
+	memset(list, 0xa5, sizeof(list));
+	cdb_unmap(cdb);
+	cdb_unmap_list(list, UINT64_C(0x0102030405060708), 0x9abcdef0);
+	assert_memory_equal(cdb, ((uint8_t[CDB_MAX]){ 0x42, [8] = 24 }), CDB_MAX);
+	assert_memory_equal(list,
+		((uint8_t[UNMAP_LIST_BYTES]){
+			0, 22, 0, 16, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0x9a, 0xbc, 0xde, 0xf0 }),
+		UNMAP_LIST_BYTES);
+}
+
+static void lba_status_is_a_service_action(void **state)
+{
+	uint8_t cdb[CDB_MAX];
+
+	(void)state;
+	memset(cdb, 0xa5, sizeof(cdb));
+	cdb_lba_status(cdb, UINT64_C(0x0102030405060708), 520);
+	assert_memory_equal(cdb,
+		((uint8_t[CDB_MAX]){ 0x9e, 0x12, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0x02, 0x08 }),
+		CDB_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(write_same_has_the_unmap_bit_and_waits_for_its_block),
+		cmocka_unit_test(unmap_lists_one_range),
+		cmocka_unit_test(lba_status_is_a_service_action),
 		cmocka_unit_test(verify_compares_what_it_is_sent_and_has_no_fua),
 		cmocka_unit_test(each_form_has_its_bytes),
 		cmocka_unit_test(writes_differ_by_the_opcode_alone),

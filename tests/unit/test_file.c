@@ -549,15 +549,18 @@ static void a_write_to_a_source_ends_the_program(void **state)
 	ends_file(path, 512, 1);
 	ep = open_as(END_SOURCE, 0);
 	lane = ends_lane(ep);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		close(STDERR_FILENO);
-		ep->ops->submit(lane, &x);
-		_exit(0);
+	for (enum xfer_op op = XFER_WRITE; op <= XFER_TRIM; op++) {
+		x.op = op;
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			close(STDERR_FILENO);
+			ep->ops->submit(lane, &x);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	ends_close(ep, lane);
 }
 
@@ -602,6 +605,216 @@ static void a_copy_equals_its_source(void **state)
 		copy_in_random_order(seed, seed % 2 ? END_NOCACHE : 0);
 }
 
+static void skip_holes(struct endpoint *ep, struct lane *lane)
+{
+	ends_close(ep, lane);
+	print_message("SKIPPED: no holes in files below %s: set TMPDIR\n", tree.root);
+	skip();
+}
+
+/* --- zeros --- */
+
+static void facts_tell_whether_zeros_may_be_left_out(void **state)
+{
+	static const struct {
+		unsigned flags;
+		bool fresh, fresh_if_new;
+	} cases[] = {
+		{ 0, true, true },
+		{ END_NOTRUNC, false, true },
+		{ END_APPEND, true, true },
+		{ END_APPEND | END_NOTRUNC, true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct endpoint *ep = open_as(END_DEST, cases[i].flags);
+
+		assert_true(ep->facts.fresh == cases[i].fresh_if_new && ep->facts.can_trim);
+		ends_close(ep, NULL);
+		ends_file(path, 5000, 1);
+		ep = open_as(END_DEST, cases[i].flags);
+		assert_true(ep->facts.fresh == cases[i].fresh && ep->facts.can_trim);
+		assert_true(ep->facts.hole_bytes >= 4096);
+		assert_int_equal(ep->facts.hole_bytes % ep->facts.trim_grain_bytes, 0);
+		assert_int_equal(ep->facts.max_trim_bytes % ep->facts.trim_grain_bytes, 0);
+		ends_close(ep, NULL);
+		assert_int_equal(unlink(path), 0);
+	}
+	ends_file(path, 5000, 1);
+	ends_close(begin_dest(0, 0), NULL);
+}
+
+static void a_source_leaves_nothing_out(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	ep = open_as(END_SOURCE, 0);
+	assert_false(ep->facts.fresh || ep->facts.can_trim);
+	assert_int_equal(ep->facts.hole_bytes, 0);
+	assert_int_equal(ep->ops->end(ep, 9000), 0);
+	ends_close(ep, NULL);
+	assert_int_equal(ends_size(path), 5000);
+}
+
+static void a_hole_reads_as_zeros_and_gives_its_blocks_back(void **state)
+{
+	uint8_t *bytes = ends_bytes(1 << 20, 1);
+	struct endpoint *ep;
+	struct lane *lane;
+	struct fault f;
+	long long before;
+
+	(void)state;
+	ends_file(path, 1 << 20, 1);
+	ep = begin_dest(END_NOTRUNC, 0);
+	lane = ends_lane(ep);
+	assert_true(ep->ops->flush(ep, &f)); /* what is not yet on the disk is not yet counted */
+	before = ends_allocated(path);
+	if (!ends_trim_all(lane, 1 << 18, 1 << 19))
+		skip_holes(ep, lane);
+	assert_true(ep->ops->flush(ep, &f));
+	assert_true(ends_allocated(path) <= before - (1 << 19));
+	assert_true(ends_trim_all(lane, 1001, 10001)); /* to the byte */
+	ends_close(ep, lane);
+	memset(bytes + (1 << 18), 0, 1 << 19);
+	memset(bytes + 1001, 0, 10001);
+	ends_expect(path, bytes, 1 << 20);
+	free(bytes);
+}
+
+static void a_copy_that_ends_in_a_hole_gets_its_length(void **state)
+{
+	uint8_t *bytes = calloc(1, 17384), *mem = ends_memory(4096);
+	struct endpoint *ep = begin_dest(0, 0);
+	struct lane *lane = ends_lane(ep);
+
+	(void)state;
+	ends_move_all(lane, mem, 0, 4096);
+	if (!ends_trim_all(lane, 4096, 8192))
+		skip_holes(ep, lane);
+	assert_int_equal(ends_size(path), 4096);
+	assert_int_equal(ep->ops->end(ep, 17384), 0);
+	ends_close(ep, lane);
+	memset(bytes, 0xee, 4096);
+	ends_expect(path, bytes, 17384);
+	free(bytes);
+	free(mem);
+}
+
+static void length_at_the_end(unsigned flags, uint64_t end_bytes, long long size)
+{
+	struct endpoint *ep;
+
+	ends_file(path, 5000, 1);
+	ep = begin_dest(flags, 0);
+	assert_int_equal(ep->ops->end(ep, end_bytes), 0);
+	ends_close(ep, NULL);
+	assert_int_equal(ends_size(path), size);
+}
+
+static void the_end_makes_a_file_longer_and_never_shorter(void **state)
+{
+	(void)state;
+	length_at_the_end(0, 0, 0);
+	length_at_the_end(0, 123, 123);
+	length_at_the_end(END_NOTRUNC, 123, 5000);
+	length_at_the_end(END_NOTRUNC, 5001, 5001);
+	length_at_the_end(END_APPEND, 0, 5000);
+	length_at_the_end(END_APPEND, 123, 5123);
+}
+
+static void an_end_that_no_file_reaches_is_told(void **state)
+{
+	struct endpoint *ep = begin_dest(0, 0);
+	struct capture c;
+
+	(void)state;
+	capture_begin(&c);
+	assert_int_equal(ep->ops->end(ep, UINT64_C(1) << 63), -1);
+	assert_non_null(strstr(capture_end(&c), "cannot be made that long: File too large"));
+	assert_int_equal(ep->exit_status, EXIT_OS + EFBIG);
+	ends_close(ep, NULL);
+}
+
+static void holes_that_cannot_be_are_asked_for_once(void **state)
+{
+	struct endpoint *ep = begin_dest(0, 0);
+	struct filenode *n = (struct filenode *)ep;
+	struct lane *lane = ends_lane(ep);
+	int fd = n->fd;
+
+	(void)state;
+	n->fd = open("/proc/self/comm", O_WRONLY | O_CLOEXEC); /* no fallocate() there */
+	assert_true(n->fd >= 0);
+	assert_false(ends_trim_all(lane, 0, 4096));
+	close(n->fd);
+	n->fd = fd;
+	assert_false(ends_trim_all(lane, 0, 4096));
+	ends_close(ep, lane);
+}
+
+static void a_hole_that_fails_is_a_fault(void **state)
+{
+	struct endpoint *ep = begin_dest(0, 0);
+	struct filenode *n = (struct filenode *)ep;
+	struct lane *lane = ends_lane(ep);
+	int fd = n->fd;
+	struct xfer x;
+
+	(void)state;
+	n->fd = -1;
+	x = ends_trim(lane, 4096, 8192);
+	n->fd = fd;
+	assert_int_equal(x.fault.err, EBADF);
+	assert_int_equal(x.done_bytes, 0);
+	assert_false(xfer_is_unsupported(&x));
+	assert_string_equal(
+		ends_text(ep, &x), "fallocate at byte 4096, 8192 bytes: Bad file descriptor");
+	ends_close(ep, lane);
+}
+
+static void sparse_copy_at_random(uint64_t seed, unsigned flags)
+{
+	struct rng r = { seed };
+	size_t len = (size_t)rng_between(&r, 1, 300000), nchunks;
+	uint32_t chunk = (uint32_t)rng_between(&r, 1, 60000);
+	uint8_t *bytes = ends_sparse_bytes(len, seed), *mem = ends_memory(chunk);
+	struct endpoint *out;
+	struct lane *lane;
+
+	if (rng_below(&r, 2))
+		chunk = (uint32_t)max_u64(round_down_u64(chunk, 4096), 1);
+	ends_file(path, (size_t)rng_between(&r, 0, 2 * len), seed + 1);
+	if (ends_size(path) > (long long)len)
+		assert_int_equal(truncate(path, (off_t)len), 0);
+	out = open_as(END_DEST, flags);
+	assert_true(out->facts.fresh == !(flags & END_NOTRUNC));
+	assert_int_equal(out->ops->begin(out, 0, len), 0);
+	lane = ends_lane(out);
+	nchunks = (len + chunk - 1) / chunk;
+	for (size_t i = 0, at = rng_below(&r, nchunks); i < nchunks; i++, at = (at + 1) % nchunks) {
+		uint32_t n = (uint32_t)min_u64(chunk, len - at * chunk);
+
+		memcpy(mem, bytes + at * chunk, n);
+		ends_move_sparse(lane, mem, at * chunk, n);
+	}
+	assert_int_equal(out->ops->end(out, len), 0);
+	ends_close(out, lane);
+	ends_expect(path, bytes, len);
+	free(bytes);
+	free(mem);
+}
+
+static void a_sparse_copy_equals_its_source(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++)
+		sparse_copy_at_random(seed, seed % 2 ? END_NOTRUNC : 0);
+}
+
 #define on_tree(f) cmocka_unit_test_setup_teardown(f, make_tree, drop_tree)
 
 int main(void)
@@ -639,6 +852,15 @@ int main(void)
 		on_tree(nocache_leaves_nothing_in_the_page_cache),
 		on_tree(a_write_to_a_source_ends_the_program),
 		on_tree(a_copy_equals_its_source),
+		on_tree(facts_tell_whether_zeros_may_be_left_out),
+		on_tree(a_source_leaves_nothing_out),
+		on_tree(a_hole_reads_as_zeros_and_gives_its_blocks_back),
+		on_tree(a_copy_that_ends_in_a_hole_gets_its_length),
+		on_tree(the_end_makes_a_file_longer_and_never_shorter),
+		on_tree(an_end_that_no_file_reaches_is_told),
+		on_tree(holes_that_cannot_be_are_asked_for_once),
+		on_tree(a_hole_that_fails_is_a_fault),
+		on_tree(a_sparse_copy_equals_its_source),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, NULL, NULL);

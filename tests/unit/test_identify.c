@@ -115,6 +115,7 @@ static void inquiry_data_in_place_of_a_page_is_refused(void **state)
 	assert_false(identify_vpd_device_id(&id, data, sizeof(data)));
 	assert_false(identify_vpd_limits(&id, data, sizeof(data)));
 	assert_false(identify_vpd_characteristics(&id, data, sizeof(data)));
+	assert_false(identify_vpd_provisioning(&id, data, sizeof(data)));
 	data[1] = 0x80;
 	assert_false(identify_vpd_list(pages, data, sizeof(data)));
 }
@@ -217,6 +218,68 @@ static void limits_and_zones_are_read_where_the_page_has_them(void **state)
 	assert_true(identify_vpd_characteristics(&id, zones, sizeof(zones)));
 	assert_int_equal(id.zoned, 1);
 	assert_false(identify_vpd_characteristics(&id, zones, 8));
+}
+
+static void limits_of_unmapping_are_in_the_longer_page_only(void **state)
+{
+	static const uint8_t page[64] = { 0, 0xb0, 0, 60, [20] = 1, 2, 3, 4, 0, 0, 0, 5, 0, 0, 0, 8,
+		0x80, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2 };
+	uint8_t no_align[sizeof(page)];
+	struct identity id = fresh();
+
+	(void)state;
+	assert_true(identify_vpd_limits(&id, page, 43));
+	assert_int_equal(id.max_unmap_blk | id.unmap_grain_blk, 0);
+	assert_true(identify_vpd_limits(&id, page, 44));
+	assert_int_equal(id.max_unmap_blk, 0x01020304);
+	assert_int_equal(id.max_unmap_descriptors, 5);
+	assert_int_equal(id.unmap_grain_blk, 8);
+	assert_int_equal(id.unmap_align_blk, 3);
+	assert_true(id.max_write_same_blk == UINT64_C(0x100000002));
+	memcpy(no_align, page, sizeof(page));
+	no_align[32] = 0; /* UGAVALID */
+	assert_true(identify_vpd_limits(&id, no_align, sizeof(no_align)));
+	assert_int_equal(id.unmap_align_blk, 0);
+}
+
+static void provisioning_tells_what_unmaps_and_what_that_reads_as(void **state)
+{
+	static const struct {
+		uint8_t byte;
+		bool lbpu, lbpws, lbpws10;
+		unsigned lbprz;
+	} cases[] = { { 0x80, true, false, false, 0 }, { 0x40, false, true, false, 0 },
+		{ 0x20, false, false, true, 0 }, { 0x04, false, false, false, 1 },
+		{ 0x08, false, false, false, 2 }, { 0x1c, false, false, false, 7 },
+		{ 0x03, false, false, false, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const uint8_t page[8] = { 0, 0xb2, 0, 4, 0, cases[i].byte };
+		struct identity id = fresh();
+
+		assert_false(identify_vpd_provisioning(&id, page, 5));
+		assert_true(identify_vpd_provisioning(&id, page, 6));
+		assert_int_equal(id.lbpu, cases[i].lbpu);
+		assert_int_equal(id.lbpws, cases[i].lbpws);
+		assert_int_equal(id.lbpws10, cases[i].lbpws10);
+		assert_int_equal(id.lbprz_by_vpd, cases[i].lbprz);
+	}
+}
+
+static void capacity16_tells_of_thin_provisioning(void **state)
+{
+	static const uint8_t data[32] = { [7] = 1, [10] = 2, [14] = 0x80 };
+	static const uint8_t zeros[32] = { [7] = 1, [10] = 2, [14] = 0x40 };
+	struct identity id = fresh();
+
+	(void)state;
+	assert_true(identify_capacity16(&id, data, 14));
+	assert_false(id.lbpme);
+	assert_true(identify_capacity16(&id, data, 15));
+	assert_true(id.lbpme && !id.lbprz);
+	assert_true(identify_capacity16(&id, zeros, sizeof(zeros)));
+	assert_true(!id.lbpme && id.lbprz);
 }
 
 static void capacity10_counts_blocks_from_the_last(void **state)
@@ -365,6 +428,9 @@ int main(void)
 		cmocka_unit_test(designator_that_is_cut_off_is_not_used),
 		cmocka_unit_test(designator_of_zeros_is_none),
 		cmocka_unit_test(limits_and_zones_are_read_where_the_page_has_them),
+		cmocka_unit_test(limits_of_unmapping_are_in_the_longer_page_only),
+		cmocka_unit_test(provisioning_tells_what_unmaps_and_what_that_reads_as),
+		cmocka_unit_test(capacity16_tells_of_thin_provisioning),
 		cmocka_unit_test(capacity10_counts_blocks_from_the_last),
 		cmocka_unit_test(capacity16_tells_physical_blocks_and_protection),
 		cmocka_unit_test(capacity_that_does_not_fit_in_64_bits_is_refused),

@@ -1185,6 +1185,248 @@ static void a_grant_that_holds_no_block_is_refused(void **state)
 	script_end();
 }
 
+/* --- XFER_TRIM --- */
+
+/* SPC-4, lists B0h and B2h: 2^20 blocks of 512 bytes, 4096 physically; 65536 at once, 128 a
+ * granule. */
+static const uint8_t inquiry_thin[36] = { [2] = 6, [4] = 31 };
+static const uint8_t vpd_list[] = { 0, 0, 0, 3, 0x00, 0xb0, 0xb2 };
+static const uint8_t vpd_limits[64] = { 0, 0xb0, 0, 60, [20] = 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1,
+	0, 0, 0, 128, [41] = 1, 0, 0 };
+static const uint8_t capacity_thin[8] = { 0, 0x0f, 0xff, 0xff, 0, 0, 2, 0 };
+static const uint8_t capacity16_thin[32] = { [5] = 0x0f, 0xff, 0xff, [10] = 2, [13] = 3, 0xc0 };
+static const uint8_t by_write_same_16[] = { 0, 0xb2, 0, 4, 0, 0xe4, 2, 0 };
+static const uint8_t by_write_same_10[] = { 0, 0xb2, 0, 4, 0, 0xa4, 2, 0 };
+static const uint8_t by_unmap[] = { 0, 0xb2, 0, 4, 0, 0x84, 2, 0 };
+static const uint8_t by_nothing[] = { 0, 0xb2, 0, 4, 0, 0, 0, 0 };
+
+/* clang-format off */
+#define ASKS_VPD(page, bytes) \
+	SENDS(CMD(6, .cdb = { 0x12, 1, page, 0, 252 }, IN(252)), DATA(bytes))
+#define THIN_OPENED(access, provisioning) \
+	OPENS(SG_NAME, access), INQUIRES(inquiry_thin), ASKS_VPD(0, vpd_list), \
+	ASKS_VPD(0xb0, vpd_limits), ASKS_VPD(0xb2, provisioning), \
+	ASKS_CAPACITY(DATA(capacity_thin)), ASKS_CAPACITY16(DATA(capacity16_thin)), \
+	ASKS_MODE(mode_data), IS_READY
+#define TRIM_LANE	DATA_FD(O_RDWR, ROOM)
+#define OUT(len_bytes)	.len = len_bytes, .direction = SG_DXFER_TO_DEV, .flags = TAIL, .timeout_ms = 120000
+/* 256 blocks at LBA 1024 */
+#define WRITES_SAME_16(...) \
+	SENDS(CMD(16, .cdb = { 0x93, 0x08, [8] = 4, [12] = 1 }, OUT(512), .sends = block_of_zeros), __VA_ARGS__)
+#define WRITES_SAME_10(...) \
+	SENDS(CMD(10, .cdb = { 0x41, 0x08, [4] = 4, [7] = 1 }, OUT(512), .sends = block_of_zeros), __VA_ARGS__)
+#define UNMAPS(...)	SENDS(CMD(10, .cdb = { 0x42, [8] = 24 }, OUT(24), .sends = unmap_list), __VA_ARGS__)
+#define ASKS_STATUS(...) \
+	SENDS(CMD(16, .cdb = { 0x9e, 0x12, [8] = 4, [12] = 2, 8 }, IN(520), .flags = TAIL), __VA_ARGS__)
+/* clang-format on */
+
+static const uint8_t block_of_zeros[512];
+static const uint8_t unmap_list[24] = { 0, 22, 0, 16, [14] = 4, [18] = 1 };
+static const uint8_t status_unmapped[] = { 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1,
+	0, 1, 0, 0, 0 };
+static const uint8_t status_mapped[] = { 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1,
+	0, 0, 0, 0, 0 };
+
+static struct endpoint *open_thin(struct rig *r)
+{
+	struct endpoint *ep;
+	int status;
+
+	ep = open_end(&r->said, END_DEST, 0, &status);
+	assert_non_null(ep);
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	r->lane = ep->ops->lane_open(ep, &r->spec);
+	assert_non_null(r->lane);
+	return ep;
+}
+
+static void trim(struct rig *r)
+{
+	r->x = (struct xfer){ .op = XFER_TRIM,
+		.offset_bytes = 1024 * 512,
+		.len_bytes = 256 * 512,
+		.done_bytes = 4711,
+		.notes = 4711,
+		.fault.kind = FAULT_OTHER };
+	assert_int_equal(r->lane->ep->ops->submit(r->lane, &r->x), XFER_DONE);
+}
+
+static void trims(struct rig *r)
+{
+	trim(r);
+	assert_outcome(r, FAULT_NONE, 256 * 512, 0);
+}
+
+static void does_not_trim(struct rig *r)
+{
+	trim(r);
+	assert_outcome(r, FAULT_OS, 0, 0);
+	assert_true(xfer_is_unsupported(&r->x));
+}
+
+static void close_thin(struct rig *r)
+{
+	struct endpoint *ep = r->lane->ep;
+
+	ep->ops->lane_close(r->lane);
+	ep->ops->close(ep);
+	script_end();
+}
+
+static void a_thin_disk_is_trimmed_by_write_same_of_one_block(void **state)
+{
+	static const struct script_step steps[] = { THIN_OPENED(O_RDWR, by_write_same_16),
+		TRIM_LANE, WRITES_SAME_16(.value = 0), WRITES_SAME_16(.value = 0) };
+	struct rig *r = *state;
+	const struct end_facts *f;
+
+	BEGIN(steps);
+	f = &open_thin(r)->facts;
+	assert_true(f->can_trim && !f->fresh);
+	assert_int_equal(f->trim_grain_bytes, 65536);
+	assert_int_equal(f->max_trim_bytes, 65536 * 512);
+	assert_int_equal(f->hole_bytes, 65536);
+	trims(r);
+	trims(r);
+	close_thin(r);
+}
+
+static void a_thin_disk_that_has_only_the_short_form_gets_that(void **state)
+{
+	static const struct script_step steps[] = { THIN_OPENED(O_RDWR, by_write_same_10),
+		TRIM_LANE, WRITES_SAME_10(.value = 0) };
+	struct rig *r = *state;
+
+	BEGIN(steps);
+	assert_int_equal(open_thin(r)->facts.max_trim_bytes, 65408 * 512);
+	trims(r);
+	close_thin(r);
+}
+
+static void a_disk_that_only_unmaps_is_asked_whether_it_did(void **state)
+{
+	static const struct script_step steps[] = { THIN_OPENED(O_RDWR, by_unmap), TRIM_LANE,
+		UNMAPS(.value = 0), ASKS_STATUS(DATA(status_unmapped)), UNMAPS(.value = 0),
+		ASKS_STATUS(DATA(status_mapped)), UNMAPS(.value = 0),
+		ASKS_STATUS(.reply = { .data = status_unmapped, .data_len = 24, .resid = 496 }) };
+	struct rig *r = *state;
+
+	BEGIN(steps);
+	open_thin(r);
+	trims(r);
+	does_not_trim(r);
+	trims(r); /* what one range was not granted, another may be */
+	close_thin(r);
+}
+
+static void a_disk_that_cannot_say_whether_it_unmapped_is_written_to(void **state)
+{
+	static const struct script_step steps[] = { THIN_OPENED(O_RDWR, by_unmap), TRIM_LANE,
+		UNMAPS(.value = 0), ASKS_STATUS(CHECK_CONDITION(5, 0x20, 0)) };
+	struct rig *r = *state;
+
+	BEGIN(steps);
+	open_thin(r);
+	does_not_trim(r);
+	does_not_trim(r);
+	close_thin(r);
+}
+
+static void a_disk_that_refuses_what_it_promised_is_asked_once(void **state)
+{
+	static const struct script_step steps[] = { THIN_OPENED(O_RDWR, by_write_same_16),
+		TRIM_LANE, WRITES_SAME_16(CHECK_CONDITION(5, 0x24, 0)) };
+	struct rig *r = *state;
+
+	BEGIN(steps);
+	open_thin(r);
+	does_not_trim(r);
+	does_not_trim(r);
+	close_thin(r);
+}
+
+static void a_trim_fails_as_a_write_does_and_is_not_repeated(void **state)
+{
+	static const struct script_step steps[] = { THIN_OPENED(O_RDWR, by_write_same_16),
+		TRIM_LANE, WRITES_SAME_16(CHECK_CONDITION(3, 0x0c, 0)),
+		WRITES_SAME_16(CHECK_CONDITION(6, 0x29, 0)), WRITES_SAME_16(.reply = { .host = 3 }),
+		WRITES_SAME_16(.err = ENODEV), WRITES_SAME_16(.reply = { .resid = 512 }),
+		WRITES_SAME_16(CHECK_CONDITION(7, 0x27, 7)), WRITES_SAME_16(.value = 0) };
+	static const enum fault_kind kinds[] = { FAULT_MEDIUM, FAULT_UNIT_ATTENTION, FAULT_TIMEOUT,
+		FAULT_GONE, FAULT_SHORT, FAULT_DATA_PROTECT };
+	struct rig *r = *state;
+	char text[200];
+
+	BEGIN(steps);
+	open_thin(r);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		trim(r);
+		assert_outcome(r, kinds[i], 0, 0);
+		r->lane->ep->ops->describe(r->lane->ep, &r->x, text, sizeof(text));
+		if (strncmp(text, "WRITE SAME(16) at LBA 1024, 256 blocks: ", 40) != 0)
+			fail_msg("%s", text);
+	}
+	trims(r);
+	close_thin(r);
+}
+
+static void an_earlier_writes_error_does_not_end_trimming(void **state)
+{
+	static const struct script_step steps[] = { THIN_OPENED(O_RDWR, by_write_same_16),
+		TRIM_LANE,
+		WRITES_SAME_16(.reply = { .status = 2,
+				       .sense_len = 18,
+				       .sense = { 0x71, 0, 5, [7] = 10, [12] = 0x24 } }),
+		WRITES_SAME_16(.value = 0) };
+	struct rig *r = *state;
+
+	BEGIN(steps);
+	open_thin(r);
+	trim(r);
+	assert_outcome(r, FAULT_ILLEGAL_REQUEST, 0, 0);
+	trims(r);
+	close_thin(r);
+}
+
+static void the_block_that_fails_is_named_inside_the_range(void **state)
+{
+	static const struct script_step steps[] = { THIN_OPENED(O_RDWR, by_write_same_16),
+		TRIM_LANE,
+		WRITES_SAME_16(.reply = { .status = 2,
+				       .sense_len = 18,
+				       .sense = { 0xf0, 0, 3, 0, 0, 4, 0xff, 10, [12] = 0x0c } }) };
+	struct rig *r = *state;
+
+	BEGIN(steps);
+	open_thin(r);
+	trim(r);
+	assert_outcome(r, FAULT_MEDIUM, 0, 0);
+	assert_true(r->x.fault.info_valid);
+	assert_int_equal(r->x.fault.info_lba, 1024 + 255);
+	close_thin(r);
+}
+
+static void a_thick_disk_and_a_source_are_not_trimmed(void **state)
+{
+	static const struct script_step thick[] = { THIN_OPENED(O_RDWR, by_nothing), TRIM_LANE };
+	static const struct script_step source[] = { THIN_OPENED(O_RDONLY, by_write_same_16) };
+	struct rig *r = *state;
+	struct endpoint *ep;
+	int status;
+
+	BEGIN(thick);
+	assert_false(open_thin(r)->facts.can_trim);
+	assert_int_equal(r->lane->ep->facts.hole_bytes, 65536);
+	close_thin(r);
+	BEGIN(source);
+	ep = open_end(&r->said, END_SOURCE, 0, &status);
+	assert_non_null(ep);
+	assert_false(ep->facts.can_trim);
+	assert_int_equal(ep->facts.hole_bytes, 0);
+	ep->ops->close(ep);
+	script_end();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1242,6 +1484,15 @@ int main(void)
 		TEST(more_than_the_limits_promise_is_tried),
 		TEST(what_the_limits_promise_is_the_least),
 		TEST(a_grant_that_holds_no_block_is_refused),
+		TEST(a_thin_disk_is_trimmed_by_write_same_of_one_block),
+		TEST(a_thin_disk_that_has_only_the_short_form_gets_that),
+		TEST(a_disk_that_only_unmaps_is_asked_whether_it_did),
+		TEST(a_disk_that_cannot_say_whether_it_unmapped_is_written_to),
+		TEST(a_disk_that_refuses_what_it_promised_is_asked_once),
+		TEST(a_trim_fails_as_a_write_does_and_is_not_repeated),
+		TEST(an_earlier_writes_error_does_not_end_trimming),
+		TEST(the_block_that_fails_is_named_inside_the_range),
+		TEST(a_thick_disk_and_a_source_are_not_trimmed),
 	};
 
 	return cmocka_run_group_tests_name("scripted sg", tests, NULL, NULL);
