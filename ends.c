@@ -11,6 +11,7 @@
 #include "core/status.h"
 #include "endpoints/aio.h"
 #include "endpoints/file.h"
+#include "endpoints/mapped.h"
 #include "endpoints/pipe.h"
 #include "endpoints/sg.h"
 #include "endpoints/synth.h"
@@ -59,6 +60,8 @@ static struct endpoint *open_file(struct opening *w)
 {
 	const struct file_params params = { w->path, w->role, w->side->flags };
 
+	if (w->side->flags & END_MMAP)
+		return mapped_open(&params, &w->exit_status);
 	return w->side->flags & END_DIRECT ? aio_open(&params, &w->exit_status)
 					   : file_open(&params, &w->exit_status);
 }

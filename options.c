@@ -373,7 +373,8 @@ static bool set_hash(struct parse *p, const struct operand *row, const char *val
 /* ---- lists of words: iflag=, oflag=, conv= ---- */
 
 static const struct flag flags[] = {
-	{ "mmap", SIDE_BOTH, 0, METHOD_MMAP, "the mapped reserved buffer of the sg driver" },
+	{ "mmap", SIDE_BOTH, END_MMAP, METHOD_MMAP,
+		"the mapped reserved buffer of sg; a file: map it" },
 	{ "nommap", SIDE_BOTH, WORD_NOMMAP, METHOD_AUTO, "not that: indirect unless dio is asked" },
 	{ "dio", SIDE_BOTH, 0, METHOD_DIO, "direct IO from and to user memory" },
 	{ "direct", SIDE_BOTH, END_DIRECT, METHOD_DIO, "the same as dio; O_DIRECT on a file" },
@@ -396,6 +397,11 @@ static const struct flag flags[] = {
 	{ "sync", SIDE_BOTH, END_SYNC, METHOD_AUTO, "open a file with O_SYNC" },
 	{ "nocache", SIDE_BOTH, END_NOCACHE, METHOD_AUTO, "keep a file's pages out of the cache" },
 	{ "fullblock", SIDE_BOTH, 0, METHOD_AUTO, "no effect: pipes are always read so" },
+	{ "sparse", SIDE_OUT, END_SPARSE, METHOD_AUTO,
+		"oflag only: zeros are left out (a disk), or holes (a file)" },
+	{ "trim", SIDE_OUT, END_TRIM, METHOD_AUTO,
+		"oflag only: zeros are unmapped, or holes; else written" },
+	{ "unmap", SIDE_OUT, END_TRIM, METHOD_AUTO, "oflag only: the same as trim" },
 	{ "00", SIDE_IN, END_ZEROS, METHOD_AUTO, "iflag only, instead of if=: read zeros" },
 	{ "ff", SIDE_IN, END_ONES, METHOD_AUTO, "iflag only, instead of if=: read 0xff bytes" },
 	{ "random", SIDE_IN, WORD_RANDOM, METHOD_AUTO, "iflag only: the same as pattern=random" },
@@ -405,6 +411,7 @@ static const struct conversion conversions[] = {
 	{ "null", 0, false },
 	{ "nocreat", END_NOCREAT, false },
 	{ "notrunc", END_NOTRUNC, false },
+	{ "sparse", END_SPARSE, false },
 	{ "sync", END_PAD, false },
 	{ "fsync", 0, true },
 	{ "fdatasync", 0, true },
@@ -413,10 +420,7 @@ static const struct conversion conversions[] = {
 static const struct missing missing[] = {
 	{ "coe", "continuing past errors" },
 	{ "noerror", "continuing past errors" },
-	{ "sparse", "sparse output" },
 	{ "sparing", "write sparing" },
-	{ "trim", "trimming" },
-	{ "unmap", "trimming" },
 	{ "rarc", "the RARC bit" },
 };
 
@@ -465,7 +469,8 @@ static bool each_word(struct parse *p, const struct operand *row, const char *li
 static bool apply_flag(struct parse *p, const struct flag *f, struct side_options *side)
 {
 	if ((f->sides & (side == &p->o.in ? SIDE_IN : SIDE_OUT)) == 0)
-		return refuse(p, EXIT_SYNTAX, p->word, "%s is for iflag= only", f->word);
+		return refuse(p, EXIT_SYNTAX, p->word, "%s is for %s= only", f->word,
+			f->sides == SIDE_IN ? "iflag" : "oflag");
 	side->flags |= f->sets;
 	if (f->method == METHOD_AUTO)
 		return true;
@@ -574,7 +579,7 @@ static const struct operand operands[] = {
 	{ "oflag", "FLAG[,FLAG]...", NULL, "flags of the destination, see below", GROUP_DD,
 		.set = set_flags, FIELD(o.out) },
 	{ "conv", "WORD[,WORD]...", NULL,
-		"nocreat, notrunc, sync (pads the tail), fsync, fdatasync, null", GROUP_DD,
+		"nocreat, notrunc, sparse, sync (pads the tail), fsync, fdatasync", GROUP_DD,
 		.set = set_conv },
 
 	{ "verify", "after|drive|each", "no", "compare after the copy, by VERIFY, or each chunk",

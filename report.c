@@ -59,30 +59,43 @@ static const char *class_words(const struct endpoint *ep)
 {
 	if (ep->facts.cls == END_DIRECT_IO)
 		return "O_DIRECT";
+	if (ep->facts.cls == END_MAPPED)
+		return "mapped";
 	return ep->facts.sequential ? "stream" : "page cache";
+}
+
+/* What else there is to say of a side: "; TEXT 3 MiB" where it is not 0. */
+static void add_note(char *notes, size_t room, const char *text, uint64_t bytes)
+{
+	char amount[UNITS_TEXT_ROOM];
+	size_t at = strlen(notes);
+
+	if (bytes)
+		snprintf(notes + at, room - at, "; %s %s", text, units_bytes_text(bytes, amount));
 }
 
 static void print_side(const char *way, const struct endpoint *ep, const struct lane_spec *spec,
 	const struct plan *p, const struct counters *c)
 {
-	char chunk[UNITS_TEXT_ROOM], slipped[UNITS_TEXT_ROOM];
+	char chunk[UNITS_TEXT_ROOM], notes[200] = "";
 	uint64_t not_direct = counter_get(&c->not_direct_bytes);
+	unsigned long long commands = counter_get(&c->commands);
 
+	units_bytes_text(p->chunk_bytes, chunk);
+	add_note(notes, sizeof(notes),
+		spec->holes == HOLES_TRIM ? "zeros trimmed" : "zeros left out",
+		counter_get(&c->holes));
 	if (ep->facts.cls != END_DEVICE) {
-		diag_plain("%-5s %s: %llu transfers of %s, qd %u, %s%s%s", way, ep->name,
-			(unsigned long long)counter_get(&c->commands),
-			units_bytes_text(p->chunk_bytes, chunk), p->depth, class_words(ep),
-			not_direct ? "; not direct for " : "",
-			not_direct ? units_bytes_text(not_direct, slipped) : "");
+		add_note(notes, sizeof(notes), "not direct for", not_direct);
+		diag_plain("%-5s %s: %llu transfers of %s, qd %u, %s%s", way, ep->name, commands,
+			chunk, p->depth, class_words(ep), notes);
 		return;
 	}
-	diag_plain("%-5s %s %s: %llu commands of %s, qd %u, %s%s by %s%s%s%s", way, ep->name,
-		ep->identity, (unsigned long long)counter_get(&c->commands),
-		units_bytes_text(p->chunk_bytes, chunk), p->depth, method_name(spec->method),
+	add_note(notes, sizeof(notes), "direct IO not done for", not_direct);
+	diag_plain("%-5s %s %s: %llu commands of %s, qd %u, %s%s by %s%s%s", way, ep->name,
+		ep->identity, commands, chunk, p->depth, method_name(spec->method),
 		spec->via == VIA_BLOCK ? " (block node)" : "",
-		spec->io == IO_RW ? "write/read" : "SG_IO",
-		not_direct ? "; direct IO not done for " : "",
-		not_direct ? units_bytes_text(not_direct, slipped) : "",
+		spec->io == IO_RW ? "write/read" : "SG_IO", notes,
 		counter_get(&c->fell_back) ? "; fell back to indirect" : "");
 }
 

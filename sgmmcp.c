@@ -171,6 +171,15 @@ static int probe_ends(struct run *r)
 	return 0;
 }
 
+static void say_untrimmed(const struct run *r)
+{
+	for (unsigned side = 1; side <= r->ends.nouts && r->request.job == JOB_COPY; side++)
+		if (r->o->out.flags & END_TRIM && r->plan.side[side].holes == HOLES_NONE &&
+			side_moves(&r->sides, side))
+			diag(r->sides.end[side]->name,
+				"cannot trim so that zeros are read there: zeros are written");
+}
+
 static int make_plan(struct run *r)
 {
 	char why[PLAN_WHY_ROOM];
@@ -180,6 +189,7 @@ static int make_plan(struct run *r)
 		diag(NULL, "%s", why);
 		return exit_status;
 	}
+	say_untrimmed(r);
 	if (r->plan.chunk_note)
 		diag(NULL, "%s: %u bytes", r->plan.chunk_note, r->plan.chunk_bytes);
 	if (r->plan.depth_note)
@@ -199,6 +209,10 @@ static int check_verify_out(const struct run *r, const struct endpoint *out)
 
 	if (out->facts.cls == END_SYNTH)
 		return cannot_verify(out, "nothing is written that could be verified");
+	if (r->o->out.flags & END_SPARSE &&
+		(out->facts.cls == END_DEVICE || out->facts.block_bytes > 1))
+		return cannot_verify(out, "sparse leaves old data where zeros belong: there is "
+					  "nothing to verify (give oflag=trim)");
 	if (out->facts.sequential)
 		return cannot_verify(
 			out, "a stream cannot be read again to verify (leave verify= out)");
@@ -394,8 +408,11 @@ static struct options to_read_back(const struct options *o)
 	back.seed_given = true;
 	back.hash = NULL;
 	back.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
-	back.out.flags = (o->out.flags & ~(unsigned)(END_EXCL | END_FLOCK)) | END_NOTRUNC;
-	back.out.method = METHOD_AUTO;
+	back.in.flags &= ~(unsigned)END_MMAP;
+	back.out.flags =
+		END_NOTRUNC |
+		(o->out.flags & (END_DIRECT | END_NODIRECT | END_SGIO | END_DPO | END_FUA));
+	back.in.method = back.out.method = METHOD_AUTO;
 	return back;
 }
 

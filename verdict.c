@@ -83,6 +83,8 @@ static int say_flush_fault(const struct run *r, unsigned side)
 	const struct side_result *result = &r->result.side[side];
 	char text[256];
 
+	if (result->end_status)
+		return result->end_status;
 	if (!result->flushed || fault_is_good(&result->flush_fault))
 		return 0;
 	diag(name_of(r, side), "SYNCHRONIZE CACHE: %s: what was written may not last",
@@ -151,7 +153,8 @@ static int say_all_longer(const struct run *r)
 	const struct options *o = r->o;
 	int exit_status = 0;
 
-	if (!o->compare || o->count != COUNT_ALL || o->out.flags & END_NOTRUNC || r->span.open_ended)
+	if (!o->compare || o->count != COUNT_ALL || o->out.flags & END_NOTRUNC ||
+		r->span.open_ended)
 		return 0;
 	for (unsigned i = 0; i < r->ends.nouts; i++) {
 		int bad = say_longer(r, &r->ends.out[i]);
@@ -170,7 +173,8 @@ static void say_resets(const struct run *r)
 
 		if (resets)
 			diag(name_of(r, side),
-				"was reset in mid-run, %llu unit attention%s: what was in its write "
+				"was reset in mid-run, %llu unit attention%s: what was in its "
+				"write "
 				"cache may be lost (compare, or copy again)",
 				resets, resets == 1 ? "" : "s");
 	}

@@ -259,5 +259,5 @@ static const struct endpoint_ops aio_ops = {
 
 struct endpoint *aio_open(const struct file_params *p, int *exit_status)
 {
-	return filenode_open(p, sizeof(struct aio_end), true, &aio_ops, exit_status);
+	return filenode_open(p, sizeof(struct aio_end), END_DIRECT_IO, &aio_ops, exit_status);
 }

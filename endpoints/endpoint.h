@@ -101,6 +101,9 @@ enum end_flags {
 	END_SYNC = 1u << 16,
 	END_NOCACHE = 1u << 17, /* do not keep the pages in the page cache */
 	END_PAD = 1u << 18,	/* zeros fill the last block */
+	END_SPARSE = 1u << 19,	/* destination: zeros are left out, or made holes of */
+	END_TRIM = 1u << 20,	/* destination: zeros are given back to the device */
+	END_MMAP = 1u << 21,	/* a regular file is mapped */
 };
 
 /* By what means an end's bytes reach memory: what the plan's table is made of. */
@@ -109,6 +112,7 @@ enum end_class {
 	END_SYNTH,     /* made or dropped in memory: no system call */
 	END_BUFFERED,  /* read() and write() family: the kernel copies each byte once */
 	END_DIRECT_IO, /* O_DIRECT: no copy; the memory must be pinnable */
+	END_MAPPED,    /* its bytes lie in memory, ops->memory(): no system call moves them */
 };
 
 #define SIZE_UNKNOWN UINT64_MAX
@@ -130,7 +134,7 @@ struct end_facts {
 	bool can_mmap, can_dio, can_indirect;
 	bool can_rw;	  /* evented by write()/read(): the node may be opened for writing */
 	bool can_block;	  /* there is a block node that we may send SG_IO to */
-	bool pinnable;	  /* its mapped buffer can be the memory of direct IO */
+	bool pinnable;	  /* its mapped buffer, or END_MAPPED's memory, can be that of direct IO */
 	bool needs_flush; /* a destination that has a cache to be flushed */
 	bool evented;	  /* may answer XFER_WAIT: worth more than one slot to a worker */
 	bool fresh; /* a destination of which, from where begin() was told to start, all that is not
@@ -161,7 +165,7 @@ struct xfer {
 	enum xfer_op op;
 	uint32_t len_bytes;    /* whole blocks, > 0 */
 	uint64_t offset_bytes; /* from the start of the end */
-	void *buf;	       /* may be the lane's own buffer, or another lane's */
+	void *buf;	       /* may be the lane's own buffer, another lane's, or memory() */
 	/* outcome */
 	uint32_t done_bytes;
 	unsigned notes;
@@ -169,6 +173,13 @@ struct xfer {
 };
 
 enum xfer_state { XFER_DONE, XFER_WAIT };
+
+/* What becomes of the zeros among what is to be written. */
+enum hole_mode {
+	HOLES_NONE, /* they are written */
+	HOLES_SKIP, /* they are left out */
+	HOLES_TRIM, /* XFER_TRIM; where that cannot be had, written */
+};
 
 /* What the plan decided for all lanes of one side. */
 struct lane_spec {
@@ -182,6 +193,7 @@ struct lane_spec {
 	bool must_pin; /* which the other side's direct IO will use: lane->pinnable is wanted */
 	bool verify;   /* writes become VERIFY: the disk compares and stores nothing */
 	bool may_fall_back; /* direct IO that cannot be had becomes indirect */
+	enum hole_mode holes;
 };
 
 struct endpoint_ops {
@@ -202,6 +214,26 @@ struct endpoint_ops {
 	/* NULL with the reason said and ep->exit_status set. The caller closes it. Main thread. */
 	struct lane *(*lane_open)(struct endpoint *ep, const struct lane_spec *spec);
 	void (*lane_close)(struct lane *lane);
+
+	/*
+	 * Of END_MAPPED only, NULL in all others: where the bytes of that range lie, which is then
+	 * the buffer of both sides and x->buf of this one. The address holds until the next call
+	 * on this lane, or lane_close(): it is called for each chunk, before the first transfer
+	 * of either side. Nothing is in memory, or known to be in the file, before a read of the
+	 * range has come home; a write says that its bytes are there. Both may be submitted again
+	 * at any time, to learn whether the range is still in the file.
+	 *
+	 * NOBODY MAY TOUCH THIS MEMORY FROM USER SPACE (hash, compare, pad, memcpy): where the file
+	 * has been cut meanwhile, or its medium fails, that is SIGBUS, and a source's is read-only.
+	 * System calls get EFAULT. NULL with errno: it cannot be mapped. The lane's worker.
+	 */
+	void *(*memory)(struct lane *lane, uint64_t offset_bytes, uint32_t len_bytes);
+
+	/*
+	 * Of END_MAPPED only: whether some of that range is in the file no more, or that cannot be
+	 * told. After the other side's transfer, good or EFAULT. Any thread.
+	 */
+	bool (*was_cut)(const struct endpoint *ep, uint64_t offset_bytes, uint64_t len_bytes);
 
 	enum xfer_state (*submit)(struct lane *lane, struct xfer *x);
 	void (*reap)(struct lane *lane, struct xfer *x);

@@ -99,5 +99,5 @@ static const struct endpoint_ops file_ops = {
 
 struct endpoint *file_open(const struct file_params *p, int *exit_status)
 {
-	return filenode_open(p, sizeof(struct filenode), false, &file_ops, exit_status);
+	return filenode_open(p, sizeof(struct filenode), END_BUFFERED, &file_ops, exit_status);
 }

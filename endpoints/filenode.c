@@ -43,6 +43,11 @@ static int fail_errno(struct filenode *n, int exit_status, const char *what)
 	return fail(n, exit_status);
 }
 
+static bool is_mapped(const struct filenode *n)
+{
+	return n->ep.facts.cls == END_MAPPED;
+}
+
 /* --- open --- */
 
 static int access_flags(const struct filenode *n)
@@ -55,7 +60,7 @@ static int access_flags(const struct filenode *n)
 		flags |= O_DSYNC;
 	if (n->flags & END_SYNC)
 		flags |= O_SYNC;
-	return flags | O_WRONLY;
+	return flags | (is_mapped(n) ? O_RDWR : O_WRONLY);
 }
 
 /* The name may have come to mean something else since it was looked at. */
@@ -269,8 +274,8 @@ static int set_facts(struct filenode *n)
 	struct stat st;
 
 	f->kind = n->is_block ? "block" : "file";
-	f->cls = n->direct ? END_DIRECT_IO : END_BUFFERED;
 	f->evented = n->direct;
+	f->pinnable = is_mapped(n);
 	f->needs_flush = n->ep.role == END_DEST;
 	f->block_bytes = 1;
 	f->size_bytes = SIZE_UNKNOWN;
@@ -290,6 +295,11 @@ static int check_existing(struct filenode *n, mode_t mode)
 	if (!S_ISREG(mode) && !S_ISBLK(mode)) {
 		diag(n->ep.name, "is neither a regular file nor a block device");
 		return fail(n, EXIT_FILE);
+	}
+	if (n->is_block && is_mapped(n)) {
+		diag(n->ep.name, "is a block device: only regular files are mapped (leave out "
+				 "mmap)");
+		return fail(n, EXIT_CONTRADICT);
 	}
 	if (n->ep.role == END_SOURCE)
 		return 0;
@@ -327,7 +337,7 @@ static int setup_as(struct filenode *n)
 	return 0;
 }
 
-struct endpoint *filenode_open(const struct file_params *p, size_t size, bool direct,
+struct endpoint *filenode_open(const struct file_params *p, size_t size, enum end_class cls,
 	const struct endpoint_ops *ops, int *exit_status)
 {
 	struct filenode *n = calloc(1, size);
@@ -342,7 +352,8 @@ struct endpoint *filenode_open(const struct file_params *p, size_t size, bool di
 	n->ep.role = p->role;
 	n->ep.identity = "";
 	n->flags = p->flags;
-	n->direct = direct;
+	n->ep.facts.cls = cls;
+	n->direct = cls == END_DIRECT_IO;
 	n->fd = n->direct_fd = -1;
 	if (setup_as(n) < 0) {
 		*exit_status = n->ep.exit_status;
@@ -418,6 +429,45 @@ static int grow(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
 	return end_bytes <= now_bytes ? 0 : set_size(n, end_bytes, "cannot be made that long");
 }
 
+static int no_space(struct filenode *n, int err, uint64_t now_bytes)
+{
+	/* Part of it may have been had: given back. That this may fail changes nothing. */
+	int given_back = ftruncate(n->fd, (off_t)now_bytes);
+
+	(void)given_back;
+	if (err == EOPNOTSUPP) {
+		diag(n->ep.name,
+			"its file system cannot set space aside, as a mapping needs (leave "
+			"out mmap)");
+		return fail(n, EXIT_CONTRADICT);
+	}
+	errno = err;
+	return fail_errno(n, exit_status_from_errno(err), "cannot set space aside");
+}
+
+/*
+ * What is stored in a mapping has no way to say that there is no space: it is had before, for all
+ * of each page that will be written. Without fallocate() there is no way to be sure of it
+ * (posix_fallocate() would write a byte to each block, one system call each).
+ */
+static int reserve(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t start = round_down_u64(at_bytes, page), end = at_bytes + len_bytes, now_bytes;
+	int ret;
+
+	assert(len_bytes <= INT64_MAX && end <= INT64_MAX);
+	if (len_bytes == 0)
+		return 0;
+	if (find_size(n, &now_bytes) < 0)
+		return -1;
+	end = max_u64(end, min_u64(now_bytes, round_down_u64(end + page - 1, page)));
+	do
+		ret = fallocate(n->fd, 0, (off_t)start, (off_t)(end - start));
+	while (ret < 0 && errno == EINTR);
+	return ret == 0 ? 0 : no_space(n, errno, now_bytes);
+}
+
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 {
 	struct filenode *n = node_of(ep);
@@ -430,6 +480,8 @@ int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 		return find_size(n, &n->base_bytes);
 	if (!(n->flags & END_NOTRUNC) && set_size(n, at_bytes, "cannot truncate") < 0)
 		return -1;
+	if (is_mapped(n))
+		return reserve(n, at_bytes, len_bytes);
 	return n->direct ? grow(n, at_bytes, len_bytes) : 0;
 }
 
@@ -457,7 +509,7 @@ void *filenode_lane(struct endpoint *ep, size_t size)
 
 /* --- transfers --- */
 
-static COLD void came_short(struct xfer *x)
+COLD void filenode_came_short(struct xfer *x)
 {
 	memset(&x->fault, 0, sizeof(x->fault));
 	x->fault.kind = FAULT_SHORT;
@@ -481,7 +533,7 @@ void filenode_move(const struct filenode *n, struct xfer *x)
 		if (nmoved > 0) {
 			x->done_bytes += (uint32_t)nmoved;
 		} else if (nmoved == 0) {
-			came_short(x);
+			filenode_came_short(x);
 			return;
 		} else if (errno != EINTR) {
 			fault_from_errno(&x->fault, errno);
@@ -551,6 +603,8 @@ static const char *call_name(const struct filenode *n, enum xfer_op op)
 {
 	if (op == XFER_TRIM)
 		return "fallocate";
+	if (is_mapped(n))
+		return op == XFER_WRITE ? "mapped write" : "mapped read";
 	if (op == XFER_WRITE)
 		return n->direct ? "direct write" : "pwrite";
 	return n->direct ? "direct read" : "pread";

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What an end that is a regular file or a block node needs whichever way its bytes move: opening,
- * facts, creating and truncating, blocking transfers, flush. file.c and aio.c put their lanes on
- * top and are the only ones to include this.
+ * facts, creating and truncating, blocking transfers, flush. file.c, aio.c and mapped.c put their
+ * lanes on top and are the only ones to include this.
  *
  * filenode_open() changes nothing. A destination that is not there is created by begin(), which
  * also truncates a regular file to where writing will start (as dd does), unless END_NOTRUNC or
  * END_APPEND; for direct IO of a known length it is given that length at once, so a run that fails
  * leaves a file of full length with holes. With END_APPEND it is not, and all offsets count from
- * where the file ended at begin().
+ * where the file ended at begin(). A file to be mapped gets its length and the space for it: what
+ * a failed run has not written reads as zeros.
  *
  * XFER_TRIM is fallocate()'s punched hole: of a regular file blocks are given back and the rest
  * cleared, to the byte; of a block node the kernel has the device zero the range, and give it back
@@ -41,15 +42,17 @@ struct filenode {
 
 /*
  * The endpoint has size bytes and begins with a struct filenode, the rest zeroed; ops are its
- * own; direct opens for O_DIRECT too. Sets all facts. NULL with the reason said and
- * *exit_status set: EXIT_FILE, EXIT_FLOCK, EXIT_DATA_PROTECT, or EXIT_CONTRADICT where the file
- * system has no O_DIRECT.
+ * own. cls is END_BUFFERED, END_DIRECT_IO (opens for O_DIRECT too) or END_MAPPED (regular files
+ * only; a destination is opened for reading too, without which there is no mapping). Sets all
+ * facts. NULL with the reason said and *exit_status set: EXIT_FILE, EXIT_FLOCK,
+ * EXIT_DATA_PROTECT, or EXIT_CONTRADICT where the file or its file system cannot do that.
  */
-struct endpoint *filenode_open(const struct file_params *p, size_t size, bool direct,
+struct endpoint *filenode_open(const struct file_params *p, size_t size, enum end_class cls,
 	const struct endpoint_ops *ops, int *exit_status) MUST_CHECK;
 
 /* Entries of struct endpoint_ops. */
 int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes) MUST_CHECK;
+/* END_MAPPED: len_bytes is known, and the end not behind INT64_MAX. */
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes) MUST_CHECK;
 int filenode_end(struct endpoint *ep, uint64_t end_bytes) MUST_CHECK;
 bool filenode_flush(struct endpoint *ep, struct fault *f);
@@ -73,5 +76,8 @@ void filenode_move(const struct filenode *n, struct xfer *x);
 
 /* XFER_TRIM, all but the notes. Blocks. Any thread. */
 void filenode_trim(struct filenode *n, struct xfer *x);
+
+/* The outcome of x is FAULT_SHORT: done_bytes are all that there is. */
+void filenode_came_short(struct xfer *x);
 
 #endif

@@ -58,6 +58,20 @@ static void recipe_phases(struct recipe *r, const struct sides *sides)
 		r->phase[r->phases++] = r->checks;
 }
 
+static void recipe_side(struct copy *c, unsigned side)
+{
+	const struct end_facts *f = &c->sides.end[side]->facts;
+	struct hole_rule *rule = &c->recipe.holes[side];
+
+	if (f->cls == END_MAPPED)
+		c->recipe.mapped = side;
+	rule->mode = c->plan->side[side].holes;
+	if (rule->mode == HOLES_TRIM)
+		*rule = (struct hole_rule){ HOLES_TRIM, f->trim_grain_bytes, f->max_trim_bytes };
+	else if (rule->mode == HOLES_SKIP)
+		*rule = (struct hole_rule){ HOLES_SKIP, f->hole_bytes, UINT32_MAX };
+}
+
 static void recipe_make(struct copy *c, const struct policy *policy)
 {
 	const struct span *s = c->span;
@@ -75,6 +89,9 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	r->must_end = s->must_end;
 	r->feed = &c->feed;
 	r->compare_bytes = s->out_block_bytes > 1 ? s->out_block_bytes : s->ibs_bytes;
+	r->mapped = NO_SIDE;
+	for (unsigned side = 0; side < c->sides.n; side++)
+		recipe_side(c, side);
 }
 
 static int out_of_memory(int *exit_status)
@@ -370,6 +387,18 @@ static unsigned start_workers(struct copy *c, int *err)
 	return started;
 }
 
+/* What ends in zeros that were left out gets its length all the same. */
+static void end_files(struct copy *c, struct copy_result *r)
+{
+	for (unsigned side = 1; side < c->sides.n; side++) {
+		struct endpoint *ep = c->sides.end[side];
+		uint64_t end = c->span->out_bytes + counter_get(&r->side[side].count.bytes);
+
+		if (c->recipe.writes & side_bit(side) && ep->ops->end && ep->ops->end(ep, end) < 0)
+			r->side[side].end_status = ep->exit_status;
+	}
+}
+
 struct flush_job {
 	struct endpoint *end;
 	struct side_result *result;
@@ -509,6 +538,8 @@ int copy_run(
 	share_out(c);
 	err = run_workers(c, &sigs, watch);
 	result_fill(c, r);
+	if (err == 0)
+		end_files(c, r);
 	if (err == 0 && flush_at_end)
 		flush(c, &sigs, watch, r);
 	take_late_signals(c, &sigs, watch);

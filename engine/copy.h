@@ -33,6 +33,7 @@ struct side_result {
 	struct miscompare miscompare; /* of a side that is compared */
 	bool failed;		      /* a transfer was given up: */
 	struct xfer failure;	      /* the one nearest to the start of the disk */
+	int end_status;		      /* not 0: its length could not be set, which was said */
 	bool flushed;		      /* a flush was sent */
 	nsec_t flush_ns;
 	struct fault flush_fault;

@@ -14,7 +14,8 @@
 typedef _Atomic uint64_t counter_t;
 
 struct counters {
-	counter_t bytes;    /* moved, and known to be */
+	counter_t bytes;    /* moved, left out or trimmed, and known to be */
+	counter_t holes;    /* of these the bytes that were zeros and not written */
 	counter_t commands; /* sent, retries included */
 	counter_t retries;
 	counter_t recovered;	    /* good after a recovered error */
@@ -41,6 +42,7 @@ static inline uint64_t counter_get(const counter_t *c)
 static inline void counters_add(struct counters *sum, const struct counters *c)
 {
 	counter_add(&sum->bytes, counter_get(&c->bytes));
+	counter_add(&sum->holes, counter_get(&c->holes));
 	counter_add(&sum->commands, counter_get(&c->commands));
 	counter_add(&sum->retries, counter_get(&c->retries));
 	counter_add(&sum->recovered, counter_get(&c->recovered));

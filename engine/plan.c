@@ -35,6 +35,7 @@ enum classes {
 	SYN = 1u << END_SYNTH,
 	BUF = 1u << END_BUFFERED,
 	DIR = 1u << END_DIRECT_IO,
+	MAP = 1u << END_MAPPED,
 	NOT_DEV = SYN | BUF | DIR,
 };
 
@@ -108,6 +109,23 @@ static const struct plan_row rows[] = {
 	  NEED_OUT_BLOCK, false, "SG_IO on the destination's block node" },
 	{ NOT_DEV, DEV, METHOD_AUTO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_USER, 1,
 	  NEED_OUT_DRIVER, false, "the driver copies to the destination" },
+
+	{ MAP, DEV, METHOD_AUTO, METHOD_DIO, VIA_SG, VIA_SG, BUFFER_IN, 0,
+	  NEED_OUT_DIO, false, "direct IO out of the mapped file" },
+	{ MAP, DEV, METHOD_AUTO, METHOD_DIO, VIA_SG, VIA_BLOCK, BUFFER_IN, 0,
+	  NEED_OUT_BLOCK, false, "SG_IO on the destination's block node out of the mapped file" },
+	{ MAP, DEV, METHOD_AUTO, METHOD_INDIRECT, VIA_SG, VIA_SG, BUFFER_IN, 1,
+	  NEED_OUT_DRIVER, false, "the driver copies out of the mapped file" },
+	{ MAP, NOT_DEV, METHOD_AUTO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_IN, 0,
+	  0, false, "out of the mapped file" },
+	{ DEV, MAP, METHOD_DIO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_OUT, 0,
+	  NEED_IN_DIO, false, "direct IO into the mapped file" },
+	{ DEV, MAP, METHOD_DIO, METHOD_AUTO, VIA_BLOCK, VIA_SG, BUFFER_OUT, 0,
+	  NEED_IN_BLOCK, false, "SG_IO on the source's block node into the mapped file" },
+	{ DEV, MAP, METHOD_INDIRECT, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_OUT, 1,
+	  NEED_IN_DRIVER, false, "the driver copies into the mapped file" },
+	{ BUF | DIR, MAP, METHOD_AUTO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_OUT, 0,
+	  0, false, "read into the mapped file" },
 
 	{ NOT_DEV, NOT_DEV, METHOD_AUTO, METHOD_AUTO, VIA_SG, VIA_SG, BUFFER_USER, 0,
 	  0, false, "through memory of our own" },
@@ -185,6 +203,12 @@ static bool row_is_for(
 
 static int cannot(unsigned missing, char why[PLAN_WHY_ROOM])
 {
+	if (missing == 0) {
+		snprintf(why, PLAN_WHY_ROOM,
+			"there is no way from this source to this destination with the methods and "
+			"flags given (leave out mmap)");
+		return EXIT_CONTRADICT;
+	}
 	snprintf(why, PLAN_WHY_ROOM, "the transfer method asked cannot be had: %s",
 		missing_ability(missing));
 	return EXIT_CONTRADICT;
@@ -286,7 +310,8 @@ static int choose_rows(const struct plan_request *rq, const struct sides *sides,
 	unsigned copies = 0;
 	int bad;
 
-	if (sides_dests(sides) > 1) {
+	/* Of what a mapped buffer holds nothing can be left out: it is written from its start. */
+	if (sides_dests(sides) > 1 || rq->out_flags & (END_SPARSE | END_TRIM)) {
 		bad = choose_shared_rows(rq, sides, p, &copies, why);
 	} else {
 		bad = choose_row(rq, sides->end[0], sides->end[1], &p->row[1], why);
@@ -349,7 +374,7 @@ static uint64_t slot_bytes(const struct plan *p)
 
 	for (unsigned side = 0; side < SIDES_MAX; side++)
 		buffers += p->side[side].own_buffer;
-	return buffers * p->chunk_bytes;
+	return max_u64(buffers, 1) * p->chunk_bytes;
 }
 
 /* Reserved buffers are charged to nobody: too many end in the OOM killer, not in an error. */
@@ -534,15 +559,35 @@ static int plan_compare(const struct plan_request *rq, const struct sides *sides
 	return bad;
 }
 
+static bool is_disk(const struct endpoint *ep)
+{
+	return is_device(ep) || ep->facts.block_bytes > 1;
+}
+
+/* Where old data would show through, zeros that are left out must be made so. */
+static enum hole_mode choose_holes(const struct plan_request *rq, const struct endpoint *ep)
+{
+	const struct end_facts *f = &ep->facts;
+	bool trims = (rq->out_flags & END_TRIM) != 0, sparse = (rq->out_flags & END_SPARSE) != 0;
+
+	if (rq->job != JOB_COPY || f->hole_bytes == 0 || !(trims || sparse))
+		return HOLES_NONE;
+	if (f->fresh || (sparse && !trims && is_disk(ep)))
+		return HOLES_SKIP;
+	return f->can_trim ? HOLES_TRIM : HOLES_NONE;
+}
+
 static void plan_dest(
 	const struct plan_request *rq, const struct sides *sides, unsigned side, struct plan *p)
 {
 	const struct plan_row *r = p->row[side];
-	bool owns = r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH;
+	bool owns = (r->buffer == BUFFER_OUT || r->buffer == BUFFER_BOTH) &&
+		    is_device(sides->end[side]);
 
 	spec_fill(rq, p, side, r->out_method, r->out_via, owns);
 	p->side[side].must_pin = owns && r->needs & (NEED_IN_PIN | NEED_OUT_PIN);
 	p->side[side].verify = rq->job == JOB_VERIFY;
+	p->side[side].holes = choose_holes(rq, sides->end[side]);
 	p->side[0].must_pin |= !owns && r->needs & (NEED_IN_PIN | NEED_OUT_PIN);
 	p->cpu_copies += is_buffered(sides->end[side]);
 	p->writes |= side_moves(sides, side);
@@ -561,7 +606,7 @@ static int plan_copy(const struct plan_request *rq, const struct sides *sides, s
 	p->user_buffers = r->buffer == BUFFER_USER;
 	p->cpu_copies += is_buffered(sides->end[0]);
 	spec_fill(rq, p, 0, r->in_method, r->in_via,
-		r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH);
+		(r->buffer == BUFFER_IN || r->buffer == BUFFER_BOTH) && is_device(sides->end[0]));
 	for (unsigned side = 1; side <= sides_dests(sides); side++)
 		plan_dest(rq, sides, side, p);
 	return 0;
@@ -582,6 +627,24 @@ static int check_io(const struct plan_request *rq, const struct sides *sides, co
 	return EXIT_CONTRADICT;
 }
 
+/* A file that is cut under its mapping kills who looks at the data; the kernel gets an error. */
+static int check_mapped(const struct plan_request *rq, const struct sides *sides,
+	const struct span *s, char why[PLAN_WHY_ROOM])
+{
+	bool looks = rq->ordered || s->pad || rq->out_flags & (END_SPARSE | END_TRIM) ||
+		     sides_dests(sides) + 1 < sides->n;
+
+	for (unsigned side = 0; side < sides->n && looks; side++)
+		if (sides->end[side]->facts.cls == END_MAPPED) {
+			snprintf(why, PLAN_WHY_ROOM,
+				"%s: mmap and what looks at the data exclude each other: hash=, "
+				"conv=sync, sparse, trim, verify=each, -x (leave mmap out)",
+				sides->end[side]->name);
+			return EXIT_CONTRADICT;
+		}
+	return 0;
+}
+
 int plan_make(const struct plan_request *rq, const struct sides *sides, const struct span *s,
 	struct plan *p, char why[PLAN_WHY_ROOM])
 {
@@ -591,7 +654,9 @@ int plan_make(const struct plan_request *rq, const struct sides *sides, const st
 
 	memset(p, 0, sizeof(*p));
 	p->job = rq->job;
-	bad = choose_chunk(rq, sides, s, p, why);
+	bad = check_mapped(rq, sides, s, why);
+	if (!bad)
+		bad = choose_chunk(rq, sides, s, p, why);
 	if (!bad && sides_dests(sides) > 0)
 		bad = plan_copy(rq, sides, p, why);
 	else if (!bad)

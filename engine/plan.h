@@ -28,7 +28,8 @@ struct plan_request {
 	unsigned queue_depth;		      /* 0: chosen */
 	unsigned workers;		      /* 0: chosen */
 	unsigned in_cdb_bytes, out_cdb_bytes; /* 0: chosen */
-	unsigned in_flags, out_flags; /* enum end_flags: DPO and FUA need a CDB that has them */
+	unsigned in_flags, out_flags; /* enum end_flags: DPO and FUA need a CDB that has them;
+				       * SPARSE, TRIM */
 	unsigned timeout_ms;
 	enum plan_job job;
 	bool ordered; /* reads are to come home in ascending order, whatever the ends are */
@@ -63,7 +64,7 @@ struct plan {
 	const char *chunk_note, *depth_note;
 };
 
-#define PLAN_WHY_ROOM 200
+#define PLAN_WHY_ROOM 300
 
 /* The chunk that plan_make() would like, for probe(). */
 uint32_t plan_wanted_chunk(const struct plan_request *rq, const struct span *s);

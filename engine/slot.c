@@ -6,9 +6,62 @@
 #include "slot.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "../scsi/reply.h"
+#include "holes.h"
+
+static uint64_t place_of(const struct leg *l)
+{
+	const struct recipe *r = l->slot->recipe;
+
+	return (l->side ? r->out_bytes : r->in_bytes) + l->slot->chunk.at_bytes;
+}
+
+/* --- a file that the data lie in --- */
+
+static void aim_at_chunk(struct leg *l, enum xfer_op op)
+{
+	l->x.op = op;
+	l->x.len_bytes = l->slot->chunk.len_bytes;
+	l->x.offset_bytes = place_of(l);
+	l->x.buf = l->slot->memory;
+}
+
+static void find_memory(struct slot *s)
+{
+	struct leg *l = &s->leg[s->recipe->mapped];
+
+	s->memory = l->lane->ep->ops->memory(l->lane, place_of(l), s->chunk.len_bytes);
+	if (s->memory)
+		return;
+	aim_at_chunk(l, XFER_READ);
+	fault_from_errno(&l->x.fault, errno);
+	s->cut = true;
+}
+
+static bool was_cut(const struct slot *s)
+{
+	const struct leg *l;
+
+	if (s->recipe->mapped == NO_SIDE)
+		return false;
+	l = &s->leg[s->recipe->mapped];
+	return l->lane->ep->ops->was_cut(l->lane->ep, place_of(l), s->chunk.len_bytes);
+}
+
+/* Its own transfer says best how much is left of it. */
+static COLD void tell_cut(struct slot *s)
+{
+	struct leg *l = &s->leg[s->recipe->mapped];
+
+	aim_at_chunk(l, l->side == 0 ? XFER_READ : XFER_WRITE);
+	(void)l->lane->ep->ops->submit(l->lane, &l->x);
+	if (l->x.fault.kind == FAULT_NONE) /* it has grown again */
+		l->x.fault.kind = FAULT_SHORT;
+	s->cut = true;
+}
 
 void slot_begin(struct slot *s, const struct chunk *c)
 {
@@ -21,7 +74,12 @@ void slot_begin(struct slot *s, const struct chunk *c)
 		s->leg[side].tries = 0;
 		s->leg[side].delay_ns = 0;
 		s->leg[side].is_home = false;
+		s->leg[side].from_bytes = 0;
+		s->leg[side].plain = false;
 	}
+	s->cut = false;
+	if (s->recipe->mapped != NO_SIDE)
+		find_memory(s);
 }
 
 /* --- between two phases --- */
@@ -94,6 +152,10 @@ side_set_t slot_next(struct slot *s)
 	side_set_t legs = 0;
 
 	assert(s->pending == 0);
+	if (!s->cut && s->phase > 0 && was_cut(s))
+		tell_cut(s);
+	if (s->cut)
+		return 0;
 	if (s->phase == 1 && !(s->lost & side_bit(0)))
 		after_read(s);
 	if (s->lost & side_bit(0) || s->chunk.len_bytes == 0)
@@ -124,9 +186,19 @@ static COLD void source_ended(struct leg *l)
 	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + l->x.done_bytes);
 }
 
-static enum leg_next leg_done(struct leg *l)
+/* The transfer is; the leg, if that was its last part. */
+static enum leg_next part_done(struct leg *l)
 {
 	counter_add(&l->tally->count.bytes, l->x.done_bytes);
+	if (l->x.op == XFER_TRIM)
+		counter_add(&l->tally->count.holes, l->x.done_bytes);
+	l->from_bytes += l->x.len_bytes;
+	if (l->from_bytes < l->slot->chunk.len_bytes) {
+		l->tries = 0;
+		l->delay_ns = 0;
+		l->plain = false;
+		return LEG_AGAIN;
+	}
 	l->slot->pending--;
 	return LEG_HOME;
 }
@@ -147,7 +219,7 @@ static COLD enum leg_next trouble(struct leg *l)
 	if (is_reset(&l->x.fault))
 		counter_add(&c->resets, 1);
 	switch (v.action) {
-	case POLICY_GOOD: counter_add(&c->recovered, 1); return leg_done(l);
+	case POLICY_GOOD: counter_add(&c->recovered, 1); return part_done(l);
 	case POLICY_RETRY:
 		counter_add(&c->retries, 1);
 		l->delay_ns = v.delay_ns;
@@ -173,7 +245,26 @@ static COLD enum leg_next came_short(struct leg *l)
 		return trouble(l);
 	}
 	source_ended(l);
-	return leg_done(l);
+	return part_done(l);
+}
+
+/* EFAULT does not tell whose fault it is. */
+static bool is_for_want_of_memory(const struct leg *l)
+{
+	return l->x.fault.kind == FAULT_OS && l->x.fault.err == EFAULT &&
+	       l->side != l->slot->recipe->mapped && was_cut(l->slot);
+}
+
+static COLD enum leg_next came_with_fault(struct leg *l)
+{
+	if (xfer_is_unsupported(&l->x)) {
+		l->plain = true;
+		return LEG_AGAIN;
+	}
+	if (!is_for_want_of_memory(l))
+		return trouble(l);
+	slot_lose(l);
+	return LEG_HOME;
 }
 
 static enum leg_next home(struct leg *l)
@@ -182,19 +273,42 @@ static enum leg_next home(struct leg *l)
 	if (l->x.notes)
 		take_notes(l);
 	if (l->x.fault.kind != FAULT_NONE)
-		return trouble(l);
-	return l->x.done_bytes < l->x.len_bytes ? came_short(l) : leg_done(l);
+		return came_with_fault(l);
+	return l->x.done_bytes < l->x.len_bytes ? came_short(l) : part_done(l);
+}
+
+/* The next part: up to where zeros begin or end. False: it is left out. */
+static bool aim_at_part(struct leg *l, const struct hole_rule *rule)
+{
+	bool is_hole;
+
+	l->x.len_bytes = holes_next(l->x.buf, l->x.len_bytes, l->x.offset_bytes, rule->grain_bytes,
+		rule->max_bytes, &is_hole);
+	if (!is_hole || l->plain)
+		return true;
+	l->x.op = XFER_TRIM;
+	l->x.done_bytes = l->x.len_bytes;
+	return rule->mode == HOLES_TRIM;
+}
+
+static void aim(struct leg *l)
+{
+	struct slot *s = l->slot;
+	uint8_t *data = l->buf ? l->buf : s->memory;
+
+	l->x.op = s->recipe->writes & side_bit(l->side) ? XFER_WRITE : XFER_READ;
+	l->x.len_bytes = s->chunk.len_bytes - l->from_bytes;
+	l->x.offset_bytes = place_of(l) + l->from_bytes;
+	l->x.buf = data + l->from_bytes;
 }
 
 enum leg_next leg_send(struct leg *l)
 {
-	struct slot *s = l->slot;
-	const struct recipe *r = s->recipe;
+	const struct hole_rule *rule = &l->slot->recipe->holes[l->side];
 
-	l->x.op = r->writes & side_bit(l->side) ? XFER_WRITE : XFER_READ;
-	l->x.len_bytes = s->chunk.len_bytes;
-	l->x.offset_bytes = (l->side ? r->out_bytes : r->in_bytes) + s->chunk.at_bytes;
-	l->x.buf = l->buf;
+	aim(l);
+	if (rule->mode != HOLES_NONE && !aim_at_part(l, rule))
+		return part_done(l);
 	l->tries++;
 	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
 		return LEG_FLYING;

@@ -15,6 +15,13 @@
 #include "sides.h"
 
 #define PHASES_MAX 3
+#define NO_SIDE	   SIDES_MAX
+
+/* How a side's zeros are kept from being written: holes_next()'s figures. */
+struct hole_rule {
+	enum hole_mode mode;
+	uint32_t grain_bytes, max_bytes;
+};
 
 /* What all slots of a run have in common. */
 struct recipe {
@@ -27,8 +34,10 @@ struct recipe {
 	uint32_t out_block_bytes;     /* writes are whole multiples of this, */
 	bool pad;		      /* a tail filled up with zeros; else slot->tail_bytes */
 	bool copy_across;	      /* between the buffers of sides 0 and 1 */
-	uint32_t compare_bytes;	      /* blocks in which differences are counted */
-	bool must_end;		      /* whether the source has more than the span is to be told */
+	unsigned mapped;	      /* the side in whose file the data lie; NO_SIDE: none */
+	struct hole_rule holes[SIDES_MAX];
+	uint32_t compare_bytes; /* blocks in which differences are counted */
+	bool must_end;		/* whether the source has more than the span is to be told */
 	struct feed *feed;
 	struct digest *digest; /* of what is read from the source; NULL: none */
 	struct policy policy;
@@ -50,10 +59,13 @@ enum leg_next {
 
 struct leg {
 	struct slot *slot;
-	struct lane *lane; /* NULL: the side moves nothing */
-	void *buf;
+	struct lane *lane;   /* NULL: the side moves nothing */
+	void *buf;	     /* NULL: slot->memory */
 	struct tally *tally; /* the worker's */
 	unsigned side, tries;
+	uint32_t from_bytes; /* of the chunk, what is to be sent next: a leg may have several parts
+			      */
+	bool plain;	     /* a trim was not granted: the zeros are written */
 	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
 			 */
 	bool is_home;	/* it is, and leg_land() need not reap it */
@@ -70,6 +82,8 @@ struct slot {
 	unsigned pending;    /* legs that were sent, or are to be sent, and are not home */
 	side_set_t lost;     /* whose leg was given up, in this chunk */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
+	void *memory;	     /* recipe->mapped: where the chunk lies */
+	bool cut; /* the file that it lies in has it no more: that side's leg tells of what */
 };
 
 /* Takes the chunk; follow with slot_next(). */
@@ -77,7 +91,7 @@ void slot_begin(struct slot *s, const struct chunk *c);
 
 /*
  * When nothing is pending: the legs that are to be sent now, which are pending from here on.
- * 0: the chunk is through, or given up (the source's bit is in slot->lost).
+ * 0: the chunk is through, or given up (the source's bit is in slot->lost, or slot->cut).
  */
 side_set_t slot_next(struct slot *s);
 

@@ -194,6 +194,8 @@ static void drive(struct worker *w, struct slot *s)
 		}
 		if (s->tail_bytes)
 			w->tail_bytes = s->tail_bytes;
+		if (s->cut)
+			give_up(w, &s->leg[w->recipe->mapped]);
 		if (s->lost & side_bit(0))
 			w->broken = w->in_order;
 		if (!next_chunk(w, s))

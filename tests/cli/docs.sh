@@ -50,7 +50,8 @@ complete_line()
 
 same "the completion's operands" "$help_operands" "$(complete_line '')"
 same "the completion's options" "${help_options//-?, }" "$(complete_line '-')"
-same "the completion's flags" "$help_flags" "$(complete_line 'iflag=')"
+same "the completion's flags of iflag=" "$(grep -vxE 'sparse|trim|unmap' <<<"$help_flags")" \
+	"$(complete_line 'iflag=')"
 same "the completion's flags of oflag=" "$(grep -vxE '00|ff|random' <<<"$help_flags")" \
 	"$(complete_line 'oflag=')"
 # the values of rows such as io=sg_io|rw

@@ -263,8 +263,8 @@ static void methods_come_from_xfer_flags_and_dio(void **state)
 
 		if (o.in.method != cases[i].in || o.out.method != cases[i].out)
 			fail_msg("%s: %d, %d", cases[i].line, (int)o.in.method, (int)o.out.method);
-		assert_int_equal((o.in.flags | o.out.flags | END_DIRECT),
-			END_DIRECT | (o.out.flags & END_FUA));
+		assert_int_equal((o.in.flags | o.out.flags | END_DIRECT | END_MMAP),
+			END_DIRECT | END_MMAP | (o.out.flags & END_FUA));
 	}
 }
 
@@ -539,8 +539,7 @@ static void what_is_not_there_yet_is_refused_with_its_name(void **state)
 	expect_refusal("if=a coe=4", EXIT_SYNTAX, "must be");
 	expect_refusal("if=a iflag=coe", EXIT_SYNTAX, "continuing past errors is not there yet");
 	expect_refusal("if=a conv=noerror,sync", EXIT_SYNTAX, "noerror: continuing past errors");
-	expect_refusal("if=a conv=sparse", EXIT_SYNTAX, "sparse output is not there yet");
-	expect_refusal("if=a oflag=trim", EXIT_SYNTAX, "not there yet");
+	expect_refusal("if=a iflag=trim", EXIT_SYNTAX, "trim is for oflag= only");
 	expect_refusal("if=a iflag=fua,,dpo", EXIT_SYNTAX, "empty word");
 	expect_refusal("if=a iflag=,", EXIT_SYNTAX, "empty word");
 	expect_refusal("if=a oflag=00", EXIT_SYNTAX, "00 is for iflag= only");
