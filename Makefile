@@ -90,12 +90,19 @@ FORCE:
 
 # --- tests ---
 
-# The system calls of the sg lanes go through the scripted driver where a test provides one.
-WRAP := -Wl,--wrap=open,--wrap=ioctl,--wrap=mmap,--wrap=read,--wrap=write
+# Functions of the C library that a test has its own of: the scripted driver, and failures.
+WRAP_scripted_sg := open ioctl mmap read write
+WRAP_ranges      := malloc realloc
+WRAP_replace     := open openat fstatat fchown fchmod read write fsync close linkat renameat unlinkat
 
-$(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(TEST_LIB) $(LIB)
+# Of an archive a test takes only what it uses.
+$(BUILD)/libtests.a: $(TEST_LIB)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/libtests.a $(LIB)
 	@echo LD $@
-	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(findstring scripted,$*),$(WRAP)) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_LDFLAGS) $(WRAP_$*:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) -lcmocka
 
 $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
 	@echo LD $@
