@@ -71,7 +71,8 @@ comparing() {
 }
 
 is_verifying() {
-	grep -q '^verify: ' /tmp/err
+	mapfile -t err </tmp/err
+	says '^verify: '
 }
 
 after_and_drive() {
@@ -88,7 +89,7 @@ after_and_drive() {
 		fill "$disk_b" "$pattern"
 		sd_set ndelay 2000000
 		start "if=$a" "of=$b" "verify=$how" bpt=8 qd=2
-		wait_for is_verifying
+		WAIT_S=60 wait_for is_verifying
 		damage "$LBA"
 		complete
 		wait_for sd_set ndelay 20000
@@ -104,6 +105,76 @@ after_and_drive() {
 	run "if=$a" of=/tmp/image verify=after bs=1M
 	expect_status 0
 	expect_line 'records compared'
+}
+
+# --- larger blocks, other ends ---
+
+# What the copies of this part have in common, and how long its commands take: so that there is time
+# to change what was written.
+part=(skip=3 seek=5 count=160 bpt=2 qd=2)
+readonly SLOW_NS=20000000
+
+# changed_meanwhile OUT NODE TEXT WORD...: a block that was written becomes another, by way of NODE,
+# before it is verified.
+changed_meanwhile() {
+	local node=$2 text=$3 flags=(conv=notrunc)
+
+	[[ ! -b $node ]] || flags+=(oflag=direct)
+	begin "what was changed is found (${*:4} of=$1)"
+	sd_set ndelay $SLOW_NS
+	start "if=$a" "of=$1" bs=4096 "${part[@]}" "${@:4}"
+	WAIT_S=60 wait_for is_verifying
+	dd "if=$zeros" "of=$node" bs=4096 seek=163 count=1 "${flags[@]}" status=none
+	complete
+	wait_for sd_set ndelay 20000
+	expect_status 14
+	expect_line "$text"
+}
+
+# verified_well WORDS OUT WORD...
+verified_well() {
+	begin "a part that was copied well is $1 (${*:3} of=$2)"
+	run "if=$a" "of=$2" bs=4096 "${part[@]}" "${@:3}"
+	expect_status 0
+	expect_line "^160\\+0 records $1\$"
+}
+
+larger_blocks() {
+	zeros=/tmp/zeros
+	truncate -s 4096 "$zeros"
+	must sd_load add_host=2 per_host_store=1 dev_size_mb=1 sector_size=4096 ndelay=20000
+	two_units
+	head -c 1M "$source_data" >/tmp/part
+	must fill "$disk_a" /tmp/part
+
+	verified_well compared "$b" verify=after
+	verified_well verified "$b" verify=drive
+	verified_well compared "$disk_b" verify=after
+	verified_well verified "$disk_b" verify=drive oflag=sgio
+	changed_meanwhile "$b" "$disk_b" \
+		"^sgmmcp: $b: miscompare at LBA 163, .*found 0x00; 1 block of 4096 bytes" verify=after
+	changed_meanwhile "$b" "$disk_b" "^sgmmcp: $b: VERIFY\(10\) at LBA 163, 2 blocks: miscompare" \
+		verify=drive
+	changed_meanwhile /tmp/image /tmp/image "^sgmmcp: /tmp/image: miscompare at LBA 163, " verify=after
+
+	begin 'a block node has no VERIFY of its own'
+	run "if=$a" "of=$disk_b" verify=drive
+	expect_status 31
+	expect_one_line 'has no VERIFY command'
+}
+
+lengths() {
+	begin 'a file that goes on is not equal, unless that does not matter'
+	head -c 100000 "$source_data" >/tmp/short
+	head -c 100001 "$source_data" >/tmp/long
+	run -x if=/tmp/short of=/tmp/long
+	expect_status 14
+	expect_one_complaint 'longer by 1 byte'
+	run -x if=/tmp/short of=/tmp/long conv=notrunc
+	expect_status 0
+	run -x if=/tmp/long of=/tmp/short
+	expect_status 22
+	expect_one_line 'is too small'
 }
 
 # Which commands the destination had, as the kernel saw them.
@@ -135,6 +206,8 @@ must fill "$disk_a" "$source_data"
 if is_uml; then
 	after_and_drive
 	comparing
+	lengths
+	larger_blocks
 else
 	drive_sends_no_read
 fi
