@@ -435,15 +435,16 @@ static int run(struct run *r)
 
 	if (exit_status)
 		return exit_status;
+	if (!r->o->dry_run)
+		exit_status = begin_ends(r);
+	if (!exit_status && !r->o->dry_run && r->o->verify == VERIFY_EACH)
+		exit_status = add_read_back(r);
+	if (exit_status)
+		return exit_status;
 	if (r->o->verbose || r->o->dry_run)
 		plan_print(&r->plan, &r->sides, &r->span);
 	if (r->o->dry_run)
 		return 0;
-	exit_status = begin_ends(r);
-	if (!exit_status && r->o->verify == VERIFY_EACH)
-		exit_status = add_read_back(r);
-	if (exit_status)
-		return exit_status;
 	tell_seed(r->o);
 	return carry_out(r);
 }

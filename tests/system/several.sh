@@ -33,6 +33,7 @@ all_kinds() {
 			run "if=$a" "of=$b" "of=$disk_c" "of=$file" "io=$io" "qd=$qd" bpt=100 -v
 			expect_status 0
 			expect_records_out "$BLOCKS"
+			[[ $io != rw ]] || expect_line '^plan: .* write\(\) and read\(\)'
 			expect_equal "$disk_b" "$source_data"
 			expect_equal "$disk_c" "$source_data"
 			expect 'the file differs' cmp -s "$source_data" "$file"
@@ -122,6 +123,9 @@ failures() {
 	sd_set wp 1
 	complete
 	sd_set wp 0
+	for disk in "$b" "$c" "$d"; do
+		rescan "$disk"
+	done
 	sd_set ndelay 20000
 	expect_status 7
 	expect_line "$b: was dropped after "
