@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
 # guest: uml -t 900 -m 256M -o "add_host=4 per_host_store=1 dev_size_mb=8 ndelay=20000"
-# guest: asan qemu -k 6.12 -s 2 -o "add_host=4 per_host_store=1 dev_size_mb=8 ndelay=20000"
+# guest: full asan qemu -k 6.12 -s 2 -o "add_host=4 per_host_store=1 dev_size_mb=8 ndelay=20000"
 #
 # One source to several destinations: all get the same; one that fails is dropped and named, the
 # others are complete. And verify=each, which reads back as many.
