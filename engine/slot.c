@@ -257,8 +257,10 @@ static bool is_for_want_of_memory(const struct leg *l)
 
 static COLD enum leg_next came_with_fault(struct leg *l)
 {
-	if (xfer_is_unsupported(&l->x)) {
+	if (xfer_is_unsupported(&l->x)) { /* the write that follows has had no try yet */
 		l->plain = true;
+		l->tries = 0;
+		l->delay_ns = 0;
 		return LEG_AGAIN;
 	}
 	if (!is_for_want_of_memory(l))

@@ -82,7 +82,7 @@ static uint64_t end_block(const struct sim_end *e, const struct xfer *x)
 static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const struct sim_end *e,
 	uint64_t nth, unsigned try_number)
 {
-	if (r->kind == FAULT_UNMAPPABLE && l->method != METHOD_DIO)
+	if (r->kind == FAULT_UNMAPPABLE && (l->method != METHOD_DIO || l->sent.op == XFER_TRIM))
 		return false;
 	if (r->end_blk &&
 		(end_block(e, &l->sent) <= r->first_blk || first_block(e, &l->sent) >= r->end_blk))
@@ -292,8 +292,8 @@ static void finish(struct sim_lane *l, struct sim_end *e)
 
 	if (l->effect_pending)
 		take_effect(l, e);
-	if (!(l->notes & XFER_FELL_BACK) && l->method == METHOD_DIO && e->spec->not_direct_nth &&
-		e->counts.submitted % e->spec->not_direct_nth == 0)
+	if (!(l->notes & XFER_FELL_BACK) && l->method == METHOD_DIO && x->op != XFER_TRIM &&
+		e->spec->not_direct_nth && e->counts.submitted % e->spec->not_direct_nth == 0)
 		l->notes |= XFER_NOT_DIRECT;
 	count_outcome(l, e);
 	fill_fault(l, e, x);
@@ -372,8 +372,10 @@ static enum xfer_state stream_submit(
 /* Nobody knows what is there then; some of it may be zeros. */
 static enum xfer_state trim_unsupported(struct sim_lane *l, struct sim_end *e, struct xfer *x)
 {
+	uint32_t block = e->spec->block_bytes;
+
 	e->counts.unsupported++;
-	memset(e->data + x->offset_bytes, 0, rng_below(&l->rng, x->len_bytes + 1));
+	memset(e->data + x->offset_bytes, 0, block * rng_below(&l->rng, x->len_bytes / block + 1));
 	leave(e, x);
 	x->notes = 0;
 	return xfer_unsupported(x);

@@ -71,7 +71,7 @@ struct sim_spec {
 	unsigned rots;		  /* so many; 0: none */
 	unsigned memories;	  /* END_MAPPED: no memory() after so many; 0: always */
 	int end_status;		  /* end() fails with it */
-	unsigned not_direct_nth; /* each nth transfer of direct IO is copied after all; 0: none */
+	unsigned not_direct_nth;  /* each nth transfer of direct IO is copied after all; 0: none */
 	const struct sim_rule *rules;
 	unsigned nrules;
 	struct fault flush_fault;
@@ -89,8 +89,9 @@ struct sim_counts {
 	_Atomic uint64_t last_offset;
 	_Atomic uint64_t position; /* sequential: the byte that is next */
 	_Atomic uint64_t looks;	   /* reads of one byte, which no other figure counts */
-	_Atomic uint64_t trims, trimmed_bytes, unsupported; /* these are in no other figure but
-							     * submitted, and good_bytes if granted */
+	_Atomic uint64_t trims, trimmed_bytes,
+		unsupported;	  /* these are in no other figure but
+				   * submitted, and good_bytes if granted */
 	uint64_t ends, end_bytes; /* calls of end(), and what the last one said */
 };
 

@@ -129,8 +129,7 @@ static void a_chunk_of_whole_grains_is_cut_as_the_end_is(void **state)
 		world_make(&w, seed);
 		w.start -= w.start % w.grain;
 		for (uint32_t from = 0; from < w.len; from += len) {
-			len = (uint32_t)min_u64(
-				rng_between(&w.rng, 1, 4) * w.grain, w.len - from);
+			len = (uint32_t)min_u64(rng_between(&w.rng, 1, 4) * w.grain, w.len - from);
 			cut_chunk(&w, from, len);
 		}
 		check_chunk(&w, 0, w.len);
