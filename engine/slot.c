@@ -251,8 +251,7 @@ static COLD enum leg_next came_short(struct leg *l)
 /* EFAULT does not tell whose fault it is. */
 static bool is_for_want_of_memory(const struct leg *l)
 {
-	return l->x.fault.kind == FAULT_OS && l->x.fault.err == EFAULT &&
-	       l->side != l->slot->recipe->mapped && was_cut(l->slot);
+	return l->x.fault.err == EFAULT && l->side != l->slot->recipe->mapped && was_cut(l->slot);
 }
 
 static COLD enum leg_next came_with_fault(struct leg *l)

@@ -43,7 +43,6 @@ struct sim_lane {
 	/* the transfer on the lane, as it was submitted, and what will become of it */
 	struct xfer *x, sent;
 	enum fault_kind kind;
-	int err;
 	bool deferred;
 	uint8_t asc;
 	unsigned notes;
@@ -95,7 +94,6 @@ static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const 
 static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigned try_number)
 {
 	l->kind = FAULT_NONE;
-	l->err = 0;
 	l->deferred = false;
 	l->asc = 0;
 	for (unsigned i = 0; i < e->spec->nrules && l->kind == FAULT_NONE; i++) {
@@ -104,7 +102,6 @@ static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigne
 		if (!rule_hits(r, l, e, nth, try_number))
 			continue;
 		l->kind = r->kind;
-		l->err = r->err;
 		l->deferred = r->deferred;
 		l->asc = r->asc;
 	}
@@ -274,7 +271,6 @@ static void fill_fault(const struct sim_lane *l, const struct sim_end *e, struct
 {
 	memset(&x->fault, 0, sizeof(x->fault));
 	x->fault.kind = l->kind;
-	x->fault.err = l->err;
 	x->fault.deferred = l->deferred;
 	x->notes = l->notes;
 	x->done_bytes = done_bytes(l, e);
@@ -445,6 +441,23 @@ static enum xfer_state cut_submit(const struct sim_end *e, struct xfer *x)
 	return XFER_DONE;
 }
 
+/* Its memory lies in a file that has it no more. */
+static bool memory_is_gone(const struct sim_end *e, const struct xfer *x)
+{
+	const struct sim_end *file = (const struct sim_end *)e->spec->out_of;
+
+	return file &&
+	       sim_was_cut(&file->ep, (uint64_t)((uint8_t *)x->buf - file->data), x->len_bytes);
+}
+
+static enum xfer_state gone_submit(struct xfer *x)
+{
+	fault_from_errno(&x->fault, EFAULT);
+	x->notes = 0;
+	x->done_bytes = 0;
+	return XFER_DONE;
+}
+
 /* --- anywhere --- */
 
 static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
@@ -466,6 +479,8 @@ static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
 		return trim_submit(l, e, x, nth);
 	if (is_mapped(e) && sim_was_cut(lane->ep, x->offset_bytes, x->len_bytes))
 		return cut_submit(e, x);
+	if (memory_is_gone(e, x))
+		return gone_submit(x);
 	occupy(e, x);
 	note_flight(e);
 	l->x = x;

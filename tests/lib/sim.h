@@ -33,7 +33,6 @@
  */
 struct sim_rule {
 	enum fault_kind kind;
-	int err; /* of FAULT_OS */
 	bool deferred;
 	uint8_t asc;		     /* of a unit attention's sense; 0: no sense */
 	uint64_t first_blk, end_blk; /* hits transfers that touch these; both 0: any */
@@ -67,6 +66,7 @@ struct sim_spec {
 	unsigned trims_granted;	  /* those after the first so many are unsupported; 0: none is */
 	bool zeros_too;		  /* stretches of its contents are zeros */
 	struct endpoint *same_as; /* a sim of the same blocks, which is closed later */
+	struct endpoint *out_of;  /* one that is END_MAPPED: EFAULT for its memory that was cut */
 	uint64_t rots_at;	  /* bytes that are read as others than were stored: from here */
 	unsigned rots;		  /* so many; 0: none */
 	unsigned memories;	  /* END_MAPPED: no memory() after so many; 0: always */
