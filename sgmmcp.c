@@ -435,15 +435,16 @@ static int run(struct run *r)
 
 	if (exit_status)
 		return exit_status;
+	if (!r->o->dry_run)
+		exit_status = begin_ends(r);
+	if (!exit_status && !r->o->dry_run && r->o->verify == VERIFY_EACH)
+		exit_status = add_read_back(r);
+	if (exit_status)
+		return exit_status;
 	if (r->o->verbose || r->o->dry_run)
 		plan_print(&r->plan, &r->sides, &r->span);
 	if (r->o->dry_run)
 		return 0;
-	exit_status = begin_ends(r);
-	if (!exit_status && r->o->verify == VERIFY_EACH)
-		exit_status = add_read_back(r);
-	if (exit_status)
-		return exit_status;
 	tell_seed(r->o);
 	return carry_out(r);
 }
@@ -503,6 +504,67 @@ static int verify_after(const struct run *copied, int *signal_number)
 	return exit_status;
 }
 
+static unsigned out_of_side(const struct run *r, unsigned side)
+{
+	unsigned i = 0;
+
+	while (r->ends.out[i].ep != r->sides.end[side])
+		i++;
+	return i;
+}
+
+static uint32_t block_of(const struct endpoint *ep)
+{
+	return ep->facts.block_bytes ? ep->facts.block_bytes : 1;
+}
+
+/* From where the chunk that differs begins, in the blocks of each end. */
+static struct options from_there(const struct run *r, unsigned side)
+{
+	const struct side_result *result = &r->result.side[side];
+	uint64_t at = result->failure.offset_bytes - r->span.out_bytes;
+	struct options o = to_read_back(r->o);
+
+	o.out_path[0] = r->o->out_path[out_of_side(r, side)];
+	o.nouts = 1;
+	o.ibs_bytes = block_of(r->ends.in.ep);
+	o.obs_bytes = block_of(r->sides.end[side]);
+	if (o.generated) /* goes by the place in the destination */
+		o.in.offset_blk = (r->span.in_bytes - r->span.out_bytes) / o.ibs_bytes;
+	else
+		o.in.offset_blk = (r->span.in_bytes + at) / o.ibs_bytes;
+	o.out.offset_blk = (r->span.out_bytes + at) / o.obs_bytes;
+	o.count = (r->span.len_bytes - at) / o.ibs_bytes;
+	o.bpt_blk = 0;
+	o.status = STATUS_NONE;
+	o.quiet = true;
+	o.progress = false;
+	o.verbose = 0;
+	return o;
+}
+
+/*
+ * The drive says that a chunk differs, not where: that takes reading back, from the first such
+ * chunk on. It is said by that run.
+ */
+static void locate_miscompares(const struct run *r)
+{
+	for (unsigned side = 1; side < r->sides.n; side++) {
+		const struct side_result *result = &r->result.side[side];
+		struct options o;
+		struct run located;
+
+		if (!result->failed || result->failure.fault.kind != FAULT_MISCOMPARE)
+			continue;
+		o = from_there(r, side);
+		run_init(&located, &o);
+		if (run(&located) == 0)
+			diag(r->sides.end[side]->name, "reads back as it should be: what the drive "
+						       "compared, or its verdict, was wrong");
+		run_close(&located);
+	}
+}
+
 static void drop_failed_sides(struct sides *s, const struct copy_result *copied)
 {
 	unsigned kept = 1;
@@ -527,6 +589,8 @@ static int verify_drive(struct run *r, int *signal_number)
 	exit_status = make_plan(r);
 	if (!exit_status)
 		exit_status = carry_out(r);
+	if (r->result.signal == 0)
+		locate_miscompares(r);
 	*signal_number = r->result.signal;
 	r->result = written;
 	return exit_status;

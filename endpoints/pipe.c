@@ -73,7 +73,10 @@ static ssize_t move_some(const struct pipe_end *e, uint8_t *mem, size_t len)
 	return e->ep.role == END_DEST ? write(e->fd, mem, piece) : read(e->fd, mem, piece);
 }
 
-/* Bytes moved, fewer than len only at the end of the stream, in a hurry, or with *err set. */
+/*
+ * Bytes moved, fewer than len only at the end of the stream, in a hurry, or with *err set. What was
+ * moved in part has emptied or filled the pipe: to try again at once would be a call for nothing.
+ */
 static size_t move_all(const struct pipe_end *e, uint8_t *mem, size_t len, int *err)
 {
 	bool wait = e->blocks;
@@ -88,7 +91,7 @@ static size_t move_all(const struct pipe_end *e, uint8_t *mem, size_t len, int *
 			break;
 		}
 		nmoved = move_some(e, mem + done, len - done);
-		wait = e->blocks || (nmoved < 0 && errno == EAGAIN);
+		wait = e->blocks || nmoved > 0 || (nmoved < 0 && errno == EAGAIN);
 		if (nmoved > 0) {
 			done += (size_t)nmoved;
 		} else if (nmoved == 0) {

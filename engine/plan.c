@@ -147,6 +147,14 @@ static bool may_rw(const struct endpoint *ep)
 	return ep->facts.cls != END_DEVICE || ep->facts.can_rw;
 }
 
+static bool all_may_rw(const struct sides *sides)
+{
+	for (unsigned side = 0; side < sides->n; side++)
+		if (!may_rw(sides->end[side]))
+			return false;
+	return true;
+}
+
 static unsigned is_buffered(const struct endpoint *ep)
 {
 	return ep->facts.cls == END_BUFFERED;
@@ -280,10 +288,12 @@ static unsigned rows_beside(const struct plan_row *lead, const struct plan_reque
 	return copies;
 }
 
-static int choose_shared_rows(const struct plan_request *rq, const struct sides *sides,
-	struct plan *p, unsigned *copies, char why[PLAN_WHY_ROOM])
+/* The cheapest ways; UINT_MAX: there are none. */
+static unsigned shared_rows(
+	const struct plan_request *rq, const struct sides *sides, struct plan *p)
 {
-	*copies = UINT_MAX;
+	unsigned copies = UINT_MAX;
+
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct plan_row *row[SIDES_MAX] = { NULL };
 		unsigned n;
@@ -291,11 +301,29 @@ static int choose_shared_rows(const struct plan_request *rq, const struct sides 
 		if (!row_shares(&rows[i]) || !row_fits(&rows[i], rq, sides->end[0], sides->end[1]))
 			continue;
 		n = rows_beside(&rows[i], rq, sides, row);
-		if (n < *copies) {
+		if (n < copies) {
 			memcpy(p->row, row, sizeof(p->row));
-			*copies = n;
+			copies = n;
 		}
 	}
+	return copies;
+}
+
+/*
+ * SG_IO, all that a block node takes, blocks: a chunk would go to one destination after the other.
+ * That costs more than the driver's copy, so write() and read() come first where they can be had.
+ */
+static int choose_shared_rows(const struct plan_request *rq, const struct sides *sides,
+	struct plan *p, unsigned *copies, char why[PLAN_WHY_ROOM])
+{
+	struct plan_request by_rw = *rq;
+
+	*copies = UINT_MAX;
+	by_rw.io = IO_RW;
+	if (rq->io == IO_AUTO && sides_dests(sides) > 1 && all_may_rw(sides))
+		*copies = shared_rows(&by_rw, sides, p);
+	if (*copies == UINT_MAX)
+		*copies = shared_rows(rq, sides, p);
 	if (*copies < UINT_MAX)
 		return 0;
 	snprintf(why, PLAN_WHY_ROOM,

@@ -165,6 +165,11 @@ static int all_there_is(const struct refusal *r, uint64_t in_room, uint64_t out_
 		return refuse(r, EXIT_CONTRADICT, NULL, "neither end has an end (give count=)");
 	if (padded(s, s->len_bytes) <= out_room)
 		return 0;
+	if (out->role == END_SOURCE)
+		return refuse(r, EXIT_MISCOMPARE, out,
+			"is shorter: %llu bytes to compare, it has %llu (give count= to compare a "
+			"part)",
+			(unsigned long long)s->len_bytes, (unsigned long long)out_room);
 	return refuse(r, EXIT_LBA_RANGE, out,
 		"is too small: %llu bytes to copy, room for %llu (give count= to "
 		"copy a part)",

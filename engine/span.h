@@ -37,7 +37,8 @@ struct span {
  * same blocks: the largest that one of them has.
  *
  * 0; or the exit status, *who the end that is wrong (NULL: the request itself) and why in words:
- * EXIT_CONTRADICT where lengths do not fit together, EXIT_LBA_RANGE past the end of an end.
+ * EXIT_CONTRADICT where lengths do not fit together, EXIT_LBA_RANGE past the end of an end,
+ * EXIT_MISCOMPARE where all of the source is to be compared with less.
  */
 int span_resolve(const struct span_request *rq, const struct sides *sides, struct span *s,
 	const struct endpoint **who, char why[SPAN_WHY_ROOM]) MUST_CHECK;

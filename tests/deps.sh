@@ -52,7 +52,7 @@ packages_of() {
 		;;
 	bench)
 		packages_of qemu
-		echo ddpt fio gddrescue
+		echo ddpt e2fsprogs fio gddrescue libnbd-bin openssl
 		;;
 	coverage)
 		packages_of unit

@@ -140,7 +140,7 @@ check_program() {
 
 check_programs() {
 	check_program "$program" || return
-	check_program "$helpers/again" || return
+	check_program "$helpers/again" && check_program "$helpers/scribble" || return
 	[[ $listed != *$'\t'asan\ * ]] || check_program "$program_asan"
 }
 

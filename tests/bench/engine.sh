@@ -6,11 +6,13 @@
 # transfer and a latency. Sourced by guest.sh,
 # which sets part and guest.
 #
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2034 # of or for the scripts that go with it
 
 allow_dio=/sys/module/sg/parameters/allow_dio
 failures=0
 scratch=/tmp/bench
+screened=2      # the first round, for choosing, is of one in so many transfers
+before_run=:    # what is done before each run
 groups=() tools=() allows=() settings=() # one of each a candidate
 declare -A best                          # of a group: its candidate
 
@@ -116,6 +118,7 @@ build() {
 	local disks=("if=$source_disk" "of=$dest_disk")
 
 	case $1 in
+	line) command=() ;;
 	sgmmcp) command=("$SGMMCP" "${ends[@]}" "${length[@]}") ;;
 	sgmmcp-write) command=("$SGMMCP" iflag=00 "of=$dest" "${length[@]}") ;;
 	sgmmcp-read) command=("$SGMMCP" "if=$source_sg" of=. "${length[@]}") ;;
@@ -135,18 +138,18 @@ to_us() {
 	REPLY=$((${1%.*} * 1000000 + 10#${fraction:0:6}))
 }
 
-# seconds_told: sets REPLY to what the tool says in its report that the transfer took. dd may say
-# 9.6e-05.
+# seconds_told: sets REPLY to what the tool says in its report that the transfer took; of several
+# tools in a row the one that ends last. dd may say 9.6e-05.
 seconds_told() {
-	local told='time to (transfer|read) data:? *(was )?([0-9.]+) secs|copied, ([0-9.e-]+) s'
+	local told='.*(time to (transfer|read) data:? *(was )?([0-9.]+) secs|copied, ([0-9.e-]+) s)'
 
-	[[ $report =~ $told ]] && printf -v REPLY '%.6f' "${BASH_REMATCH[3]}${BASH_REMATCH[4]}" &&
+	[[ $report =~ $told ]] && printf -v REPLY '%.6f' "${BASH_REMATCH[4]}${BASH_REMATCH[5]}" &&
 		[[ $REPLY != 0.000000 ]]
 }
 
-# measured COMMAND...: runs it; sets status, cpu_us, rss_kib, report.
+# measured COMMAND...: runs it; sets status, cpu_us, rss_kib, wall_us, report.
 measured() {
-	read -r status cpu_us rss_kib \
+	read -r status cpu_us rss_kib wall_us \
 		< <("$SGMMCP_BENCH/measure" "$scratch/report" "$patience_s" "$@")
 	report=$(<"$scratch/report")
 }
@@ -158,8 +161,9 @@ run() {
 	read -ra arguments <<<"${settings[$1]}"
 	allow "${allows[$1]}"
 	build "${tools[$1]}" "${arguments[@]}"
+	"$before_run"
 	measured "${command[@]}"
-	if ((status != 0)) || ! seconds_told; then
+	if ((status != 0)) || ! { seconds_told || seconds_by_clock "${command[0]}"; }; then
 		inside_say "${command[*]}: exit status $status: ${report//$'\n'/ }"
 		return 1
 	fi
@@ -173,12 +177,12 @@ note() {
 		"${settings[$1]:-(default)}" "$2" "$seconds" "$((count * 512))" "$cpu_us" "$rss_kib"
 }
 
-# screen: runs every candidate once, for half as long, and finds the best of each group.
+# screen: runs every candidate once, for a part as long, and finds the best of each group.
 screen() {
-	local i group time_us half=$((count / bpt / 2)) count
+	local i group time_us chunks=$((count / bpt / screened)) count
 	local -A least_us=()
 
-	count=$((half * bpt))
+	count=$((chunks * bpt))
 	for i in "${!groups[@]}"; do
 		run "$i" || continue
 		note "$i" 0
@@ -210,7 +214,7 @@ measure_starts() {
 	local i count=$bpt
 
 	for i in "${order[@]}"; do
-		run "$i" && note "$i" start
+		[[ ${tools[i]} == line ]] || { run "$i" && note "$i" start; }
 	done
 }
 

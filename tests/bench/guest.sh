@@ -19,6 +19,8 @@ bench_dir=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$bench_dir/probes.sh"
 # shellcheck source=trace.sh
 . "$bench_dir/trace.sh"
+# shellcheck source=ends.sh
+. "$bench_dir/ends.sh"
 
 # The figures are wanted at these transfer sizes (KiB) and latencies (us).
 sizes=(4 64 512)
@@ -105,6 +107,16 @@ part_cost() {
 
 part_trace() {
 	use_sg_pair && fill_source && set_latency 50 && trace_plans
+}
+
+# Files, block nodes, pipes, hashes. Figures that repeat come from the counted guest, whose one CPU is
+# shared by both ends of a pipe; a hash is of the processor's own instructions, which take real time.
+part_ends() {
+	use_ends && over_files && over_blocks && over_pipes && over_destinations
+}
+
+part_streams() {
+	use_ends && over_hashes && over_pipes
 }
 
 part=$1 guest=$2

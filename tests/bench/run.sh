@@ -11,9 +11,11 @@ guest_dir=$bench_dir/../guest
 
 # Counted parts run in qemu that counts instructions: their figures do not depend on what else the
 # host does, so several run at a time. The others take real time and run alone.
-counted_parts=(copy read fake overlap cost trace)
-real_parts=(uml smp)
+counted_parts=(copy read fake overlap cost trace ends)
+real_parts=(uml smp streams)
 readonly DISKS='add_host=2 per_host_store=1 dev_size_mb=256 max_queue=192'
+readonly END_DISKS='add_host=4 per_host_store=1 dev_size_mb=64 max_queue=192'
+readonly STREAM_DISKS='add_host=2 per_host_store=1 dev_size_mb=128 max_queue=192'
 readonly GUEST_S=3600
 
 say() {
@@ -35,13 +37,16 @@ usage() {
 	  trace    whether the kernel copies data; kernels 6.1, 6.12 and user-mode-linux
 	  uml      user-mode-linux in real time, 64 KiB, 300 us
 	  smp      qemu in real time, two CPUs, virtio-scsi, 512 KiB
+	  ends     files, block nodes, pipes, several destinations; dd, sg_dd, nbdcopy, fio
+	  streams  user-mode-linux in real time: pipes, SHA-256 while copying
 	  sweep    depth by system calls, one round, no peers (only when named)
 
 	All but sweep when none is named. The copier's groups: sgmmcp without settings, and 'best' of
 	several; with ", dio" where allow_dio=1. Every tool is measured at the best of several settings.
 
 	  ROUNDS=N  rounds, of which the median is taken (5); before them comes one for the settings
-	  QUICK=1   only that one, with less data, without 50 us, trace and uml: not for the record
+	  QUICK=1   only that one, with less data, without 50 us, trace, uml
+	           and streams: not for the record
 	  JOBS=N    guests at a time where that does not change the figures (number of CPUs)
 
 	Exit status 0 when all was measured, whatever the figures; 1 when a tool failed or data differed.
@@ -123,6 +128,8 @@ measure() {
 	case $1 in
 	trace) trace_everywhere ;;
 	uml) in_real_time 64 uml uml "$guest_dir/uml" -m 1G -o "$DISKS" ;;
+	ends) boot ends qemu "$guest_dir/qemu" -i -W -m 2G -o "$END_DISKS delay=0" ;;
+	streams) SGMMCP_CLOCK=real boot streams uml "$guest_dir/uml" -m 2G -o "$STREAM_DISKS" ;;
 	smp) in_real_time 256 smp qemu "$guest_dir/qemu" -s 2 -d 256 -d 256 -o none ;;
 	*) count_in_qemu "$1" ;;
 	esac
@@ -186,7 +193,7 @@ case ${1:-} in
 '')
 	parts=("${counted_parts[@]}" "${real_parts[@]}")
 	if [[ -n ${QUICK:-} ]]; then
-		parts=(copy read fake overlap cost smp)
+		parts=(copy read fake overlap cost ends smp)
 	fi
 	;;
 esac

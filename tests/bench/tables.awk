@@ -30,7 +30,7 @@ function copy_targets(kib, us, by_sgm_dd, by_peers,    cell) {
 }
 
 function describe_targets(    default_) {
-	PEERS = "^(sgm_dd|sgp_dd|sg_dd|ddpt|dd)$"
+	PEERS = "^(sgm_dd|sgp_dd|sg_dd|ddpt|dd|nbdcopy|sha256sum|openssl)( |$)"
 	copy_targets(64, 300, 10, 1.45)
 	default_ = "copy, 64 KiB, 300 us: default"
 	target("copy", 64, 300, default_ " / sgm_dd", "^sgmmcp$", "^sgm_dd$", ">=", 6)
@@ -46,7 +46,48 @@ function describe_targets(    default_) {
 		"^sgmmcp two copies$", ">=", 1)
 	target("uml", 64, 300, "uml, 64 KiB, 300 us: qd=8 / sgm_dd", "^sgmmcp qd=8", "^sgm_dd$", ">=", 3.5)
 	target("uml", 64, 300, "uml, 64 KiB, 300 us: qd=8 / sgp_dd", "^sgmmcp qd=8", "^sgp_dd$", ">=", 1.8)
+	describe_end_targets()
 	target("smp", 512, "-", "two CPUs, virtio, 512 KiB: best / sgm_dd", "^sgmmcp", "^sgm_dd$", ">=", 4)
+}
+
+# end_target PART MICROSECONDS OURS THEIRS OP VALUE: where each tool has the transfer size it likes.
+function end_target(part, us, ours, theirs, op, value) {
+	target(part, "-", us, part (us == "-" ? "" : ", " us " us") ": " plain(ours) " / " plain(theirs), \
+		ours, theirs, op, value)
+}
+
+function plain(pattern) {
+	if (pattern == PEERS)
+		return "best peer"
+	gsub(/[\^$]/, "", pattern)
+	return pattern
+}
+
+function pipe_targets(prefix, us) {
+	end_target(prefix "pipe to sg", us, "^cat to sgmmcp$", "^dd after cat$", ">=", 1)
+	end_target(prefix "pipe to sg", us, "^sgmmcp to sgmmcp$", "^dd after dd$", ">=", 1)
+	end_target(prefix "sg to pipe", us, "^sgmmcp$", PEERS, ">=", 1)
+}
+
+function describe_end_targets(    i, us, depth, depths) {
+	for (i = split("0 300", us, " "); i > 0; i--) {
+		end_target("sg to file", us[i], "^sgmmcp", PEERS, ">=", 1)
+		pipe_targets("", us[i])
+		pipe_targets("uml, ", us[i])
+	}
+	end_target("sg to O_DIRECT file", 300, "^sgmmcp", PEERS, ">=", 1)
+	target("block to block", 64, 300, "block to block, 64 KiB, 300 us: qd=8 / dd", "^sgmmcp qd=8$", "^dd$", \
+		">=", 4)
+	target("block to block", 64, 300, "block to block, 300 us: best / nbdcopy's best", "^sgmmcp", \
+		"^nbdcopy$", ">=", 1)
+	target("block to null", 64, 300, "block to null, 64 KiB, 300 us: qd=8 / fio libaio", \
+		"^sgmmcp qd=8$", "^fio", ">=", 0.95)
+	target("block to null", 64, 300, "block to null, 300 us: best / nbdcopy's best", "^sgmmcp", \
+		"^nbdcopy$", ">=", 1)
+	for (i = split("1:4:default:1, rw:4, rw:default, rw", depth, ":"); i > 0; i--)
+		target("one to three", 64, 300, "time of three destinations / one, qd=" depth[i], \
+			"^sgmmcp to one, " depth[i] "$", "^sgmmcp to three, " depth[i] "$", "<=", 1.25)
+	end_target("uml, hash", 0, "^sgmmcp sha256$", "^sha256sum$", ">=", 1)
 }
 
 # --- input ---
@@ -139,7 +180,9 @@ function summarise(key) {
 	mid[key] = median(rate, key, n[key])
 	spread[key] = mid[key] ? (sorted[n[key]] - sorted[1]) / mid[key] * 100 : 0
 	cpu_per_gib[key] = ""
-	if (cpu[key, 1] != "" && (key in start_us) && bytes[key] > start_bytes[key])
+	if (cpu[key, 1] != "" && !(key in start_us))
+		cpu_per_gib[key] = median(cpu, key, n[key]) / 1e6 / bytes[key] * 1073741824
+	else if (cpu[key, 1] != "" && bytes[key] > start_bytes[key])
 		cpu_per_gib[key] = (median(cpu, key, n[key]) - start_us[key]) / 1e6 / \
 			(bytes[key] - start_bytes[key]) * 1073741824
 }
@@ -181,7 +224,7 @@ function times(value) {
 }
 
 function cell_title(c) {
-	return c_part[c] ", " c_kib[c] " KiB" (c_us[c] == "-" ? "" : ", " c_us[c] " us a command")
+	return c_part[c] (c_kib[c] == "-" ? "" : ", " c_kib[c] " KiB") (c_us[c] == "-" ? "" : ", " c_us[c] " us a command")
 }
 
 function print_cell(c,    cell, i, key, sgm_dd, peer) {
@@ -250,7 +293,7 @@ function json_run(c, i,    cell, key, sgm_dd, peer) {
 	return sprintf("{\"part\": %s, \"kib\": %s, \"latency_us\": %s, \"tool\": %s, \"settings\": %s, " \
 		"\"allow_dio\": %d, \"rounds\": %d, \"bytes\": %.0f, \"mb_per_s\": %.3f, \"spread_percent\": %.2f, " \
 		"\"ratio_to_sgm_dd\": %s, \"ratio_to_best_peer\": %s, \"cpu_s_per_gib\": %s, \"peak_rss_kib\": %s}",
-		quoted(c_part[c]), c_kib[c], number(c_us[c], "%s"), quoted(g_name[cell, i]), quoted(setting[key]),
+		quoted(c_part[c]), number(c_kib[c], "%s"), number(c_us[c], "%s"), quoted(g_name[cell, i]), quoted(setting[key]),
 		allowed[key], n[key], bytes[key], mid[key], spread[key], \
 		number(sgm_dd ? mid[key] / sgm_dd : "", "%.4f"), number(peer ? mid[key] / peer : "", "%.4f"), \
 		number(cpu_per_gib[key], "%.4f"), number(rss[key], "%d"))

@@ -295,6 +295,16 @@ static void past_2_to_the_63_bytes_is_refused_where_there_is_no_end(void **state
 		EXIT_LBA_RANGE, NULL, "2^63");
 }
 
+static void less_than_the_source_cannot_compare_equal(void **state)
+{
+	struct pair p = ends(1000, 512, 999, 512);
+
+	(void)state;
+	p.out.role = END_SOURCE;
+	expect_refusal(&p, &(struct span_request){ 0, 0, ALL, 0, 0, false }, EXIT_MISCOMPARE,
+		&p.out, "is shorter: 512000 bytes to compare, it has 511488");
+}
+
 /* --- several destinations --- */
 
 static int resolve_three(
@@ -371,6 +381,7 @@ int main(void)
 		cmocka_unit_test(products_that_wrap_around_are_refused),
 		cmocka_unit_test(sums_that_wrap_around_are_refused),
 		cmocka_unit_test(past_2_to_the_63_bytes_is_refused_where_there_is_no_end),
+		cmocka_unit_test(less_than_the_source_cannot_compare_equal),
 		cmocka_unit_test(the_largest_blocks_of_several_destinations_are_those_of_all),
 		cmocka_unit_test(the_smallest_of_several_destinations_is_the_one_too_small),
 		cmocka_unit_test(destinations_whose_blocks_do_not_fit_together_are_refused),
