@@ -621,19 +621,46 @@ static void all_write_out_of_the_sources_mapped_buffer(void **state)
 
 	(void)state;
 	to(&c, A_DEVICE, DEVICE | DIO);
-	to(&c, A_DEVICE, DEVICE | BLK);
+	to(&c, A_DEVICE, DEVICE | DIO);
 	to(&c, A_DIRECT_FILE, 0);
 	p = make_all(&c);
 	expect_buffer(p, BUFFER_IN, 0);
 	expect_side(p, 0, METHOD_MMAP, VIA_SG, true);
 	expect_side(p, 1, METHOD_DIO, VIA_SG, false);
-	expect_side(p, 2, METHOD_DIO, VIA_BLOCK, false);
+	expect_side(p, 2, METHOD_DIO, VIA_SG, false);
 	expect_side(p, 3, METHOD_INDIRECT, VIA_SG, false);
 	assert_true(p->side[0].must_pin);
 	assert_true(p->side[1].may_fall_back && p->side[2].may_fall_back);
 	assert_int_equal(p->user_buffers, 0);
-	assert_int_equal(p->side[0].io, IO_SG_IO); /* one goes through its block node */
-	assert_int_equal(p->workers, p->depth);
+	assert_int_equal(p->side[0].io, IO_RW);
+	assert_int_equal(p->workers, 1);
+}
+
+/* SG_IO blocks, and is all that a block node takes: one would be written after the other. */
+static void a_block_node_is_not_for_several_unless_sg_io_is_all_there_is(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DEVICE, DEVICE | BLK);
+	expect_buffer(make_all(&c), BUFFER_IN, 1);
+	expect_side(&c.plan, 1, METHOD_DIO, VIA_SG, false);
+	expect_side(&c.plan, 2, METHOD_INDIRECT, VIA_SG, false);
+	assert_int_equal(c.plan.side[0].io, IO_RW);
+	c.rq.io = IO_SG_IO;
+	expect_buffer(make_all(&c), BUFFER_IN, 0);
+	expect_side(&c.plan, 2, METHOD_DIO, VIA_BLOCK, false);
+	assert_int_equal(c.plan.workers, c.plan.depth);
+	c.rq.io = IO_AUTO;
+	c.in.facts.can_rw = false; /* not without permission to write to each node */
+	expect_buffer(make_all(&c), BUFFER_IN, 0);
+	expect_side(&c.plan, 2, METHOD_DIO, VIA_BLOCK, false);
+	assert_int_equal(c.plan.side[0].io, IO_SG_IO);
+	c.in.facts.can_rw = true; /* nor where there is no other way */
+	c.out[1].facts.can_indirect = c.out[1].facts.can_mmap = false;
+	expect_side(make_all(&c), 2, METHOD_DIO, VIA_BLOCK, false);
+	assert_int_equal(c.plan.side[0].io, IO_SG_IO);
 }
 
 /* By itself each would be mapped: one copy. Two mapped buffers cannot be one. */
@@ -1355,6 +1382,7 @@ int main(void)
 		cmocka_unit_test(there_are_no_more_slots_than_chunks),
 		cmocka_unit_test(memory_limits_the_depth),
 		cmocka_unit_test(all_write_out_of_the_sources_mapped_buffer),
+		cmocka_unit_test(a_block_node_is_not_for_several_unless_sg_io_is_all_there_is),
 		cmocka_unit_test(what_cannot_be_mapped_twice_is_copied_by_the_driver),
 		cmocka_unit_test(the_cheapest_for_all_of_them_is_taken),
 		cmocka_unit_test(the_source_is_copied_once_for_all),
