@@ -25,9 +25,9 @@ struct sim_end {
 	uint8_t *data;
 	/* one a block; data and busy are another's where spec->same_as */
 	_Atomic uint8_t *busy, *tries, *acks;
-	_Atomic uint64_t cut_at; /* END_MAPPED: the file ends here */
-	unsigned memories;
-	bool gave_up; /* a stream whose end was seen: it has no more */
+	_Atomic uint64_t cut_at;   /* END_MAPPED: the file ends here */
+	_Atomic unsigned memories; /* given out, where they are limited */
+	bool gave_up;		   /* a stream whose end was seen: it has no more */
 	struct sim_counts counts;
 	pthread_t opener;
 };
@@ -410,11 +410,10 @@ static void *sim_memory(struct lane *lane, uint64_t offset_bytes, uint32_t len_b
 
 	must(!l->flying && len_bytes > 0 && len_bytes <= l->spec.max_bytes);
 	must(offset_bytes + len_bytes <= contents_bytes(e));
-	if (e->spec->memories && e->memories == e->spec->memories) {
+	if (e->spec->memories && e->memories++ >= e->spec->memories) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	e->memories += e->spec->memories > 0;
 	l->memory = e->data + offset_bytes;
 	l->memory_at = offset_bytes;
 	return l->memory;

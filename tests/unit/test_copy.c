@@ -1274,6 +1274,48 @@ static void a_failed_read_back_of_the_last_one_stops_the_run(void **state)
 	assert_int_equal(in_bytes(s), 44 * BLOCK);
 }
 
+static void with_the_last_one_that_is_read_back_the_run_stops(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	one_command_at_a_time(s);
+	bad_block(s, 1, 41);
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(in_bytes(s), 44 * BLOCK);
+	assert_int_equal(bytes_of(s, 2), 40 * BLOCK);
+}
+
+static void interrupt_at_20(void *arg, uint64_t nth)
+{
+	struct scene *s = arg;
+
+	if (nth != 20)
+		return;
+	kill(getpid(), SIGINT);
+	while (!s->end[1]->hurry)
+		usleep(100);
+}
+
+/* A busy unit is not waited for then: the write was given up, and is no failure. */
+static void what_an_interrupt_kept_from_being_written_is_not_unequal(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	one_command_at_a_time(s);
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_BUSY, .after = 19 };
+	s->spec[1].on_submit = interrupt_at_20;
+	s->spec[1].arg = s;
+	run(s);
+	assert_int_equal(s->result.signal, SIGINT);
+	assert_false(s->result.failed);
+	assert_int_equal(out_bytes(s), 19 * 4 * BLOCK);
+	assert_int_equal(bytes_of(s, 2), 19 * 4 * BLOCK);
+	assert_int_equal(miscompare(s, 2)->blocks, 0);
+}
+
 static void a_read_back_that_is_repeated_is_compared_once(void **state)
 {
 	struct scene *s = *state;
@@ -1500,6 +1542,23 @@ static void what_is_not_granted_is_written(void **state)
 	assert_int_equal(sim_counts(s->end[1])->unsupported, 3);
 	assert_int_equal(counter_get(&result(s, 1)->count.retries), 0);
 	assert_int_equal(counter_get(&result(s, 1)->count.unrecovered), 0);
+}
+
+/* Also of what lies in the same chunk. */
+static void after_a_refused_trim_the_next_one_is_asked_for_again(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->request.bpt_blk = BLOCKS;
+	s->spec[1].can_trim = true;
+	s->spec[1].trims_granted = 1;
+	open_zeros(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), 20 * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->unsupported, 2);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 8);
 }
 
 /* It is no try of the write: ABORTED COMMAND has two repetitions. */
@@ -2195,6 +2254,8 @@ static const struct CMUnitTest read_back_tests[] = {
 	TEST(what_was_not_written_is_neither_read_back_nor_unequal),
 	TEST(a_failed_read_back_drops_its_destination_and_no_other),
 	TEST(a_failed_read_back_of_the_last_one_stops_the_run),
+	TEST(with_the_last_one_that_is_read_back_the_run_stops),
+	TEST(what_an_interrupt_kept_from_being_written_is_not_unequal),
 	TEST(a_read_back_that_is_repeated_is_compared_once),
 	TEST(a_padded_block_is_read_back_as_padded),
 	TEST(a_tail_that_is_not_written_is_not_read_back),
@@ -2213,6 +2274,7 @@ static const struct CMUnitTest zeros_tests[] = {
 	TEST(a_trim_is_no_longer_than_the_longest_one),
 	TEST(zeros_of_no_whole_grain_are_written),
 	TEST(what_is_not_granted_is_written),
+	TEST(after_a_refused_trim_the_next_one_is_asked_for_again),
 	TEST(a_write_after_a_refused_trim_has_all_its_tries),
 	TEST(a_trim_is_repeated_like_a_write),
 	TEST(a_failed_trim_is_a_failure),
