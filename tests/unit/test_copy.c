@@ -2026,6 +2026,23 @@ static void ticks_tell_progress(void **state)
 	assert_all_arrived(s);
 }
 
+static void progress_is_that_of_the_destination_ahead(void **state)
+{
+	static const int nothing = 0;
+	struct copy_progress last = { 0 };
+	struct scene *s = *state;
+
+	s->n = 3;
+	send_at_20(s, &nothing);
+	s->rule[2] = (struct sim_rule){ .kind = FAULT_GONE };
+	s->watch =
+		(struct copy_watch){ .tick_ns = NSEC_PER_MSEC, .tick = count_call, .arg = &last };
+	run(s);
+	assert_failed(s, 2, FAULT_GONE, XFER_WRITE);
+	assert_true(last.out_bytes > 0);
+	assert_side_is_whole(s, 1);
+}
+
 static void a_signal_that_was_ignored_stays_ignored(void **state)
 {
 	static const int hup = SIGHUP;
@@ -2314,6 +2331,7 @@ static const struct CMUnitTest signals_tests[] = {
 	TEST(an_interrupt_lets_what_flies_come_home),
 	TEST(usr1_reports_and_the_run_goes_on),
 	TEST(ticks_tell_progress),
+	TEST(progress_is_that_of_the_destination_ahead),
 	TEST(a_signal_that_was_ignored_stays_ignored),
 	TEST(an_interrupt_hurries_both_ends),
 	TEST(an_interrupt_during_the_flush_is_told),

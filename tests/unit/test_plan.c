@@ -634,6 +634,21 @@ static void all_write_out_of_the_sources_mapped_buffer(void **state)
 	assert_int_equal(p->user_buffers, 0);
 	assert_int_equal(p->side[0].io, IO_RW);
 	assert_int_equal(p->workers, 1);
+	c.in.facts.can_dio = true; /* as cheap, but with memory of its own */
+	expect_buffer(make_all(&c), BUFFER_IN, 0);
+}
+
+static void a_buffer_is_pinned_if_one_of_them_needs_it(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+
+	(void)state;
+	to(&c, A_FILE, 0);
+	assert_false(make_all(&c)->side[0].must_pin);
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_FILE, 0);
+	expect_buffer(make_all(&c), BUFFER_IN, 2);
+	assert_true(c.plan.side[0].must_pin);
 }
 
 /* SG_IO blocks, and is all that a block node takes: one would be written after the other. */
@@ -702,6 +717,13 @@ static void the_cheapest_for_all_of_them_is_taken(void **state)
 	expect_buffer(p, BUFFER_USER, 1);
 	expect_side(p, 1, METHOD_DIO, VIA_SG, false);
 	expect_side(p, 3, METHOD_INDIRECT, VIA_SG, false);
+	/* What is best for the first is not for both. */
+	c = crowd(A_DEVICE, DEVICE | DIO);
+	to(&c, A_FILE, 0);
+	expect_buffer(make_all(&c), BUFFER_IN, 1);
+	to(&c, A_DEVICE, DEVICE | DIO);
+	expect_buffer(make_all(&c), BUFFER_USER, 1);
+	expect_side(&c.plan, 0, METHOD_DIO, VIA_SG, false);
 }
 
 static void the_source_is_copied_once_for_all(void **state)
@@ -1382,6 +1404,7 @@ int main(void)
 		cmocka_unit_test(there_are_no_more_slots_than_chunks),
 		cmocka_unit_test(memory_limits_the_depth),
 		cmocka_unit_test(all_write_out_of_the_sources_mapped_buffer),
+		cmocka_unit_test(a_buffer_is_pinned_if_one_of_them_needs_it),
 		cmocka_unit_test(a_block_node_is_not_for_several_unless_sg_io_is_all_there_is),
 		cmocka_unit_test(what_cannot_be_mapped_twice_is_copied_by_the_driver),
 		cmocka_unit_test(the_cheapest_for_all_of_them_is_taken),

@@ -290,9 +290,9 @@ static void zeros_that_were_not_written_are_told(void **state)
 	s.plan.side[1].holes = HOLES_TRIM;
 	expect_not(&s, "zeros");
 	s.result.side[1].count.holes = 65536;
-	expect(&s, "qd 16, dio; zeros trimmed 64 KiB by write/read\n");
+	expect(&s, "dio by write/read; zeros trimmed 64 KiB\n");
 	s.plan.side[1].holes = HOLES_SKIP;
-	expect(&s, "qd 16, dio; zeros left out 64 KiB by write/read\n");
+	expect(&s, "dio by write/read; zeros left out 64 KiB\n");
 }
 
 static void what_is_no_device_has_transfers(void **state)
