@@ -167,8 +167,10 @@ static void the_end_of_the_reader_is_not_worth_a_line(void **state)
 	make_scene(&s, 1);
 	assert_false(verdict_ended_by_reader(&s.run.result));
 	fail_side(&s, 1, FAULT_OS, 0);
-	result(&s, 1)->failure.fault.err = EPIPE;
 	signal(SIGPIPE, SIG_DFL);
+	result(&s, 1)->failure.fault.err = EIO;
+	assert_false(verdict_ended_by_reader(&s.run.result));
+	result(&s, 1)->failure.fault.err = EPIPE;
 	assert_true(verdict_ended_by_reader(&s.run.result));
 	expect(&s, 0, "");
 	signal(SIGPIPE, SIG_IGN);
