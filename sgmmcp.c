@@ -649,7 +649,7 @@ int main(int argc, char **argv)
 		exit_status = exit_status ? exit_status : verify_status;
 	}
 	run_close(&r);
-	if (verdict_ended_by_reader(&r.result))
+	if (verdict_ended_by_reader(&r))
 		signals_die(SIGPIPE);
 	if (r.result.signal && !exit_status)
 		signals_die(r.result.signal);

@@ -12,11 +12,13 @@
 #include "scsi/reply.h"
 
 /* Nobody reads the pipe any more: not worth a line, and an end as by the signal, like dd's. */
-bool verdict_ended_by_reader(const struct copy_result *result)
+bool verdict_ended_by_reader(const struct run *r)
 {
+	const struct copy_result *result = &r->result;
 	struct sigaction now;
 
-	return result->failed && result->side[result->failed_first].failure.fault.err == EPIPE &&
+	return r->ends.nouts == 1 && result->failed &&
+	       result->side[result->failed_first].failure.fault.err == EPIPE &&
 	       sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
 }
 
@@ -53,7 +55,7 @@ static int say_failures(const struct run *r)
 {
 	const struct copy_result *result = &r->result;
 
-	if (!result->failed || verdict_ended_by_reader(result))
+	if (!result->failed || verdict_ended_by_reader(r))
 		return 0;
 	for (unsigned side = 0; side < r->sides.n; side++)
 		say_failure(r, side);

@@ -12,8 +12,9 @@
 int verdict(struct run *r) MUST_CHECK;
 
 /*
- * Nobody reads the pipe any more: not worth a line, and an end as by the signal, like dd's.
+ * Nobody reads the pipe any more that was the only destination: not worth a line, and an end as by
+ * the signal, like dd's.
  */
-bool verdict_ended_by_reader(const struct copy_result *result) MUST_CHECK;
+bool verdict_ended_by_reader(const struct run *r) MUST_CHECK;
 
 #endif

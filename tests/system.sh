@@ -7,6 +7,7 @@
 #     # guest: uml -m 1G -o "add_host=2 per_host_store=1 dev_size_mb=64"
 #     # guest: asan qemu -k 6.12 -s 2 -d 64 -d 64:4096
 #
+# `full` before it: only with SGMMCP_FULL=1.
 # What follows the kind are options of tests/guest/uml or tests/guest/qemu. `asan` takes the build
 # with sanitizers, which cannot start in user-mode-linux.
 
@@ -40,8 +41,12 @@ list_runs() {
 	local guest found=
 
 	while read -r guest; do
-		printf '%s\t%s\n' "$1" "$guest"
 		found=y
+		if [[ $guest == full\ * ]]; then
+			[[ -n ${SGMMCP_FULL:-} ]] || continue
+			guest=${guest#full }
+		fi
+		printf '%s\t%s\n' "$1" "$guest"
 	done < <(sed -n '2,/^[^#]/s/^# guest: //p' "$1")
 	[[ -n $found ]] || say "$1: names no guest"
 }

@@ -5,13 +5,15 @@
 # the copier. Sourced by guest.sh.
 #
 # That is done by copy_page_from_iter() (WRITE) and copy_page_to_iter() (READ), in lib/, where the
-# kernel forbids probes; so the probes sit on the calls, in the functions of block/blk-map.c, found
-# by their machine code. bio_map_user_iov() instead makes the process' pages those of the request.
+# kernel forbids probes; so the probes sit on the calls, in the functions of block/blk-map.c, of the
+# page cache (mm/filemap.c) and of pipes (fs/pipe.c), found by their machine code. How many bytes
+# they are to copy is their third argument, in %rdx. bio_map_user_iov() instead makes the process'
+# pages those of the request.
 
 tracing=/sys/kernel/debug/tracing
-readonly COPIERS='copy_page_from_iter copy_page_to_iter'
+readonly COPIERS='copy_page_from_iter copy_page_to_iter copy_page_from_iter_atomic'
 readonly CALLERS='blk_rq_map_user_iov blk_rq_unmap_user bio_copy_from_iter bio_copy_to_iter
-	bio_copy_user_iov bio_uncopy_user'
+	bio_copy_user_iov bio_uncopy_user filemap_read generic_perform_write pipe_read pipe_write'
 
 # bounds_of FUNCTION: sets start and end to its addresses; false: not a function of its own here.
 bounds_of() {
@@ -70,7 +72,7 @@ probes_set() {
 	for caller in $CALLERS; do
 		for copier in $COPIERS; do
 			for offset in $(calls_in "$caller" "$copier"); do
-				probe "copy_$copies" "$caller+$offset" || fail "$caller+$offset: no probe"
+				probe "copy_$copies" "$caller+$offset bytes=%dx" || fail "$caller+$offset: no probe"
 				copies=$((copies + 1))
 			done
 		done
@@ -91,4 +93,14 @@ probes_stop() {
 # probes_count NAME: sets REPLY to the hits of the probes whose names begin so.
 probes_count() {
 	REPLY=$(grep -c " $1[_0-9]*: " "$tracing/trace")
+}
+
+# probes_sum NAME: sets REPLY to the bytes that those probes saw.
+probes_sum() {
+	local line
+
+	REPLY=0
+	while read -r line; do
+		REPLY=$((REPLY + line))
+	done < <(sed -n "s/.* $1[_0-9]*: .* bytes=//p" "$tracing/trace")
 }

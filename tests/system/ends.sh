@@ -8,6 +8,8 @@
 
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/system/pairs.sh
+. "$(dirname "$0")/pairs.sh"
 
 readonly MIB=16 COUNT=6001 SKIP=7 SEEK=11
 
@@ -16,69 +18,9 @@ files=/mnt/files
 
 # --- every pair ---
 
-sources='sg sgio block cached file direct pipe zeros'
-dests='sg sgio block cached file direct pipe null'
+sources='sg sgio block cached file direct mapped pipe zeros'
+dests='sg sgio block cached file direct mapped pipe null'
 depths='1 8'
-
-# in_words KIND: sets words to the operands of that source.
-in_words() {
-	case $1 in
-	sg) words=("if=$a") ;;
-	sgio) words=("if=$disk_a" iflag=sgio) ;;
-	block) words=("if=$disk_a") ;;
-	cached) words=("if=$disk_a" iflag=nodirect) ;;
-	file) words=("if=$files/source") ;;
-	direct) words=("if=$files/source" iflag=direct) ;;
-	pipe) words=(if=-) ;;
-	zeros) words=(iflag=00) ;;
-	esac
-}
-
-out_words() {
-	case $1 in
-	sg) words+=("of=$b") ;;
-	sgio) words+=("of=$disk_b" oflag=sgio) ;;
-	block) words+=("of=$disk_b") ;;
-	cached) words+=("of=$disk_b" oflag=nodirect) ;;
-	file) words+=("of=$files/dest" conv=notrunc) ;;
-	direct) words+=("of=$files/dest" conv=notrunc oflag=direct) ;;
-	pipe) words+=(of=-) ;;
-	null) words+=(of=.) ;;
-	esac
-}
-
-# copies IN OUT: sets REPLY to the copies by CPU that the plan must tell.
-copies() {
-	REPLY=0
-	[[ $1 == @(cached|file|pipe) ]] && REPLY=$((REPLY + 1))
-	[[ $2 == @(cached|file|pipe) ]] && REPLY=$((REPLY + 1))
-	# Only in qemu can the buffer of one be the memory of the other.
-	[[ $1 == sg && $2 == sg ]] && is_uml && REPLY=1
-	return 0
-}
-
-# copy_pair IN OUT QD: the program with standard input and output as the pair has them.
-copy_pair() {
-	local input=/dev/null output=/tmp/out seek=$SEEK
-
-	in_words "$1"
-	out_words "$2"
-	[[ $1 != pipe ]] || input=$source_data
-	[[ $2 != pipe ]] || seek=0 output=$files/dest
-	command_line="sgmmcp ${words[*]} qd=$3"
-	if [[ $1 == pipe ]]; then
-		dd if="$input" bs=999 status=none 2>/dev/null | "$sgmmcp" "${words[@]}" bs=512 "skip=$SKIP" \
-			"seek=$seek" "count=$COUNT" bpt=100 "qd=$3" -v >"$output" 2>/tmp/err
-	elif [[ $2 == pipe ]]; then
-		"$sgmmcp" "${words[@]}" bs=512 "skip=$SKIP" "count=$COUNT" bpt=100 "qd=$3" -v \
-			2>/tmp/err </dev/null | cat >"$output"
-		(exit "${PIPESTATUS[0]}")
-	else
-		"$sgmmcp" "${words[@]}" bs=512 "skip=$SKIP" "seek=$seek" "count=$COUNT" bpt=100 "qd=$3" \
-			-v >"$output" 2>/tmp/err </dev/null
-	fi
-	took
-}
 
 # right_data IN OUT: the destination, and what is around it.
 right_data() {
@@ -88,7 +30,7 @@ right_data() {
 	case $2 in
 	null) return ;;
 	pipe) dest=$files/dest seek=$SEEK count=$COUNT ;;
-	file | direct) dest=$files/dest ;;
+	file | direct | mapped) dest=$files/dest ;;
 	*) blockdev --flushbufs "$disk_b" ;;
 	esac
 	equal_range "$from" "$dest" "$seek" 0 "$count" || fail 'the data or what is around them differ'
@@ -98,7 +40,7 @@ right_data() {
 start_with() {
 	case $1 in
 	null | pipe) return ;;
-	file | direct) dd "if=$pattern" "of=$files/dest" bs=64k count=60 status=none ;;
+	file | direct | mapped) dd "if=$pattern" "of=$files/dest" bs=64k count=60 status=none ;;
 	*) dd "if=$pattern" "of=$disk_b" bs=64k count=60 oflag=direct status=none ;;
 	esac
 }
@@ -107,6 +49,11 @@ pair() {
 	begin "$1 to $2 at qd=$3 copies right, with as many copies as it says"
 	start_with "$2"
 	copy_pair "$@"
+	if ! makes_sense "$1" "$2"; then
+		expect_status 31
+		expect_line 'leave .*mmap'
+		return
+	fi
 	expect_status 0
 	if [[ $2 != null ]]; then
 		expect_records_out "$COUNT"

@@ -1,0 +1,180 @@
+# shellcheck shell=bash disable=SC2317
+# SPDX-License-Identifier: BSD-2-Clause
+# guest: uml -t 900 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=16"
+#
+# Zeros that are not written: oflag=sparse and oflag=trim, on disks that give blocks back by WRITE
+# SAME, by UNMAP or not at all, on block nodes and in files.
+
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+readonly MIB=16
+
+source_data=/tmp/source pattern=/tmp/pattern files=/mnt/files
+
+# Data and zeros by turns; some zeros shorter than what is worth leaving out, some not aligned.
+make_source() {
+	local run
+
+	make_data "$source_data" "$MIB"
+	for run in 0:4096 5000:1 6000:7 8192:8192 20000:3000 30001:2767; do
+		dd if=/dev/zero "of=$source_data" bs=512 "seek=${run%:*}" "count=${run#*:}" conv=notrunc \
+			status=none
+	done
+}
+
+# load PARAMETER...: disks with these, the first with the source, the second with the pattern.
+load() {
+	must sd_load add_host=2 per_host_store=1 "dev_size_mb=$MIB" "$@"
+	two_units
+	must fill "$disk_a" "$source_data"
+	must fill "$disk_b" "$pattern"
+}
+
+# Whether the first blocks of the second disk have no memory behind them: provisioning status 1.
+first_is_unmapped() {
+	sg_get_lba_status --lba=0 --brief "$b" 2>/dev/null | grep -q '^0x0* .*  1  0$'
+}
+
+trimmed() {
+	local words=("$@")
+
+	run "if=$a" oflag=trim bpt=512 qd=4 "${words[@]}"
+	expect_status 0
+	expect_records_out $((MIB * 2048))
+	expect_line 'zeros trimmed 8\.'
+	expect_equal "$disk_b" "$source_data"
+}
+
+by_commands() {
+	local io
+
+	for io in rw sg_io; do
+		begin "zeros are given back by WRITE SAME (io=$io)"
+		load lbpws=1 lbprz=1
+		trimmed "of=$b" "io=$io"
+		expect 'its start is still there' first_is_unmapped
+	done
+
+	begin 'zeros are given back by WRITE SAME(10)'
+	load lbpws10=1 lbprz=1
+	trimmed "of=$b"
+
+	begin 'zeros are given back by UNMAP'
+	load lbpu=1 lbprz=1
+	trimmed "of=$b"
+	expect 'its start is still there' first_is_unmapped
+
+	begin 'and in the granules that the disk has'
+	load lbpu=1 lbprz=1 unmap_granularity=256
+	run "if=$a" "of=$b" oflag=trim bpt=512 qd=4
+	expect_status 0
+	expect_equal "$disk_b" "$source_data"
+
+	begin 'zeros are given back through the block node'
+	load lbpws=1 lbprz=1
+	trimmed "of=$disk_b"
+
+	begin 'what is trimmed passes verify=after and verify=drive'
+	run "if=$a" "of=$b" oflag=trim verify=after
+	expect_status 0
+	run "if=$a" "of=$b" oflag=trim verify=drive
+	expect_status 0
+}
+
+not_to_be_had() {
+	begin 'where unmapped blocks do not read as zeros, zeros are written, and it is said'
+	load lbpws=1 lbprz=0
+	run "if=$a" "of=$b" oflag=trim bpt=512 qd=4
+	expect_status 0
+	expect_line 'cannot trim .*zeros are written'
+	expect_no_line 'zeros trimmed'
+	expect_equal "$disk_b" "$source_data"
+
+	begin 'where nothing can be unmapped, zeros are written'
+	load
+	run "if=$a" "of=$b" oflag=trim bpt=512 qd=4
+	expect_status 0
+	expect_line 'cannot trim .*zeros are written'
+	expect_equal "$disk_b" "$source_data"
+
+	begin 'nor through the block node'
+	fill "$disk_b" "$pattern"
+	run "if=$a" "of=$disk_b" oflag=trim bpt=512 qd=4
+	expect_status 0
+	expect_equal "$disk_b" "$source_data"
+}
+
+# expect_left_out: the zeros of the source have the pattern in the destination.
+sparse_on_disks() {
+	local node
+
+	for node in "$b" "$disk_b"; do
+		begin "sparse leaves on a disk what was there ($node)"
+		fill "$disk_b" "$pattern"
+		run "if=$a" "of=$node" oflag=sparse bpt=512 qd=4
+		expect_status 0
+		expect_line 'zeros left out 8\.'
+		blockdev --flushbufs "$disk_b"
+		expect 'zeros were written' equal_range "$pattern" "$disk_b" 0 0 4096
+		expect 'data differ' equal_range "$source_data" "$disk_b" 4096 4096 4096
+		expect 'zeros were written' equal_range "$pattern" "$disk_b" 8192 8192 8192
+
+		begin "on a disk of zeros it is a copy ($node)"
+		fill "$disk_b" /tmp/zeros
+		run "if=$a" "of=$node" oflag=sparse bpt=512 qd=4
+		expect_status 0
+		expect_equal "$disk_b" "$source_data"
+	done
+
+	begin 'there is nothing to verify it with'
+	run "if=$a" "of=$b" oflag=sparse verify=after
+	expect_status 31
+	expect_one_line 'nothing to verify'
+}
+
+# expect_holes FILE: the file is the source, and takes less room.
+expect_holes() {
+	expect "$1 differs" cmp -s "$source_data" "$1"
+	expect "$1 has no holes" test "$(stat -c %b "$1")" -lt $((MIB * 2048 * 5 / 8))
+}
+
+in_files() {
+	local how
+
+	must mkfs.ext4 -q -F "$disk_b"
+	must mount "$disk_b" "$files"
+	head -c 12M "$source_data" >/tmp/head && mv /tmp/head "$source_data"
+	for how in oflag=sparse oflag=sparse,direct conv=sparse oflag=trim; do
+		begin "a file gets holes ($how)"
+		rm -f "$files/copy"
+		run "if=$a" "of=$files/copy" "$how" count=24576 bpt=512 qd=4
+		expect_status 0
+		expect_holes "$files/copy"
+	done
+	for how in oflag=sparse oflag=trim oflag=trim,direct; do
+		begin "holes take the place of old data ($how,notrunc)"
+		head -c 12M "$pattern" >"$files/copy"
+		run "if=$a" "of=$files/copy" "$how" conv=notrunc count=24576 bpt=512 qd=4
+		expect_status 0
+		expect_holes "$files/copy"
+	done
+
+	begin 'a file that ends in zeros has its length'
+	rm -f "$files/copy"
+	run iflag=00 "of=$files/copy" oflag=sparse count=4097
+	expect_status 0
+	expect 'its length is wrong' test "$(stat -c %s "$files/copy")" = $((4097 * 512))
+	expect 'it has no holes' test "$(stat -c %b "$files/copy")" -lt 64
+	umount "$files"
+}
+
+must mkdir -p "$files"
+make_source
+must make_data "$pattern" "$MIB"
+truncate -s "${MIB}M" /tmp/zeros
+by_commands
+not_to_be_had
+sparse_on_disks
+in_files
+finish
