@@ -240,6 +240,7 @@ static void records_out_are_those_of_the_one_that_got_least(void **state)
 
 	(void)state;
 	add_side(&s, "/dev/sg2", 5120);
+	add_side(&s, "/dev/sg3", 512000);
 	s.result.failed = s.result.side[2].failed = true;
 	expect(&s, "time to transfer data: 2.000000 secs at 0.00 MB/sec\n"
 		   "Some error occurred,  remaining block count=990\n"
@@ -276,8 +277,8 @@ static void the_longest_flush_is_told(void **state)
 	add_side(&s, "/dev/sg3", 512000);
 	for (unsigned side = 1; side <= 3; side++)
 		s.result.side[side].flushed = side != 3;
-	s.result.side[1].flush_ns = 250 * NSEC_PER_MSEC;
-	s.result.side[2].flush_ns = 1500 * NSEC_PER_MSEC;
+	s.result.side[1].flush_ns = 1500 * NSEC_PER_MSEC;
+	s.result.side[2].flush_ns = 250 * NSEC_PER_MSEC;
 	s.result.side[3].flush_ns = 9 * NSEC_PER_SEC; /* of none */
 	expect(&s, "; synchronize cache 1.500 s\n");
 }

@@ -165,18 +165,34 @@ static void the_end_of_the_reader_is_not_worth_a_line(void **state)
 
 	(void)state;
 	make_scene(&s, 1);
-	assert_false(verdict_ended_by_reader(&s.run.result));
+	assert_false(verdict_ended_by_reader(&s.run));
 	fail_side(&s, 1, FAULT_OS, 0);
 	signal(SIGPIPE, SIG_DFL);
 	result(&s, 1)->failure.fault.err = EIO;
-	assert_false(verdict_ended_by_reader(&s.run.result));
+	assert_false(verdict_ended_by_reader(&s.run));
 	result(&s, 1)->failure.fault.err = EPIPE;
-	assert_true(verdict_ended_by_reader(&s.run.result));
+	assert_true(verdict_ended_by_reader(&s.run));
 	expect(&s, 0, "");
 	signal(SIGPIPE, SIG_IGN);
-	assert_false(verdict_ended_by_reader(&s.run.result));
+	assert_false(verdict_ended_by_reader(&s.run));
 	expect(&s, EXIT_OS + EPIPE, "sgmmcp: dest: (dest) at byte 0: system call failed\n");
 	signal(SIGPIPE, SIG_DFL);
+}
+
+static void one_reader_of_several_is_told(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 2);
+	fail_side(&s, 1, FAULT_OS, 0);
+	result(&s, 1)->count.bytes = 0;
+	result(&s, 1)->failure.fault.err = EPIPE;
+	signal(SIGPIPE, SIG_DFL);
+	assert_false(verdict_ended_by_reader(&s.run));
+	expect(&s, EXIT_OS + EPIPE,
+		"sgmmcp: dest: (dest) at byte 0: system call failed\n"
+		"sgmmcp: dest: was dropped after 0 of 512000 bytes\n");
 }
 
 /* --- streams --- */
@@ -384,6 +400,11 @@ static void the_hash_of_a_part_says_of_which(void **state)
 	make_hash(&s, LEN, null);
 	expect(&s, 0, "");
 	digest_destroy(&s.run.digest);
+	make_hash(&s, LEN, null);
+	s.run.result.signal = SIGINT;
+	expect(&s, 0, "sgmmcp: hash=: hash is of the first 512000 bytes\n");
+	digest_destroy(&s.run.digest);
+	s.run.result.signal = 0;
 	make_hash(&s, 4096, null);
 	fail_side(&s, 0, FAULT_MEDIUM, 4096);
 	expect(&s, EXIT_MEDIUM_HARD,
@@ -464,6 +485,7 @@ int main(void)
 		cmocka_unit_test(one_destination_alone_is_not_dropped),
 		cmocka_unit_test(a_read_back_that_fails_is_not_called_dropped),
 		cmocka_unit_test(the_end_of_the_reader_is_not_worth_a_line),
+		cmocka_unit_test(one_reader_of_several_is_told),
 		cmocka_unit_test(a_tail_that_was_not_written_is_told),
 		cmocka_unit_test(a_source_with_more_than_there_is_room_for_is_told),
 		cmocka_unit_test(each_flush_that_failed_is_told),
