@@ -19,7 +19,7 @@ typedef struct endpoint *ends_open_fn(const struct file_params *, int *);
  * "file" there, which is not made. Stderr is given back.
  */
 void ends_setup(struct tree *t, char *path);
-void ends_teardown(const struct tree *t);
+void ends_teardown(struct tree *t);
 
 /* Opens path in that role; probes for 64 KiB at a place and begins there; returns ep. */
 struct endpoint *ends_open(
