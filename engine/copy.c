@@ -123,10 +123,11 @@ static int open_lanes(struct copy *c, struct slot *s, int *exit_status)
 /* Where the source's data lie; *at counts the slot's buffers in ordinary memory. */
 static void *shared_buffer(struct copy *c, const struct slot *s, unsigned *at)
 {
+	assert(s->leg[0].lane);
 	switch (c->plan->buffer) {
 	case BUFFER_IN:
 	case BUFFER_BOTH: return s->leg[0].lane->buf;
-	case BUFFER_OUT: return s->leg[1].lane->buf;
+	case BUFFER_OUT: assert(s->leg[1].lane); return s->leg[1].lane->buf;
 	default: return buffers_at(&c->memory, (*at)++);
 	}
 }

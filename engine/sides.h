@@ -7,6 +7,8 @@
 #ifndef ENGINE_SIDES_H
 #define ENGINE_SIDES_H
 
+#include <assert.h>
+
 #include "../endpoints/endpoint.h"
 
 #define OUTS_MAX  8
@@ -27,6 +29,7 @@ static inline side_set_t side_bit(unsigned side)
 
 static inline bool side_is_check(const struct sides *s, unsigned side)
 {
+	assert(side < SIDES_MAX);
 	return side > 0 && s->end[side]->role == END_SOURCE;
 }
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # Every kind of end as the operands that name it, and what the plan is to say of a pair. Sourced

@@ -180,7 +180,7 @@ each() {
 
 # Others write one block all the time; each command takes long enough for them to hit in between.
 each_finds() {
-	local lba=9000 byte=77 before pids=() i
+	local lba=9000 byte=77 before pids=()
 
 	begin 'verify=each finds a byte that is changed before it is read back'
 	start_over
@@ -190,7 +190,7 @@ each_finds() {
 	printf "\\$(printf %o $((before ^ 255)))" |
 		dd of=/tmp/block bs=1 seek=$byte conv=notrunc status=none
 	sd_set ndelay 30000000
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		"$scribble" "$disk_b" "$lba" /tmp/block &
 		pids+=($!)
 	done
