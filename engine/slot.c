@@ -251,14 +251,15 @@ static COLD enum leg_next came_short(struct leg *l)
 /* EFAULT does not tell whose fault it is. */
 static bool is_for_want_of_memory(const struct leg *l)
 {
-	return l->x.fault.kind == FAULT_OS && l->x.fault.err == EFAULT &&
-	       l->side != l->slot->recipe->mapped && was_cut(l->slot);
+	return l->x.fault.err == EFAULT && l->side != l->slot->recipe->mapped && was_cut(l->slot);
 }
 
 static COLD enum leg_next came_with_fault(struct leg *l)
 {
-	if (xfer_is_unsupported(&l->x)) {
+	if (xfer_is_unsupported(&l->x)) { /* the write that follows has had no try yet */
 		l->plain = true;
+		l->tries = 0;
+		l->delay_ns = 0;
 		return LEG_AGAIN;
 	}
 	if (!is_for_want_of_memory(l))

@@ -14,13 +14,19 @@ fail() {
 	failed=$((failed + 1))
 }
 
+# count_tests OUTCOME LOG: of all groups of a program; nothing where there is none.
+count_tests() {
+	sed -nE 's/^\[  '"$1"'  \] ([0-9]+) test.*/\1/p' "$2" |
+		awk '{ n += $1 } END { if (NR) print n }'
+}
+
 # run_program PROGRAM: counts its cmocka tests; what failed is shown whole.
 run_program() {
 	local log=$build/tests/${1##*/}.log ok bad status=0
 
 	"$1" >"$log" 2>&1 || status=$?
-	ok=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | tail -1)
-	bad=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | tail -1)
+	ok=$(count_tests PASSED "$log")
+	bad=$(count_tests FAILED "$log")
 	passed=$((passed + ${ok:-0}))
 	failed=$((failed + ${bad:-0}))
 	if ((status != 0)) || [[ -z $ok ]]; then

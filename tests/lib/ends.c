@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,6 +20,36 @@
 #include "../../endpoints/file.h"
 #include "capture.h"
 #include "rng.h"
+
+void ends_setup(struct tree *t, char *path)
+{
+	tree_make(t);
+	ends_path(t, "file", path);
+}
+
+void ends_teardown(struct tree *t)
+{
+	capture_drop();
+	tree_drop(t);
+}
+
+struct endpoint *ends_open(
+	ends_open_fn *open_end, const char *path, enum end_role role, unsigned flags)
+{
+	int status = 4711;
+	struct endpoint *ep = open_end(&(struct file_params){ path, role, flags }, &status);
+
+	assert_non_null(ep);
+	assert_int_equal(ep->role, role);
+	return ep;
+}
+
+struct endpoint *ends_begin(struct endpoint *ep, uint64_t at, uint64_t len)
+{
+	assert_int_equal(ep->ops->probe(ep, 65536, at), 0);
+	assert_int_equal(ep->ops->begin(ep, at, len), 0);
+	return ep;
+}
 
 char *ends_path(const struct tree *t, const char *name, char *path)
 {
@@ -196,8 +228,8 @@ struct xfer ends_move_fails(struct lane *lane, void *mem, uint64_t offset, uint3
 	return x;
 }
 
-void ends_refused(struct endpoint *(*open_end)(const struct file_params *, int *),
-	const struct file_params *p, int exit_status, const char *words)
+void ends_refused(
+	ends_open_fn *open_end, const struct file_params *p, int exit_status, const char *words)
 {
 	struct capture c;
 	int status = 4711;
@@ -211,6 +243,76 @@ void ends_refused(struct endpoint *(*open_end)(const struct file_params *, int *
 	assert_int_equal(status, exit_status);
 	if (!strstr(text, words) || strchr(text, '\n') != text + strlen(text) - 1)
 		fail_msg("not one line with \"%s\": %s", words, text);
+}
+
+void ends_submit_aborts(struct lane *lane, struct xfer *x)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		close(STDERR_FILENO);
+		lane->ep->ops->submit(lane, x);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+void ends_limit_file_size(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void move_chunks(
+	struct lane *lane, const uint8_t *bytes, size_t len, uint32_t chunk, struct rng *r)
+{
+	size_t nchunks = (len + chunk - 1) / chunk, at = rng_below(r, nchunks);
+	uint8_t *mem = ends_memory(chunk);
+
+	for (size_t i = 0; i < nchunks; i++, at = (at + 1) % nchunks) {
+		uint32_t n = (uint32_t)min_u64(chunk, len - at * chunk);
+
+		memcpy(mem, bytes + at * chunk, n);
+		ends_move_sparse(lane, mem, at * chunk, n);
+	}
+	free(mem);
+}
+
+static void sparse_copy(ends_open_fn *open_end, const char *path, uint64_t seed, unsigned flags)
+{
+	struct rng r = { seed };
+	size_t len = (size_t)rng_between(&r, 1, 300000);
+	uint32_t chunk = (uint32_t)rng_between(&r, 1, 60000);
+	uint8_t *bytes = ends_sparse_bytes(len, seed);
+	struct endpoint *out;
+	struct lane *lane;
+
+	if (rng_below(&r, 2))
+		chunk = (uint32_t)max_u64(round_down_u64(chunk, 4096), 1);
+	ends_file(path, (size_t)rng_between(&r, 0, 2 * len), seed + 1);
+	if (ends_size(path) > (long long)len)
+		assert_int_equal(truncate(path, (off_t)len), 0);
+	out = ends_open(open_end, path, END_DEST, flags);
+	assert_true(out->facts.fresh == !(flags & END_NOTRUNC));
+	assert_int_equal(out->ops->begin(out, 0, len), 0);
+	lane = ends_lane(out);
+	move_chunks(lane, bytes, len, chunk, &r);
+	assert_int_equal(out->ops->end(out, len), 0);
+	ends_close(out, lane);
+	ends_expect(path, bytes, len);
+	free(bytes);
+}
+
+void ends_sparse_copies(ends_open_fn *open_end, const char *path)
+{
+	for (uint64_t seed = 1; seed <= 100; seed++)
+		sparse_copy(open_end, path, seed, seed % 2 ? END_NOTRUNC : 0);
 }
 
 const char *ends_text(const struct endpoint *ep, const struct xfer *x)

@@ -6,6 +6,7 @@
  */
 #include "sim.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "../../core/status.h"
+#include "../../core/zeros.h"
 #include "rng.h"
 
 #define must(cond) ((cond) ? (void)0 : broken(#cond, __LINE__))
@@ -21,9 +23,11 @@ struct sim_end {
 	struct endpoint ep; /* first */
 	const struct sim_spec *spec;
 	uint8_t *data;
-	/* one a block */
+	/* one a block; data and busy are another's where spec->same_as */
 	_Atomic uint8_t *busy, *tries, *acks;
-	bool gave_up; /* a stream whose end was seen: it has no more */
+	_Atomic uint64_t cut_at;   /* END_MAPPED: the file ends here */
+	_Atomic unsigned memories; /* given out, where they are limited */
+	bool gave_up;		   /* a stream whose end was seen: it has no more */
 	struct sim_counts counts;
 	pthread_t opener;
 };
@@ -42,6 +46,8 @@ struct sim_lane {
 	bool deferred;
 	uint8_t asc;
 	unsigned notes;
+	uint8_t *memory; /* END_MAPPED: what was given out last */
+	uint64_t memory_at;
 };
 
 static void __attribute__((noreturn)) broken(const char *what, int line)
@@ -75,7 +81,7 @@ static uint64_t end_block(const struct sim_end *e, const struct xfer *x)
 static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const struct sim_end *e,
 	uint64_t nth, unsigned try_number)
 {
-	if (r->kind == FAULT_UNMAPPABLE && l->method != METHOD_DIO)
+	if (r->kind == FAULT_UNMAPPABLE && (l->method != METHOD_DIO || l->sent.op == XFER_TRIM))
 		return false;
 	if (r->end_blk &&
 		(end_block(e, &l->sent) <= r->first_blk || first_block(e, &l->sent) >= r->end_blk))
@@ -139,17 +145,36 @@ static uint32_t written_bytes(struct sim_lane *l, const struct sim_end *e)
 	return (uint32_t)rng_below(&l->rng, l->sent.len_bytes / block + 1) * block;
 }
 
+static void read_rotten(const struct sim_end *e, const struct xfer *x)
+{
+	for (uint64_t i = 0; i < e->spec->rots; i++) {
+		uint64_t at = e->spec->rots_at + i;
+
+		if (at >= x->offset_bytes && at < x->offset_bytes + x->len_bytes)
+			((uint8_t *)x->buf)[at - x->offset_bytes] ^= 0xff;
+	}
+}
+
+static bool is_mapped(const struct sim_end *e)
+{
+	return e->spec->cls == END_MAPPED;
+}
+
 static void take_effect(struct sim_lane *l, struct sim_end *e)
 {
 	const struct xfer *x = &l->sent;
 
 	l->effect_pending = false;
-	if (x->op == XFER_WRITE)
+	if (is_mapped(e))
+		return;
+	if (x->op == XFER_WRITE) {
 		memcpy(e->data + x->offset_bytes, x->buf, written_bytes(l, e));
-	else if (is_good(l))
+	} else if (is_good(l)) {
 		memcpy(x->buf, e->data + x->offset_bytes, x->len_bytes);
-	else
+		read_rotten(e, x);
+	} else {
 		rng_fill(&l->rng, x->buf, x->len_bytes);
+	}
 }
 
 /* --- transfers --- */
@@ -186,7 +211,7 @@ static void check_transfer(const struct sim_lane *l, const struct sim_end *e, co
 	uint32_t block = e->ep.facts.block_bytes ? e->ep.facts.block_bytes : 1;
 
 	must(!l->flying);
-	must((x->op == XFER_WRITE) == (e->spec->role == END_DEST));
+	must((x->op != XFER_READ) == (e->spec->role == END_DEST));
 	must(x->len_bytes > 0 && x->len_bytes % block == 0);
 	must(x->len_bytes <= l->spec.max_bytes);
 	must(x->offset_bytes % block == 0);
@@ -194,6 +219,16 @@ static void check_transfer(const struct sim_lane *l, const struct sim_end *e, co
 		(e->spec->sequential && x->op == XFER_READ));
 	must(x->buf);
 	must(l->method != METHOD_MMAP || x->buf == l->lane.buf);
+	must(!is_mapped(e) || x->buf == l->memory + (x->offset_bytes - l->memory_at));
+}
+
+static void check_trim(const struct sim_lane *l, const struct sim_end *e, const struct xfer *x)
+{
+	must(l->spec.holes == HOLES_TRIM && e->spec->can_trim);
+	must(x->offset_bytes % e->spec->trim_grain_bytes == 0);
+	must(x->len_bytes % e->spec->trim_grain_bytes == 0);
+	must(x->len_bytes <= e->spec->max_trim_bytes);
+	must(zeros_all(x->buf, x->len_bytes));
 }
 
 static void occupy(struct sim_end *e, const struct xfer *x)
@@ -226,8 +261,10 @@ static void count_outcome(struct sim_lane *l, struct sim_end *e)
 	e->counts.good_bytes += l->sent.len_bytes;
 	if (l->kind == FAULT_RECOVERED)
 		e->counts.recovered++;
-	if (l->sent.op == XFER_WRITE)
+	if (l->sent.op != XFER_READ)
 		acknowledge(e, &l->sent);
+	if (l->sent.op == XFER_TRIM)
+		e->counts.trimmed_bytes += l->sent.len_bytes;
 }
 
 static void fill_fault(const struct sim_lane *l, const struct sim_end *e, struct xfer *x)
@@ -251,8 +288,8 @@ static void finish(struct sim_lane *l, struct sim_end *e)
 
 	if (l->effect_pending)
 		take_effect(l, e);
-	if (!(l->notes & XFER_FELL_BACK) && l->method == METHOD_DIO && e->spec->not_direct_nth &&
-		e->counts.submitted % e->spec->not_direct_nth == 0)
+	if (!(l->notes & XFER_FELL_BACK) && l->method == METHOD_DIO && x->op != XFER_TRIM &&
+		e->spec->not_direct_nth && e->counts.submitted % e->spec->not_direct_nth == 0)
 		l->notes |= XFER_NOT_DIRECT;
 	count_outcome(l, e);
 	fill_fault(l, e, x);
@@ -326,6 +363,100 @@ static enum xfer_state stream_submit(
 	return XFER_DONE;
 }
 
+/* --- trimming --- */
+
+/* Nobody knows what is there then; some of it may be zeros. */
+static enum xfer_state trim_unsupported(struct sim_lane *l, struct sim_end *e, struct xfer *x)
+{
+	uint32_t block = e->spec->block_bytes;
+
+	e->counts.unsupported++;
+	memset(e->data + x->offset_bytes, 0, block * rng_below(&l->rng, x->len_bytes / block + 1));
+	leave(e, x);
+	x->notes = 0;
+	return xfer_unsupported(x);
+}
+
+/* All of it or nothing. Always inline. */
+static enum xfer_state trim_submit(
+	struct sim_lane *l, struct sim_end *e, struct xfer *x, uint64_t nth)
+{
+	uint64_t trim = ++e->counts.trims;
+
+	check_trim(l, e, x);
+	occupy(e, x);
+	if (e->spec->trims_granted == 0 || trim > e->spec->trims_granted)
+		return trim_unsupported(l, e, x);
+	note_flight(e);
+	l->x = x;
+	l->sent = *x;
+	l->notes = 0;
+	l->effect_pending = false;
+	verdict(l, e, nth, ++e->tries[first_block(e, x)]);
+	if (l->kind == FAULT_SHORT)
+		l->kind = FAULT_OTHER;
+	if (is_good(l))
+		memset(e->data + x->offset_bytes, 0, x->len_bytes);
+	finish(l, e);
+	return XFER_DONE;
+}
+
+/* --- mapped --- */
+
+static void *sim_memory(struct lane *lane, uint64_t offset_bytes, uint32_t len_bytes)
+{
+	struct sim_lane *l = lane_of(lane);
+	struct sim_end *e = end_of(lane->ep);
+
+	must(!l->flying && len_bytes > 0 && len_bytes <= l->spec.max_bytes);
+	must(offset_bytes + len_bytes <= contents_bytes(e));
+	if (e->spec->memories && e->memories++ >= e->spec->memories) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	l->memory = e->data + offset_bytes;
+	l->memory_at = offset_bytes;
+	return l->memory;
+}
+
+static bool sim_was_cut(const struct endpoint *ep, uint64_t offset_bytes, uint64_t len_bytes)
+{
+	return offset_bytes + len_bytes > ((const struct sim_end *)ep)->cut_at;
+}
+
+void sim_cut(struct endpoint *ep, uint64_t len_bytes)
+{
+	must(is_mapped(end_of(ep)));
+	end_of(ep)->cut_at = len_bytes;
+}
+
+/* What is in the file no more. */
+static enum xfer_state cut_submit(const struct sim_end *e, struct xfer *x)
+{
+	memset(&x->fault, 0, sizeof(x->fault));
+	x->notes = 0;
+	x->fault.kind = FAULT_SHORT;
+	x->done_bytes = x->offset_bytes < e->cut_at ? (uint32_t)(e->cut_at - x->offset_bytes) : 0;
+	return XFER_DONE;
+}
+
+/* Its memory lies in a file that has it no more. */
+static bool memory_is_gone(const struct sim_end *e, const struct xfer *x)
+{
+	const struct sim_end *file = (const struct sim_end *)e->spec->out_of;
+
+	return file &&
+	       sim_was_cut(&file->ep, (uint64_t)((uint8_t *)x->buf - file->data), x->len_bytes);
+}
+
+static enum xfer_state gone_submit(struct xfer *x)
+{
+	fault_from_errno(&x->fault, EFAULT);
+	x->notes = 0;
+	x->done_bytes = 0;
+	return XFER_DONE;
+}
+
 /* --- anywhere --- */
 
 static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
@@ -343,6 +474,12 @@ static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
 		return stream_look(l, e, x);
 	if (e->spec->sequential)
 		return stream_submit(l, e, x, nth);
+	if (x->op == XFER_TRIM)
+		return trim_submit(l, e, x, nth);
+	if (is_mapped(e) && sim_was_cut(lane->ep, x->offset_bytes, x->len_bytes))
+		return cut_submit(e, x);
+	if (memory_is_gone(e, x))
+		return gone_submit(x);
 	occupy(e, x);
 	note_flight(e);
 	l->x = x;
@@ -351,7 +488,7 @@ static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
 	try_number = ++e->tries[first_block(e, x)];
 	note_order(e, x, try_number);
 	verdict(l, e, nth, try_number);
-	if (x->op == XFER_READ)
+	if (x->op == XFER_READ && !is_mapped(e))
 		rng_fill(&l->rng, x->buf, x->len_bytes);
 	l->effect_pending = true;
 	if (!e->spec->evented || rng_once_in(&l->rng, 2))
@@ -443,7 +580,7 @@ static int sim_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes
 	limit = round_down_u64(min_u64(want_bytes, limit), spec->block_bytes);
 	ep->facts.max_xfer_bytes = (uint32_t)max_u64(limit, spec->block_bytes);
 	ep->facts.reserved_bytes = ep->facts.max_xfer_bytes;
-	ep->facts.pinnable = spec->pinnable && spec->cls == END_DEVICE;
+	ep->facts.pinnable = spec->cls == END_DEVICE ? spec->pinnable : spec->cls == END_MAPPED;
 	return 0;
 }
 
@@ -459,6 +596,18 @@ static int sim_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 	}
 	e->counts.position = at_bytes;
 	return 0;
+}
+
+static int sim_end(struct endpoint *ep, uint64_t end_bytes)
+{
+	struct sim_end *e = end_of(ep);
+
+	must(pthread_equal(e->opener, pthread_self()) && e->spec->role == END_DEST);
+	must(e->counts.in_flight == 0 && e->counts.flushes == 0 && e->counts.ends == 0);
+	e->counts.ends++;
+	e->counts.end_bytes = end_bytes;
+	ep->exit_status = e->spec->end_status;
+	return e->spec->end_status ? -1 : 0;
 }
 
 static bool sim_flush(struct endpoint *ep, struct fault *f)
@@ -478,8 +627,10 @@ static void sim_ep_close(struct endpoint *ep)
 	struct sim_end *e = end_of(ep);
 
 	must(e->counts.lanes == 0 && e->counts.in_flight == 0);
-	free(e->data);
-	free((void *)e->busy);
+	if (!e->spec->same_as) {
+		free(e->data);
+		free((void *)e->busy);
+	}
 	free((void *)e->tries);
 	free((void *)e->acks);
 	free(e);
@@ -488,21 +639,30 @@ static void sim_ep_close(struct endpoint *ep)
 static void sim_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
 {
 	snprintf(text, room, "%s %s at byte %llu: %s", ep->name,
-		x->op == XFER_WRITE ? "write" : "read", (unsigned long long)x->offset_bytes,
+		x->op == XFER_READ ? "read" : "write", (unsigned long long)x->offset_bytes,
 		fault_kind_name(x->fault.kind));
 }
 
-static const struct endpoint_ops sim_ops = {
-	.probe = sim_probe,
-	.begin = sim_begin,
-	.lane_open = sim_lane_open,
-	.lane_close = sim_lane_close,
-	.submit = sim_submit,
-	.reap = sim_reap,
-	.flush = sim_flush,
-	.close = sim_ep_close,
-	.describe = sim_describe,
+#define SIM_OPS \
+	.probe = sim_probe, .begin = sim_begin, .lane_open = sim_lane_open, \
+	.lane_close = sim_lane_close, .submit = sim_submit, .reap = sim_reap, .end = sim_end, \
+	.flush = sim_flush, .close = sim_ep_close, .describe = sim_describe
+
+static const struct endpoint_ops sim_ops = { SIM_OPS };
+static const struct endpoint_ops mapped_ops = {
+	SIM_OPS,
+	.memory = sim_memory,
+	.was_cut = sim_was_cut,
 };
+
+static void facts_of_holes(struct end_facts *f, const struct sim_spec *spec)
+{
+	f->fresh = spec->fresh;
+	f->hole_bytes = spec->hole_bytes;
+	f->can_trim = spec->can_trim;
+	f->trim_grain_bytes = spec->trim_grain_bytes;
+	f->max_trim_bytes = spec->max_trim_bytes;
+}
 
 static void facts_fill(struct sim_end *e)
 {
@@ -520,6 +680,7 @@ static void facts_fill(struct sim_end *e)
 	f->reserved_bytes = f->max_xfer_bytes;
 	f->needs_flush = e->spec->role == END_DEST;
 	f->evented = e->spec->evented;
+	facts_of_holes(f, e->spec);
 	if (f->cls != END_DEVICE)
 		return;
 	f->can_mmap = e->spec->can_mmap;
@@ -530,26 +691,73 @@ static void facts_fill(struct sim_end *e)
 	f->can_rw = !e->spec->no_rw;
 }
 
+static void check_spec(const struct sim_spec *spec)
+{
+	const uint32_t block = spec->block_bytes;
+
+	must(!(spec->sequential && (spec->evented || spec->cls == END_DEVICE)));
+	must(spec->cls != END_MAPPED || !(spec->sequential || spec->evented));
+	must(!(spec->sequential && spec->hole_bytes));
+	must(spec->hole_bytes % block == 0 && spec->trim_grain_bytes % block == 0);
+	must(!spec->can_trim || (spec->trim_grain_bytes > 0 && spec->max_trim_bytes > 0 &&
+					spec->max_trim_bytes % spec->trim_grain_bytes == 0));
+}
+
+static void fill_contents(struct sim_end *e, size_t len)
+{
+	struct rng rng = { e->spec->seed };
+
+	if (e->spec->fresh) {
+		memset(e->data, 0, len);
+		return;
+	}
+	rng_fill(&rng, e->data, len);
+	for (size_t at = 0, n; e->spec->zeros_too && at < len; at += n) {
+		n = (size_t)min_u64(rng_between(&rng, 1, 20ull * e->spec->block_bytes), len - at);
+		if (rng_once_in(&rng, 2))
+			memset(e->data + at, 0, n);
+	}
+}
+
+/* Its own, or the other's: then both cannot be at one block at a time either. */
+static void take_contents(struct sim_end *e)
+{
+	const struct sim_spec *spec = e->spec;
+	size_t len = spec->blocks * spec->block_bytes;
+
+	if (spec->same_as) {
+		const struct sim_end *other = end_of(spec->same_as);
+
+		must(spec->block_bytes == other->spec->block_bytes);
+		must(spec->blocks == other->spec->blocks);
+		e->data = other->data;
+		e->busy = other->busy;
+		return;
+	}
+	e->data = malloc(len ? len : 1);
+	e->busy = calloc(spec->blocks + 1, sizeof(*e->busy));
+	must(e->data && e->busy);
+	fill_contents(e, len);
+}
+
 struct endpoint *sim_open(const struct sim_spec *spec)
 {
 	struct sim_end *e = calloc(1, sizeof(*e));
-	struct rng contents = { spec->seed };
-	size_t len = spec->blocks * spec->block_bytes;
 
-	must(e && !(spec->sequential && (spec->evented || spec->cls == END_DEVICE)));
-	e->ep.ops = &sim_ops;
+	must(e);
+	check_spec(spec);
+	e->ep.ops = spec->cls == END_MAPPED ? &mapped_ops : &sim_ops;
 	e->ep.name = spec->name ? spec->name : "sim";
 	e->ep.role = spec->role;
 	e->ep.identity = "";
 	e->spec = spec;
 	e->opener = pthread_self();
+	e->cut_at = UINT64_MAX;
 	facts_fill(e);
-	e->data = malloc(len ? len : 1);
-	e->busy = calloc(spec->blocks + 1, sizeof(*e->busy));
+	take_contents(e);
 	e->tries = calloc(spec->blocks + 1, sizeof(*e->tries));
 	e->acks = calloc(spec->blocks + 1, sizeof(*e->acks));
-	must(e->data && e->busy && e->tries && e->acks);
-	rng_fill(&contents, e->data, len);
+	must(e->tries && e->acks);
 	return &e->ep;
 }
 

@@ -9,10 +9,15 @@
  * A sequential end is inline and goes on from where it stands: what does not begin there is a hole
  * or comes out of order. It counts no tries but where it stands.
  *
+ * One that is END_MAPPED gives out its contents as memory; sim_cut() takes its file away from
+ * under it. One with same_as reads what another holds: a destination read back.
+ *
  * What the engine must not do ends the program with a line on stderr: two transfers on a lane, two
  * on one block at a time, a write to a source, a length of no whole blocks, a foreign buffer on a
- * mapped lane, a transfer that was changed in flight or reaped by another thread, one that a
- * sequential end stands not before, lanes or transfers left behind at close.
+ * mapped lane, memory of a mapped file that was not asked for, a trim that was not planned, of no
+ * whole grains, too long, or of other bytes than zeros, a transfer that was changed in flight or
+ * reaped by another thread, one that a sequential end stands not before, lanes or transfers left
+ * behind at close, end() too early or twice.
  */
 #ifndef TESTS_SIM_H
 #define TESTS_SIM_H
@@ -54,7 +59,19 @@ struct sim_spec {
 	uint32_t max_xfer_bytes; /* 0: no limit */
 	unsigned pinnable_lanes; /* lanes from this one on are not; 0: all as .pinnable says */
 	unsigned lanes_max;	 /* no more can be opened; 0: no limit */
-	unsigned not_direct_nth; /* each nth transfer of direct IO is copied after all; 0: none */
+	/* A destination's zeros; facts of the same names. */
+	bool fresh; /* all of its contents are zeros */
+	bool can_trim;
+	uint32_t hole_bytes, trim_grain_bytes, max_trim_bytes;
+	unsigned trims_granted;	  /* those after the first so many are unsupported; 0: none is */
+	bool zeros_too;		  /* stretches of its contents are zeros */
+	struct endpoint *same_as; /* a sim of the same blocks, which is closed later */
+	struct endpoint *out_of;  /* one that is END_MAPPED: EFAULT for its memory that was cut */
+	uint64_t rots_at;	  /* bytes that are read as others than were stored: from here */
+	unsigned rots;		  /* so many; 0: none */
+	unsigned memories;	  /* END_MAPPED: no memory() after so many; 0: always */
+	int end_status;		  /* end() fails with it */
+	unsigned not_direct_nth;  /* each nth transfer of direct IO is copied after all; 0: none */
 	const struct sim_rule *rules;
 	unsigned nrules;
 	struct fault flush_fault;
@@ -72,6 +89,10 @@ struct sim_counts {
 	_Atomic uint64_t last_offset;
 	_Atomic uint64_t position; /* sequential: the byte that is next */
 	_Atomic uint64_t looks;	   /* reads of one byte, which no other figure counts */
+	_Atomic uint64_t trims, trimmed_bytes,
+		unsupported;	  /* these are in no other figure but
+				   * submitted, and good_bytes if granted */
+	uint64_t ends, end_bytes; /* calls of end(), and what the last one said */
 };
 
 /* *spec, its rules and its name must outlive the end. Never NULL. */
@@ -84,6 +105,9 @@ struct sim_counts *sim_counts(struct endpoint *ep);
 /* Has block been written by a write that was answered as good? */
 bool sim_acknowledged(const struct endpoint *ep, uint64_t block);
 uint64_t sim_acknowledged_bytes(const struct endpoint *ep);
+
+/* Of one that is END_MAPPED: its file has only so many bytes from now on. Any thread. */
+void sim_cut(struct endpoint *ep, uint64_t len_bytes);
 
 /* ep->ops->close(), which checks that all came home. */
 void sim_close(struct endpoint *ep);

@@ -34,16 +34,14 @@ static char path[PATH_MAX];
 static int make_tree(void **state)
 {
 	(void)state;
-	tree_make(&tree);
-	ends_path(&tree, "file", path);
+	ends_setup(&tree, path);
 	return 0;
 }
 
 static int drop_tree(void **state)
 {
 	(void)state;
-	capture_drop();
-	tree_drop(&tree);
+	ends_teardown(&tree);
 	return 0;
 }
 
@@ -70,21 +68,12 @@ static void direct_io(void **state)
 
 static struct endpoint *open_as(enum end_role role, unsigned flags)
 {
-	int status = 4711;
-	struct endpoint *ep = aio_open(&(struct file_params){ path, role, flags }, &status);
-
-	assert_non_null(ep);
-	assert_int_equal(ep->role, role);
-	return ep;
+	return ends_open(aio_open, path, role, flags);
 }
 
 static struct endpoint *begin_dest(unsigned flags, uint64_t at)
 {
-	struct endpoint *ep = open_as(END_DEST, flags);
-
-	assert_int_equal(ep->ops->probe(ep, 65536, at), 0);
-	assert_int_equal(ep->ops->begin(ep, at, SIZE_UNKNOWN), 0);
-	return ep;
+	return ends_begin(open_as(END_DEST, flags), at, SIZE_UNKNOWN);
 }
 
 static struct endpoint *source_of(size_t len, uint64_t seed)
@@ -321,15 +310,6 @@ static void a_source_that_was_truncated_is_a_short_transfer(void **state)
 	free(mem);
 }
 
-static void limit_file_size(rlim_t bytes)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = bytes;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 static void a_file_that_may_not_grow_counts_what_did_move(void **state)
 {
 	uint8_t *mem = ends_memory((size_t)4 * PAGE);
@@ -341,9 +321,9 @@ static void a_file_that_may_not_grow_counts_what_did_move(void **state)
 	signal(SIGXFSZ, SIG_IGN);
 	ep = begin_dest(0, 0);
 	lane = ends_lane(ep);
-	limit_file_size(2 * PAGE);
+	ends_limit_file_size(2 * PAGE);
 	x = ends_move(lane, mem, PAGE, 4 * PAGE);
-	limit_file_size(RLIM_INFINITY);
+	ends_limit_file_size(RLIM_INFINITY);
 	assert_int_equal(x.fault.kind, FAULT_OS);
 	assert_int_equal(x.fault.err, EFBIG);
 	assert_int_equal(x.done_bytes, PAGE);
@@ -407,23 +387,13 @@ static void a_write_to_a_source_ends_the_program(void **state)
 	struct xfer x = { .op = XFER_WRITE, .len_bytes = PAGE, .buf = mem };
 	struct endpoint *ep;
 	struct lane *lane;
-	int status;
-	pid_t child;
 
 	(void)state;
 	ep = source_of(PAGE, 1);
 	lane = ends_lane(ep);
 	for (enum xfer_op op = XFER_WRITE; op <= XFER_TRIM; op++) {
 		x.op = op;
-		child = fork();
-		assert_true(child >= 0);
-		if (child == 0) {
-			close(STDERR_FILENO);
-			ep->ops->submit(lane, &x);
-			_exit(0);
-		}
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+		ends_submit_aborts(lane, &x);
 	}
 	ends_close(ep, lane);
 	free(mem);
@@ -431,43 +401,10 @@ static void a_write_to_a_source_ends_the_program(void **state)
 
 /* --- zeros --- */
 
-static void sparse_copy_at_random(uint64_t seed, unsigned flags)
-{
-	struct rng r = { seed };
-	size_t len = (size_t)rng_between(&r, 1, 300000), nchunks;
-	uint32_t chunk = (uint32_t)rng_between(&r, 1, 60000);
-	uint8_t *bytes = ends_sparse_bytes(len, seed), *mem = ends_memory(chunk);
-	struct endpoint *out;
-	struct lane *lane;
-
-	if (rng_below(&r, 2))
-		chunk = (uint32_t)max_u64(round_down_u64(chunk, 4096), 1);
-	ends_file(path, (size_t)rng_between(&r, 0, 2 * len), seed + 1);
-	if (ends_size(path) > (long long)len)
-		assert_int_equal(truncate(path, (off_t)len), 0);
-	out = open_as(END_DEST, flags);
-	assert_true(out->facts.fresh == !(flags & END_NOTRUNC));
-	assert_int_equal(out->ops->begin(out, 0, len), 0);
-	lane = ends_lane(out);
-	nchunks = (len + chunk - 1) / chunk;
-	for (size_t i = 0, at = rng_below(&r, nchunks); i < nchunks; i++, at = (at + 1) % nchunks) {
-		uint32_t n = (uint32_t)min_u64(chunk, len - at * chunk);
-
-		memcpy(mem, bytes + at * chunk, n);
-		ends_move_sparse(lane, mem, at * chunk, n);
-	}
-	assert_int_equal(out->ops->end(out, len), 0);
-	ends_close(out, lane);
-	ends_expect(path, bytes, len);
-	free(bytes);
-	free(mem);
-}
-
 static void a_sparse_copy_equals_its_source(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 100; seed++)
-		sparse_copy_at_random(seed, seed % 2 ? END_NOTRUNC : 0);
+	ends_sparse_copies(aio_open, path);
 }
 
 /* --- the whole way --- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Runs of the engine (copy, worker, slot) over simulated ends, with real threads and signals. */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 
 #include "../../core/clock.h"
 #include "../../core/status.h"
+#include "../../core/zeros.h"
 #include "../../endpoints/synth.h"
 #include "../../engine/copy.h"
 #include "../lib/capture.h"
@@ -23,12 +25,15 @@
 
 #define BLOCK  512u
 #define BLOCKS 256u
+#define ENDS   5 /* as many sides as a test has, at most */
 
 /* One run: changed from the default by each test before run(). */
 struct scene {
-	struct sim_spec spec[2];
-	struct sim_rule rule[2]; /* kind FAULT_NONE: none */
-	struct endpoint *end[2];
+	unsigned n; /* sides */
+	struct sim_spec spec[ENDS];
+	struct sim_rule rule[ENDS]; /* kind FAULT_NONE: none */
+	unsigned reads_back[ENDS];  /* which side it reads back; 0: none */
+	struct endpoint *end[ENDS];
 	struct span span;
 	struct plan_request request;
 	struct plan plan;
@@ -44,7 +49,8 @@ static int setup(void **state)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 
-	for (unsigned side = 0; side < 2; side++)
+	s->n = 2;
+	for (unsigned side = 0; side < ENDS; side++)
 		s->spec[side] = (struct sim_spec){
 			.name = side ? "dest" : "source",
 			.role = side ? END_DEST : END_SOURCE,
@@ -72,7 +78,7 @@ static int teardown(void **state)
 
 	if (s->copy)
 		copy_close(s->copy);
-	for (unsigned side = 0; side < 2; side++)
+	for (unsigned side = ENDS; side-- > 0;)
 		if (s->end[side])
 			s->end[side]->ops->close(s->end[side]);
 	digest_destroy(&s->digest);
@@ -82,9 +88,11 @@ static int teardown(void **state)
 
 static void open_ends(struct scene *s)
 {
-	for (unsigned side = 0; side < 2; side++) {
+	for (unsigned side = 0; side < s->n; side++) {
 		struct sim_spec *spec = &s->spec[side];
 
+		if (s->reads_back[side])
+			spec->same_as = s->end[s->reads_back[side]];
 		if (s->rule[side].kind != FAULT_NONE) {
 			spec->rules = &s->rule[side];
 			spec->nrules = 1;
@@ -98,7 +106,10 @@ static void open_ends(struct scene *s)
 
 static struct sides sides_of(const struct scene *s)
 {
-	return (struct sides){ { s->end[0], s->end[1] }, 2 };
+	struct sides sides = { .n = s->n };
+
+	memcpy(sides.end, s->end, sizeof(s->end));
+	return sides;
 }
 
 static enum copy_opened open_copy(struct scene *s, int *exit_status)
@@ -926,6 +937,882 @@ static void a_buffer_that_o_direct_cannot_pin_asks_for_another_plan(void **state
 	}
 }
 
+/* --- several destinations --- */
+
+static const struct side_result *result(const struct scene *s, unsigned side)
+{
+	return &s->result.side[side];
+}
+
+static uint64_t bytes_of(const struct scene *s, unsigned side)
+{
+	return counter_get(&result(s, side)->count.bytes);
+}
+
+static void assert_side_is_whole(const struct scene *s, unsigned side)
+{
+	assert_false(result(s, side)->failed);
+	assert_int_equal(bytes_of(s, side), s->span.len_bytes);
+	assert_memory_equal(sim_data(s->end[side]) + s->span.out_bytes,
+		sim_data(s->end[0]) + s->span.in_bytes, s->span.len_bytes);
+}
+
+/* What was answered as written, and only that, is counted and is the source's. */
+static void assert_side_is_true(const struct scene *s, unsigned side)
+{
+	assert_int_equal(bytes_of(s, side), sim_acknowledged_bytes(s->end[side]));
+	for (uint64_t b = 0; b < BLOCKS; b++)
+		if (sim_acknowledged(s->end[side], b))
+			assert_memory_equal(sim_data(s->end[side]) + b * BLOCK,
+				sim_data(s->end[0]) + b * BLOCK, BLOCK);
+}
+
+static void bad_block(struct scene *s, unsigned side, uint64_t block)
+{
+	s->rule[side] =
+		(struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = block, .end_blk = block + 1 };
+}
+
+static void one_command_at_a_time(struct scene *s)
+{
+	for (unsigned side = 0; side < ENDS; side++)
+		s->spec[side].evented = false;
+	s->request.queue_depth = 1;
+	s->request.io = IO_SG_IO;
+}
+
+static void several_destinations_get_the_same(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 4;
+	s->spec[2].evented = false;
+	s->spec[2].can_mmap = false;
+	make_stream(s, 3);
+	run(s);
+	for (unsigned side = 1; side < s->n; side++)
+		assert_side_is_whole(s, side);
+	assert_int_equal(counter_get(&result(s, 0)->count.commands), BLOCKS / 4);
+	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
+}
+
+static void one_that_fails_is_dropped_and_the_others_are_finished(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 4;
+	bad_block(s, 2, 101);
+	run(s);
+	assert_failed(s, 2, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(result(s, 2)->failure.offset_bytes, 100 * BLOCK);
+	assert_side_is_whole(s, 1);
+	assert_side_is_true(s, 2);
+	assert_side_is_whole(s, 3);
+	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
+}
+
+static void what_was_dropped_gets_nothing_more(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	one_command_at_a_time(s);
+	bad_block(s, 2, 40);
+	run(s);
+	assert_int_equal(sim_counts(s->end[2])->submitted, 11);
+	assert_int_equal(bytes_of(s, 2), 40 * BLOCK);
+	assert_side_is_whole(s, 1);
+}
+
+/* What it was given before it was known is not sent again either. */
+static void what_was_dropped_is_not_waited_for(void **state)
+{
+	static const struct sim_rule rules[] = {
+		{ .kind = FAULT_MEDIUM, .first_blk = 4, .end_blk = 8 },
+		{ .kind = FAULT_BUSY },
+	};
+	nsec_t since = clock_now_ns();
+	struct scene *s = *state;
+
+	s->n = 3;
+	s->spec[2].rules = rules;
+	s->spec[2].nrules = ARRAY_SIZE(rules);
+	s->request.io = IO_RW;
+	run(s);
+	assert_failed(s, 2, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(bytes_of(s, 2), 0);
+	assert_side_is_whole(s, 1);
+	assert_true(clock_now_ns() - since < 5 * NSEC_PER_SEC); /* not the minute of a busy unit */
+}
+
+static void with_the_last_one_the_run_stops(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	one_command_at_a_time(s);
+	bad_block(s, 1, 80);
+	bad_block(s, 2, 40);
+	run(s);
+	assert_true(result(s, 1)->failed && result(s, 2)->failed);
+	assert_int_equal(s->result.failed_first, 2);
+	assert_int_equal(bytes_of(s, 1), 80 * BLOCK);
+	assert_int_equal(bytes_of(s, 2), 40 * BLOCK);
+	assert_int_equal(in_bytes(s), 84 * BLOCK);
+	assert_false(result(s, 0)->failed);
+}
+
+static void a_null_sink_alone_is_not_gone_on_for(void **state)
+{
+	struct scene *s = *state;
+	int exit_status;
+
+	s->n = 3;
+	s->end[2] = synth_open_null("/dev/null", &exit_status);
+	one_command_at_a_time(s);
+	bad_block(s, 1, 40);
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(in_bytes(s), 44 * BLOCK);
+}
+
+static void of_each_side_the_failure_nearest_to_the_start_is_told(void **state)
+{
+	static const struct sim_rule rules[] = {
+		{ .kind = FAULT_UNIT_ATTENTION, .first_blk = 0, .end_blk = 1, .tries = 3 },
+		{ .kind = FAULT_HARDWARE },
+	};
+	struct scene *s = *state;
+
+	s->spec[0].rules = rules;
+	s->spec[0].nrules = ARRAY_SIZE(rules);
+	s->spec[0].always_flies = true;
+	s->request.io = IO_RW;
+	run(s); /* the first chunk is given up last */
+	assert_failed(s, 0, FAULT_HARDWARE, XFER_READ);
+	assert_int_equal(result(s, 0)->failure.offset_bytes, 0);
+}
+
+static void a_failed_source_is_not_laid_to_the_destinations(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	bad_block(s, 0, 101);
+	run(s);
+	assert_failed(s, 0, FAULT_MEDIUM, XFER_READ);
+	assert_false(result(s, 1)->failed || result(s, 2)->failed);
+	assert_side_is_true(s, 1);
+	assert_side_is_true(s, 2);
+	assert_false(sim_acknowledged(s->end[2], 101));
+}
+
+static void a_stream_that_is_dropped_leaves_the_order_to_the_others(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	make_stream(s, 1);
+	make_stream(s, 2);
+	s->spec[0].always_flies = true;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_OS, .after = 10 };
+	run(s);
+	assert_failed(s, 1, FAULT_OS, XFER_WRITE);
+	assert_int_equal(bytes_of(s, 1), 40 * BLOCK);
+	assert_side_is_whole(s, 2);
+}
+
+static void each_is_told_the_length_that_it_has(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	s->span.out_bytes = 6 * BLOCK;
+	s->span.len_bytes = 80 * BLOCK;
+	one_command_at_a_time(s);
+	bad_block(s, 2, 6 + 40);
+	run(s);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, 86 * BLOCK);
+	assert_int_equal(sim_counts(s->end[2])->end_bytes, 46 * BLOCK);
+	assert_int_equal(sim_counts(s->end[0])->ends, 0);
+}
+
+static void a_length_that_cannot_be_set_is_told(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	s->spec[2].end_status = EXIT_OS + ENOSPC;
+	run(s);
+	assert_int_equal(result(s, 1)->end_status, 0);
+	assert_int_equal(result(s, 2)->end_status, EXIT_OS + ENOSPC);
+	assert_false(s->result.failed);
+}
+
+/* --- read back --- */
+
+/* All destinations, each by the same disk opened once more. */
+static void read_back(struct scene *s)
+{
+	unsigned dests = s->n - 1;
+
+	for (unsigned dest = 1; dest <= dests; dest++) {
+		s->spec[s->n].role = END_SOURCE;
+		s->spec[s->n].name = "dest, read back";
+		s->reads_back[s->n++] = dest;
+	}
+}
+
+static const struct miscompare *miscompare(const struct scene *s, unsigned side)
+{
+	return &result(s, side)->miscompare;
+}
+
+static void what_was_written_is_read_back_and_equal(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	read_back(s);
+	s->span.in_bytes = 3 * BLOCK;
+	s->span.out_bytes = 9 * BLOCK;
+	s->span.len_bytes = 200 * BLOCK;
+	run(s);
+	assert_false(s->result.failed);
+	for (unsigned side = 1; side < 3; side++) {
+		assert_side_is_whole(s, side);
+		assert_int_equal(bytes_of(s, side + 2), 200 * BLOCK);
+		assert_int_equal(miscompare(s, side + 2)->blocks, 0);
+		assert_int_equal(sim_counts(s->end[side])->ends, 1);
+		assert_int_equal(sim_counts(s->end[side + 2])->ends, 0);
+	}
+}
+
+static void a_byte_that_is_read_back_as_another_is_found(void **state)
+{
+	uint64_t at = 100 * BLOCK + 7;
+	struct scene *s = *state;
+
+	s->n = 3;
+	read_back(s);
+	s->span.in_bytes = 3 * BLOCK;
+	s->span.out_bytes = 9 * BLOCK;
+	s->span.len_bytes = 200 * BLOCK;
+	s->spec[4].rots_at = s->span.out_bytes + at;
+	s->spec[4].rots = 1;
+	run(s);
+	assert_false(s->result.failed); /* all has moved */
+	assert_int_equal(miscompare(s, 3)->blocks, 0);
+	assert_int_equal(miscompare(s, 4)->blocks, 1);
+	assert_int_equal(miscompare(s, 4)->at_bytes, at);
+	assert_int_equal(miscompare(s, 4)->expected, sim_data(s->end[0])[s->span.in_bytes + at]);
+	assert_int_equal(miscompare(s, 4)->found, miscompare(s, 4)->expected ^ 0xff);
+}
+
+/* Over the borders of chunks, which several workers compare. */
+static void blocks_that_differ_are_counted_and_the_first_is_told(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	s->request.workers = 3;
+	s->request.io = IO_RW;
+	s->spec[2].rots_at = 50 * BLOCK - 1;
+	s->spec[2].rots = 20 * BLOCK + 2;
+	run(s);
+	assert_int_equal(s->plan.workers, 3);
+	assert_int_equal(miscompare(s, 2)->blocks, 22);
+	assert_int_equal(miscompare(s, 2)->at_bytes, 50 * BLOCK - 1);
+}
+
+static void what_was_not_written_is_neither_read_back_nor_unequal(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	read_back(s);
+	one_command_at_a_time(s);
+	bad_block(s, 1, 41);
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+	assert_false(result(s, 3)->failed);
+	assert_int_equal(sim_counts(s->end[3])->submitted, 10);
+	assert_int_equal(bytes_of(s, 3), 40 * BLOCK);
+	assert_int_equal(miscompare(s, 3)->blocks, 0);
+	assert_side_is_whole(s, 2);
+	assert_int_equal(bytes_of(s, 4), BLOCKS * BLOCK);
+	assert_int_equal(miscompare(s, 4)->blocks, 0);
+}
+
+static void a_failed_read_back_drops_its_destination_and_no_other(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	read_back(s);
+	one_command_at_a_time(s);
+	bad_block(s, 3, 41);
+	run(s);
+	assert_failed(s, 3, FAULT_MEDIUM, XFER_READ);
+	assert_false(result(s, 1)->failed);
+	assert_int_equal(bytes_of(s, 1), 44 * BLOCK); /* that far it was written */
+	assert_int_equal(bytes_of(s, 3), 40 * BLOCK);
+	assert_int_equal(miscompare(s, 3)->blocks, 0); /* of a failed read nothing is compared */
+	assert_side_is_whole(s, 2);
+	assert_int_equal(bytes_of(s, 4), BLOCKS * BLOCK);
+}
+
+static void a_failed_read_back_of_the_last_one_stops_the_run(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	one_command_at_a_time(s);
+	bad_block(s, 2, 41);
+	run(s);
+	assert_failed(s, 2, FAULT_MEDIUM, XFER_READ);
+	assert_int_equal(in_bytes(s), 44 * BLOCK);
+}
+
+static void with_the_last_one_that_is_read_back_the_run_stops(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	one_command_at_a_time(s);
+	bad_block(s, 1, 41);
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(in_bytes(s), 44 * BLOCK);
+	assert_int_equal(bytes_of(s, 2), 40 * BLOCK);
+}
+
+static void interrupt_at_20(void *arg, uint64_t nth)
+{
+	struct scene *s = arg;
+
+	if (nth != 20)
+		return;
+	kill(getpid(), SIGINT);
+	while (!s->end[1]->hurry)
+		usleep(100);
+}
+
+/* A busy unit is not waited for then: the write was given up, and is no failure. */
+static void what_an_interrupt_kept_from_being_written_is_not_unequal(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	one_command_at_a_time(s);
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_BUSY, .after = 19 };
+	s->spec[1].on_submit = interrupt_at_20;
+	s->spec[1].arg = s;
+	run(s);
+	assert_int_equal(s->result.signal, SIGINT);
+	assert_false(s->result.failed);
+	assert_int_equal(out_bytes(s), 19 * 4 * BLOCK);
+	assert_int_equal(bytes_of(s, 2), 19 * 4 * BLOCK);
+	assert_int_equal(miscompare(s, 2)->blocks, 0);
+}
+
+static void a_read_back_that_is_repeated_is_compared_once(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	s->rule[2] = (struct sim_rule){ .kind = FAULT_UNIT_ATTENTION, .tries = 2 };
+	s->spec[2].rots_at = 30 * BLOCK;
+	s->spec[2].rots = 1;
+	run(s);
+	assert_side_is_whole(s, 1);
+	assert_int_equal(counter_get(&result(s, 2)->count.retries), 2 * BLOCKS / 4);
+	assert_int_equal(miscompare(s, 2)->blocks, 1);
+}
+
+static void a_padded_block_is_read_back_as_padded(void **state)
+{
+	struct scene *s = *state;
+
+	make_tail(s, 10 * 4096 + 700);
+	s->spec[2].block_bytes = 4096;
+	s->spec[2].blocks = BLOCKS / 8;
+	s->span.pad = true;
+	read_back(s);
+	run(s);
+	assert_int_equal(out_bytes(s), 11 * 4096);
+	assert_int_equal(bytes_of(s, 2), 11 * 4096);
+	assert_int_equal(miscompare(s, 2)->blocks, 0);
+}
+
+static void a_tail_that_is_not_written_is_not_read_back(void **state)
+{
+	struct scene *s = *state;
+
+	make_tail(s, 10 * 4096 + 700);
+	s->spec[2].block_bytes = 4096;
+	s->spec[2].blocks = BLOCKS / 8;
+	read_back(s);
+	run(s);
+	assert_tail(s, 700);
+	assert_int_equal(bytes_of(s, 2), 10 * 4096);
+	assert_int_equal(miscompare(s, 2)->blocks, 0);
+}
+
+/* --- comparing --- */
+
+/* One with as many others, which hold the same so far. */
+static void make_compare(struct scene *s, unsigned others)
+{
+	s->n = 1 + others;
+	s->request.job = JOB_COMPARE;
+	for (unsigned side = 1; side < s->n; side++) {
+		s->spec[side].role = END_SOURCE;
+		s->spec[side].seed = s->spec[0].seed;
+	}
+	open_ends(s);
+}
+
+static void one_is_compared_with_two(void **state)
+{
+	struct scene *s = *state;
+
+	make_compare(s, 2);
+	sim_data(s->end[2])[77 * BLOCK + 5] ^= 1;
+	sim_data(s->end[2])[99 * BLOCK] ^= 1;
+	s->flush = true;
+	run(s);
+	assert_false(s->result.failed || s->plan.writes);
+	assert_int_equal(miscompare(s, 1)->blocks, 0);
+	assert_int_equal(miscompare(s, 2)->blocks, 2);
+	assert_int_equal(miscompare(s, 2)->at_bytes, 77 * BLOCK + 5);
+	for (unsigned side = 0; side < 3; side++)
+		assert_int_equal(bytes_of(s, side), BLOCKS * BLOCK);
+	assert_false(result(s, 1)->flushed);
+}
+
+static void one_that_cannot_be_read_is_compared_no_more(void **state)
+{
+	struct scene *s = *state;
+
+	one_command_at_a_time(s);
+	bad_block(s, 1, 40);
+	make_compare(s, 2);
+	sim_data(s->end[2])[200 * BLOCK] ^= 1;
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_READ);
+	assert_int_equal(miscompare(s, 1)->blocks, 0);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 11);
+	assert_int_equal(miscompare(s, 2)->blocks, 1);
+}
+
+static void with_none_left_to_compare_the_run_stops(void **state)
+{
+	struct scene *s = *state;
+
+	one_command_at_a_time(s);
+	bad_block(s, 1, 40);
+	bad_block(s, 2, 80);
+	make_compare(s, 2);
+	run(s);
+	assert_true(result(s, 1)->failed && result(s, 2)->failed);
+	assert_int_equal(in_bytes(s), 84 * BLOCK);
+}
+
+/* --- zeros --- */
+
+/* Blocks 10 to 29, 101 and 240 to the end are zeros. */
+#define ZERO_BLOCKS 37u
+
+static void make_zeros(struct scene *s, unsigned flags)
+{
+	s->request.out_flags = flags;
+	s->spec[1].hole_bytes = BLOCK;
+	s->spec[1].trim_grain_bytes = BLOCK;
+	s->spec[1].max_trim_bytes = 1u << 20;
+	s->spec[1].trims_granted = UINT_MAX;
+	s->request.bpt_blk = 16;
+}
+
+static void open_zeros(struct scene *s)
+{
+	uint8_t *data;
+
+	open_ends(s);
+	data = sim_data(s->end[0]);
+	memset(data + 10 * BLOCK, 0, 20 * BLOCK);
+	memset(data + 101 * BLOCK, 0, BLOCK);
+	memset(data + 240 * BLOCK, 0, 16 * BLOCK);
+}
+
+static uint64_t holes_of(const struct scene *s, unsigned side)
+{
+	return counter_get(&result(s, side)->count.holes);
+}
+
+static void zeros_are_left_out_of_what_is_fresh(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_SPARSE);
+	s->spec[1].cls = END_BUFFERED;
+	s->spec[1].evented = false;
+	s->spec[1].fresh = true;
+	open_zeros(s);
+	run(s);
+	assert_int_equal(s->plan.side[1].holes, HOLES_SKIP);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), ZERO_BLOCKS * BLOCK);
+	assert_int_equal(sim_acknowledged_bytes(s->end[1]), (BLOCKS - ZERO_BLOCKS) * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->trims, 0);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, BLOCKS * BLOCK);
+}
+
+static void zeros_on_a_disk_leave_what_was_there(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_SPARSE);
+	open_zeros(s);
+	sim_data(s->end[1])[20 * BLOCK] = 0x4d;
+	run(s);
+	assert_int_equal(s->plan.side[1].holes, HOLES_SKIP);
+	assert_int_equal(sim_data(s->end[1])[20 * BLOCK], 0x4d);
+	assert_int_equal(holes_of(s, 1), ZERO_BLOCKS * BLOCK);
+	assert_int_equal(out_bytes(s), BLOCKS * BLOCK);
+	for (uint64_t b = 0; b < BLOCKS; b++)
+		assert_true(sim_acknowledged(s->end[1], b) ||
+			    zeros_all(sim_data(s->end[0]) + b * BLOCK, BLOCK));
+}
+
+static void zeros_are_trimmed(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->spec[1].can_trim = true;
+	open_zeros(s);
+	run(s);
+	assert_int_equal(s->plan.side[1].holes, HOLES_TRIM);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), ZERO_BLOCKS * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->trims, 4); /* one is in two chunks */
+	assert_int_equal(sim_acknowledged_bytes(s->end[1]), BLOCKS * BLOCK);
+}
+
+static void a_trim_is_no_longer_than_the_longest_one(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->spec[1].can_trim = true;
+	s->spec[1].max_trim_bytes = 4 * BLOCK;
+	open_zeros(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), ZERO_BLOCKS * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->trims, 2 + 4 + 1 + 4);
+}
+
+static void zeros_of_no_whole_grain_are_written(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->spec[1].can_trim = true;
+	s->spec[1].trim_grain_bytes = 8 * BLOCK;
+	open_zeros(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), (8 + 16) * BLOCK); /* 16 to 23, 240 to the end */
+}
+
+static void what_is_not_granted_is_written(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	one_command_at_a_time(s);
+	s->spec[1].can_trim = true;
+	s->spec[1].trims_granted = 1;
+	open_zeros(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), 6 * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->unsupported, 3);
+	assert_int_equal(counter_get(&result(s, 1)->count.retries), 0);
+	assert_int_equal(counter_get(&result(s, 1)->count.unrecovered), 0);
+}
+
+/* Also of what lies in the same chunk. */
+static void after_a_refused_trim_the_next_one_is_asked_for_again(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->request.bpt_blk = BLOCKS;
+	s->spec[1].can_trim = true;
+	s->spec[1].trims_granted = 1;
+	open_zeros(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), 20 * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->unsupported, 2);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 8);
+}
+
+/* It is no try of the write: ABORTED COMMAND has two repetitions. */
+static void a_write_after_a_refused_trim_has_all_its_tries(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->spec[1].can_trim = true;
+	s->spec[1].trims_granted = 0;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_ABORTED, .tries = 2 };
+	open_zeros(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), 0);
+}
+
+static void a_trim_is_repeated_like_a_write(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->spec[1].can_trim = true;
+	s->rule[1] = (struct sim_rule){
+		.kind = FAULT_UNIT_ATTENTION, .first_blk = 240, .end_blk = 256, .tries = 3
+	};
+	open_zeros(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(holes_of(s, 1), ZERO_BLOCKS * BLOCK);
+	assert_int_equal(counter_get(&result(s, 1)->count.retries), 3);
+}
+
+static void a_failed_trim_is_a_failure(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->spec[1].can_trim = true;
+	bad_block(s, 1, 101);
+	open_zeros(s);
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_TRIM);
+	assert_int_equal(result(s, 1)->failure.offset_bytes, 101 * BLOCK);
+	assert_side_is_true(s, 1);
+}
+
+static void each_destination_leaves_out_in_its_own_way(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 4;
+	make_zeros(s, END_TRIM);
+	s->spec[1].can_trim = true;
+	s->spec[2].cls = END_BUFFERED;
+	s->spec[2].evented = false;
+	s->spec[2].fresh = true;
+	s->spec[2].hole_bytes = 4 * BLOCK;
+	open_zeros(s);
+	run(s);
+	for (unsigned side = 1; side < s->n; side++)
+		assert_side_is_whole(s, side);
+	assert_int_equal(holes_of(s, 1), ZERO_BLOCKS * BLOCK);
+	/* 12 to 27, cut in chunks of 16, and 240 to the end */
+	assert_int_equal(holes_of(s, 2), (16 + 16) * BLOCK);
+	assert_int_equal(holes_of(s, 3), 0);
+}
+
+static void what_is_all_zeros_sends_nothing_and_gets_its_length(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_SPARSE);
+	s->spec[1].cls = END_BUFFERED;
+	s->spec[1].evented = false;
+	s->spec[1].fresh = true;
+	s->flush = true;
+	open_ends(s);
+	memset(sim_data(s->end[0]), 0, BLOCKS * BLOCK);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 0);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, BLOCKS * BLOCK);
+}
+
+static void what_was_left_out_is_read_back_too(void **state)
+{
+	struct scene *s = *state;
+
+	make_zeros(s, END_TRIM);
+	s->spec[1].can_trim = true;
+	read_back(s);
+	s->spec[2].rots_at = 245 * BLOCK + 3;
+	s->spec[2].rots = 1;
+	open_zeros(s);
+	run(s);
+	assert_side_is_whole(s, 1);
+	assert_int_equal(miscompare(s, 2)->blocks, 1);
+	assert_int_equal(miscompare(s, 2)->at_bytes, 245 * BLOCK + 3);
+	assert_int_equal(miscompare(s, 2)->expected, 0);
+}
+
+/* --- files that the data lie in --- */
+
+static void make_mapped(struct scene *s, unsigned side)
+{
+	s->spec[side].cls = END_MAPPED;
+	s->spec[side].evented = false;
+}
+
+static void a_mapped_source_is_written_where_it_lies(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	make_mapped(s, 0);
+	s->span.in_bytes = 3 * BLOCK;
+	s->span.len_bytes = 200 * BLOCK;
+	run(s);
+	assert_int_equal(s->plan.user_buffers, 0);
+	assert_side_is_whole(s, 1);
+	assert_side_is_whole(s, 2);
+}
+
+static void a_mapped_destination_is_read_into(void **state)
+{
+	struct scene *s = *state;
+
+	make_mapped(s, 1);
+	s->span.out_bytes = 3 * BLOCK;
+	s->span.len_bytes = 200 * BLOCK;
+	run(s);
+	assert_int_equal(s->plan.user_buffers, 0);
+	assert_all_arrived(s);
+}
+
+/* While the 20th transfer of a side is sent, the file of the other one gets shorter. */
+struct cut {
+	struct scene *s;
+	unsigned mapped;
+};
+
+static void cut_at_20(void *arg, uint64_t nth)
+{
+	const struct cut *cut = arg;
+
+	if (nth == 20)
+		sim_cut(cut->s->end[cut->mapped], 78 * BLOCK);
+}
+
+static void cut_one(struct scene *s, struct cut *cut, unsigned mapped)
+{
+	*cut = (struct cut){ s, mapped };
+	make_mapped(s, mapped);
+	one_command_at_a_time(s);
+	s->spec[1 - mapped].on_submit = cut_at_20;
+	s->spec[1 - mapped].arg = cut;
+}
+
+/* Where the memory is gone, the other end's system call says EFAULT. */
+static void memory_goes_with_it(struct scene *s, unsigned mapped)
+{
+	open_ends(s);
+	s->spec[1 - mapped].out_of = s->end[mapped];
+}
+
+static void a_source_that_is_cut_is_what_failed_and_not_its_destination(void **state)
+{
+	struct scene *s = *state;
+	struct cut cut;
+
+	cut_one(s, &cut, 0);
+	memory_goes_with_it(s, 0);
+	run(s);
+	assert_failed(s, 0, FAULT_SHORT, XFER_READ);
+	assert_int_equal(result(s, 0)->failure.offset_bytes, 76 * BLOCK);
+	assert_int_equal(result(s, 0)->failure.done_bytes, 2 * BLOCK);
+	assert_false(result(s, 1)->failed);
+	assert_int_equal(counter_get(&result(s, 1)->count.unrecovered), 0);
+	assert_int_equal(out_bytes(s), 76 * BLOCK);
+	assert_side_is_true(s, 1);
+}
+
+/* The pages were there a moment longer: zeros may have been written. */
+static void a_source_that_is_cut_fails_though_its_data_were_written(void **state)
+{
+	struct scene *s = *state;
+	struct cut cut;
+
+	cut_one(s, &cut, 0);
+	run(s);
+	assert_failed(s, 0, FAULT_SHORT, XFER_READ);
+	assert_int_equal(result(s, 0)->failure.offset_bytes, 76 * BLOCK);
+	assert_false(result(s, 1)->failed);
+	assert_int_equal(sim_counts(s->end[1])->submitted, 20);
+}
+
+static void a_destination_that_is_cut_is_what_failed_and_not_the_source(void **state)
+{
+	struct scene *s = *state;
+	struct cut cut;
+
+	cut_one(s, &cut, 1);
+	memory_goes_with_it(s, 1);
+	run(s);
+	assert_failed(s, 1, FAULT_SHORT, XFER_WRITE);
+	assert_int_equal(result(s, 1)->failure.offset_bytes, 76 * BLOCK);
+	assert_false(result(s, 0)->failed);
+	assert_int_equal(counter_get(&result(s, 0)->count.unrecovered), 0);
+	assert_side_is_true(s, 1);
+}
+
+static void all_are_stopped_by_a_source_that_is_cut(void **state)
+{
+	struct scene *s = *state;
+	struct cut cut;
+
+	s->n = 3;
+	cut_one(s, &cut, 0);
+	memory_goes_with_it(s, 0);
+	s->spec[2].out_of = s->end[0];
+	run(s);
+	assert_failed(s, 0, FAULT_SHORT, XFER_READ);
+	assert_false(result(s, 1)->failed || result(s, 2)->failed);
+	assert_int_equal(bytes_of(s, 1), 76 * BLOCK);
+	assert_int_equal(bytes_of(s, 2), 76 * BLOCK);
+}
+
+static void memory_that_cannot_be_had_is_a_failure_of_its_file(void **state)
+{
+	struct scene *s = *state;
+
+	make_mapped(s, 0);
+	one_command_at_a_time(s);
+	s->spec[0].memories = 20;
+	run(s);
+	assert_failed(s, 0, FAULT_NO_MEMORY, XFER_READ);
+	assert_int_equal(result(s, 0)->failure.offset_bytes, 80 * BLOCK);
+	assert_int_equal(out_bytes(s), 80 * BLOCK);
+}
+
+static void direct_io_that_cannot_be_had_is_a_mapped_files_fault_only_if_it_was_cut(void **state)
+{
+	struct scene *s = *state;
+
+	make_mapped(s, 0);
+	s->spec[1].can_dio = true;
+	s->request.out_method = METHOD_DIO;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_UNMAPPABLE };
+	run(s);
+	assert_failed(s, 1, FAULT_UNMAPPABLE, XFER_WRITE);
+	assert_false(result(s, 0)->failed);
+}
+
 /* --- opening --- */
 
 static void a_lane_that_cannot_be_had_closes_the_others(void **state)
@@ -1034,6 +1921,37 @@ static void a_failed_flush_is_told(void **state)
 	assert_false(s->result.failed);
 }
 
+static void all_destinations_are_flushed(void **state)
+{
+	struct scene *s = *state;
+	int exit_status;
+
+	s->n = 4;
+	s->end[3] = synth_open_null("/dev/null", &exit_status);
+	s->flush = true;
+	s->spec[2].flush_fault.kind = FAULT_MEDIUM;
+	run(s);
+	assert_true(result(s, 1)->flushed && result(s, 2)->flushed);
+	assert_false(result(s, 0)->flushed || result(s, 3)->flushed);
+	assert_int_equal(result(s, 1)->flush_fault.kind, FAULT_NONE);
+	assert_int_equal(result(s, 2)->flush_fault.kind, FAULT_MEDIUM);
+	assert_int_equal(sim_counts(s->end[1])->flushes, 1);
+	assert_int_equal(sim_counts(s->end[2])->flushes, 1);
+}
+
+static void what_was_dropped_is_flushed_and_what_is_read_back_is_not(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	read_back(s);
+	s->flush = true;
+	bad_block(s, 2, 100);
+	run(s);
+	for (unsigned side = 1; side < s->n; side++)
+		assert_int_equal(sim_counts(s->end[side])->flushes, side <= 2);
+}
+
 /* --- signals --- */
 
 static void raise_at_20(void *arg, uint64_t nth)
@@ -1106,6 +2024,23 @@ static void ticks_tell_progress(void **state)
 	run(s);
 	assert_true(last.elapsed_ns > 0);
 	assert_all_arrived(s);
+}
+
+static void progress_is_that_of_the_destination_ahead(void **state)
+{
+	static const int nothing = 0;
+	struct copy_progress last = { 0 };
+	struct scene *s = *state;
+
+	s->n = 3;
+	send_at_20(s, &nothing);
+	s->rule[2] = (struct sim_rule){ .kind = FAULT_GONE };
+	s->watch =
+		(struct copy_watch){ .tick_ns = NSEC_PER_MSEC, .tick = count_call, .arg = &last };
+	run(s);
+	assert_failed(s, 2, FAULT_GONE, XFER_WRITE);
+	assert_true(last.out_bytes > 0);
+	assert_side_is_whole(s, 1);
 }
 
 static void a_signal_that_was_ignored_stays_ignored(void **state)
@@ -1244,82 +2179,187 @@ static void heed_signals(void)
 		signal(signals[i], SIG_DFL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define GROUP(name) cmocka_run_group_tests_name("copy: " #name, name##_tests, NULL, NULL)
+
+static const struct CMUnitTest data_tests[] = {
+	TEST(a_copy_equals_its_source),
+	TEST(a_tail_shorter_than_a_chunk_is_copied),
+	TEST(a_span_of_nothing_sends_nothing),
+	TEST(generated_bytes_fill_the_destination),
+	TEST(the_null_sink_gets_no_commands),
+};
+
+static const struct CMUnitTest order_tests[] = {
+	TEST(one_worker_reads_in_ascending_order),
+	TEST(what_is_read_at_once_does_not_overtake_what_flies),
+	TEST(all_slots_of_the_plan_fly_at_once),
+	TEST(reads_overlap_writes),
+	TEST(many_workers_share_the_slots),
+	TEST(inline_ends_have_a_worker_a_slot),
+};
+
+static const struct CMUnitTest faults_tests[] = {
+	TEST(a_short_read_is_not_success),
+	TEST(a_short_write_is_not_success),
+	TEST(a_failed_read_is_never_written),
+	TEST(no_chunk_is_begun_after_a_fatal_fault),
+	TEST(the_first_of_several_faults_is_told),
+	TEST(a_recovered_error_is_counted_and_its_data_are_good),
+	TEST(a_unit_attention_is_retried_and_counted),
+	TEST(a_reset_in_mid_run_is_counted_apart),
+	TEST(a_write_is_retried_without_a_second_read),
+	TEST(tries_of_the_read_do_not_count_for_the_write),
+	TEST(a_busy_unit_is_asked_again_later),
+	TEST(a_medium_error_is_retried_as_often_as_asked),
+	TEST(a_deferred_error_ends_the_run),
+	TEST(a_device_that_goes_away_ends_the_run),
+	TEST(direct_io_that_was_copied_is_counted),
+	TEST(lanes_that_fall_back_are_counted_once),
+	TEST(direct_io_that_was_asked_does_not_fall_back),
+};
+
+static const struct CMUnitTest hashes_tests[] = {
+	cmocka_unit_test(the_hash_is_that_of_the_source_at_any_depth),
+	TEST(the_hash_is_right_after_retries),
+	TEST(the_hash_of_recovered_data_is_right),
+	TEST(inline_ends_are_hashed_one_transfer_at_a_time),
+	TEST(what_is_only_read_is_hashed),
+	TEST(a_failed_read_ends_the_hash_before_it),
+	TEST(what_pads_the_last_block_is_not_hashed),
+	TEST(writes_fly_beside_each_other_though_reads_are_hashed),
+};
+
+static const struct CMUnitTest streams_tests[] = {
+	TEST(a_stream_gets_its_bytes_in_order),
+	TEST(a_read_that_is_repeated_is_waited_for_by_those_behind_it),
+	TEST(nothing_is_written_to_a_stream_behind_a_hole),
+	TEST(a_stream_that_ends_early_ends_the_run_and_is_told),
+	TEST(a_stream_that_gives_all_has_not_ended),
+	TEST(an_empty_stream_is_read_once),
+	TEST(a_tail_that_fills_no_block_is_not_written_and_told),
+	TEST(whole_blocks_before_a_tail_are_written),
+	TEST(a_tail_is_padded_with_zeros_where_asked),
+	TEST(a_disk_of_shorter_blocks_is_padded_too),
+	TEST(what_flies_when_a_tail_is_found_is_still_brought_home),
+	TEST(a_fault_behind_a_tail_is_what_is_told),
+	TEST(a_source_with_more_than_there_is_room_for_is_told),
+	TEST(a_source_that_ends_with_the_room_is_good),
+	TEST(no_byte_more_than_was_counted_is_taken),
+	TEST(what_flies_when_it_is_full_is_still_brought_home),
+	TEST(a_buffer_that_o_direct_cannot_pin_asks_for_another_plan),
+};
+
+static const struct CMUnitTest several_tests[] = {
+	TEST(several_destinations_get_the_same),
+	TEST(one_that_fails_is_dropped_and_the_others_are_finished),
+	TEST(what_was_dropped_gets_nothing_more),
+	TEST(what_was_dropped_is_not_waited_for),
+	TEST(with_the_last_one_the_run_stops),
+	TEST(a_null_sink_alone_is_not_gone_on_for),
+	TEST(of_each_side_the_failure_nearest_to_the_start_is_told),
+	TEST(a_failed_source_is_not_laid_to_the_destinations),
+	TEST(a_stream_that_is_dropped_leaves_the_order_to_the_others),
+	TEST(each_is_told_the_length_that_it_has),
+	TEST(a_length_that_cannot_be_set_is_told),
+};
+
+static const struct CMUnitTest read_back_tests[] = {
+	TEST(what_was_written_is_read_back_and_equal),
+	TEST(a_byte_that_is_read_back_as_another_is_found),
+	TEST(blocks_that_differ_are_counted_and_the_first_is_told),
+	TEST(what_was_not_written_is_neither_read_back_nor_unequal),
+	TEST(a_failed_read_back_drops_its_destination_and_no_other),
+	TEST(a_failed_read_back_of_the_last_one_stops_the_run),
+	TEST(with_the_last_one_that_is_read_back_the_run_stops),
+	TEST(what_an_interrupt_kept_from_being_written_is_not_unequal),
+	TEST(a_read_back_that_is_repeated_is_compared_once),
+	TEST(a_padded_block_is_read_back_as_padded),
+	TEST(a_tail_that_is_not_written_is_not_read_back),
+};
+
+static const struct CMUnitTest compare_tests[] = {
+	TEST(one_is_compared_with_two),
+	TEST(one_that_cannot_be_read_is_compared_no_more),
+	TEST(with_none_left_to_compare_the_run_stops),
+};
+
+static const struct CMUnitTest zeros_tests[] = {
+	TEST(zeros_are_left_out_of_what_is_fresh),
+	TEST(zeros_on_a_disk_leave_what_was_there),
+	TEST(zeros_are_trimmed),
+	TEST(a_trim_is_no_longer_than_the_longest_one),
+	TEST(zeros_of_no_whole_grain_are_written),
+	TEST(what_is_not_granted_is_written),
+	TEST(after_a_refused_trim_the_next_one_is_asked_for_again),
+	TEST(a_write_after_a_refused_trim_has_all_its_tries),
+	TEST(a_trim_is_repeated_like_a_write),
+	TEST(a_failed_trim_is_a_failure),
+	TEST(each_destination_leaves_out_in_its_own_way),
+	TEST(what_is_all_zeros_sends_nothing_and_gets_its_length),
+	TEST(what_was_left_out_is_read_back_too),
+};
+
+static const struct CMUnitTest mapped_tests[] = {
+	TEST(a_mapped_source_is_written_where_it_lies),
+	TEST(a_mapped_destination_is_read_into),
+	TEST(a_source_that_is_cut_is_what_failed_and_not_its_destination),
+	TEST(a_source_that_is_cut_fails_though_its_data_were_written),
+	TEST(a_destination_that_is_cut_is_what_failed_and_not_the_source),
+	TEST(all_are_stopped_by_a_source_that_is_cut),
+	TEST(memory_that_cannot_be_had_is_a_failure_of_its_file),
+	TEST(direct_io_that_cannot_be_had_is_a_mapped_files_fault_only_if_it_was_cut),
+};
+
+static const struct CMUnitTest opening_tests[] = {
+	TEST(a_lane_that_cannot_be_had_closes_the_others),
+	TEST(a_buffer_that_cannot_be_pinned_asks_for_another_plan),
+	TEST(opening_sends_nothing),
+	TEST(memory_beyond_all_bounds_is_refused),
+};
+
+static const struct CMUnitTest flush_tests[] = {
+	TEST(the_destination_is_flushed_after_the_last_write),
+	TEST(no_flush_where_none_is_asked),
+	TEST(a_flush_follows_a_failed_run_too),
+	TEST(a_failed_flush_is_told),
+	TEST(all_destinations_are_flushed),
+	TEST(what_was_dropped_is_flushed_and_what_is_read_back_is_not),
+};
+
+static const struct CMUnitTest signals_tests[] = {
+	TEST(an_interrupt_lets_what_flies_come_home),
+	TEST(usr1_reports_and_the_run_goes_on),
+	TEST(ticks_tell_progress),
+	TEST(progress_is_that_of_the_destination_ahead),
+	TEST(a_signal_that_was_ignored_stays_ignored),
+	TEST(an_interrupt_hurries_both_ends),
+	TEST(an_interrupt_during_the_flush_is_told),
+};
+
+static const struct CMUnitTest children_tests[] = {
+	TEST(a_second_interrupt_kills),
+	TEST(a_stop_waits_for_what_flies_and_a_continue_goes_on),
+};
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		TEST(a_copy_equals_its_source),
-		TEST(a_tail_shorter_than_a_chunk_is_copied),
-		TEST(a_span_of_nothing_sends_nothing),
-		TEST(generated_bytes_fill_the_destination),
-		TEST(the_null_sink_gets_no_commands),
-		TEST(one_worker_reads_in_ascending_order),
-		TEST(what_is_read_at_once_does_not_overtake_what_flies),
-		TEST(all_slots_of_the_plan_fly_at_once),
-		TEST(reads_overlap_writes),
-		TEST(many_workers_share_the_slots),
-		TEST(inline_ends_have_a_worker_a_slot),
-		TEST(a_short_read_is_not_success),
-		TEST(a_short_write_is_not_success),
-		TEST(a_failed_read_is_never_written),
-		TEST(no_chunk_is_begun_after_a_fatal_fault),
-		TEST(the_first_of_several_faults_is_told),
-		TEST(a_recovered_error_is_counted_and_its_data_are_good),
-		TEST(a_unit_attention_is_retried_and_counted),
-		TEST(a_reset_in_mid_run_is_counted_apart),
-		TEST(a_write_is_retried_without_a_second_read),
-		TEST(tries_of_the_read_do_not_count_for_the_write),
-		TEST(a_busy_unit_is_asked_again_later),
-		TEST(a_medium_error_is_retried_as_often_as_asked),
-		TEST(a_deferred_error_ends_the_run),
-		TEST(a_device_that_goes_away_ends_the_run),
-		TEST(direct_io_that_was_copied_is_counted),
-		TEST(lanes_that_fall_back_are_counted_once),
-		TEST(direct_io_that_was_asked_does_not_fall_back),
-		TEST(a_stream_gets_its_bytes_in_order),
-		TEST(a_read_that_is_repeated_is_waited_for_by_those_behind_it),
-		TEST(nothing_is_written_to_a_stream_behind_a_hole),
-		TEST(a_stream_that_ends_early_ends_the_run_and_is_told),
-		TEST(a_stream_that_gives_all_has_not_ended),
-		TEST(an_empty_stream_is_read_once),
-		TEST(a_tail_that_fills_no_block_is_not_written_and_told),
-		TEST(whole_blocks_before_a_tail_are_written),
-		TEST(a_tail_is_padded_with_zeros_where_asked),
-		TEST(a_disk_of_shorter_blocks_is_padded_too),
-		TEST(what_flies_when_a_tail_is_found_is_still_brought_home),
-		TEST(a_fault_behind_a_tail_is_what_is_told),
-		TEST(a_source_with_more_than_there_is_room_for_is_told),
-		TEST(a_source_that_ends_with_the_room_is_good),
-		TEST(no_byte_more_than_was_counted_is_taken),
-		TEST(what_flies_when_it_is_full_is_still_brought_home),
-		TEST(a_buffer_that_o_direct_cannot_pin_asks_for_another_plan),
-		cmocka_unit_test(the_hash_is_that_of_the_source_at_any_depth),
-		TEST(the_hash_is_right_after_retries),
-		TEST(the_hash_of_recovered_data_is_right),
-		TEST(inline_ends_are_hashed_one_transfer_at_a_time),
-		TEST(what_is_only_read_is_hashed),
-		TEST(a_failed_read_ends_the_hash_before_it),
-		TEST(what_pads_the_last_block_is_not_hashed),
-		TEST(writes_fly_beside_each_other_though_reads_are_hashed),
-		TEST(a_lane_that_cannot_be_had_closes_the_others),
-		TEST(a_buffer_that_cannot_be_pinned_asks_for_another_plan),
-		TEST(opening_sends_nothing),
-		TEST(memory_beyond_all_bounds_is_refused),
-		TEST(the_destination_is_flushed_after_the_last_write),
-		TEST(no_flush_where_none_is_asked),
-		TEST(a_flush_follows_a_failed_run_too),
-		TEST(a_failed_flush_is_told),
-		TEST(an_interrupt_lets_what_flies_come_home),
-		TEST(an_interrupt_hurries_both_ends),
-		TEST(usr1_reports_and_the_run_goes_on),
-		TEST(ticks_tell_progress),
-		TEST(a_signal_that_was_ignored_stays_ignored),
-		TEST(an_interrupt_during_the_flush_is_told),
-		TEST(a_second_interrupt_kills),
-		TEST(a_stop_waits_for_what_flies_and_a_continue_goes_on),
-	};
+	int failed = 0;
 
 	heed_signals();
-	return cmocka_run_group_tests_name("copy", tests, NULL, NULL);
+	failed += GROUP(data);
+	failed += GROUP(order);
+	failed += GROUP(faults);
+	failed += GROUP(hashes);
+	failed += GROUP(streams);
+	failed += GROUP(several);
+	failed += GROUP(read_back);
+	failed += GROUP(compare);
+	failed += GROUP(zeros);
+	failed += GROUP(mapped);
+	failed += GROUP(opening);
+	failed += GROUP(flush);
+	failed += GROUP(signals);
+	failed += GROUP(children);
+	return failed != 0;
 }

@@ -30,36 +30,25 @@ static char path[PATH_MAX];
 static int make_tree(void **state)
 {
 	(void)state;
-	tree_make(&tree);
-	ends_path(&tree, "file", path);
+	ends_setup(&tree, path);
 	return 0;
 }
 
 static int drop_tree(void **state)
 {
 	(void)state;
-	capture_drop();
-	tree_drop(&tree);
+	ends_teardown(&tree);
 	return 0;
 }
 
 static struct endpoint *open_as(enum end_role role, unsigned flags)
 {
-	int status = 4711;
-	struct endpoint *ep = file_open(&(struct file_params){ path, role, flags }, &status);
-
-	assert_non_null(ep);
-	assert_int_equal(ep->role, role);
-	return ep;
+	return ends_open(file_open, path, role, flags);
 }
 
 static struct endpoint *begin_dest(unsigned flags, uint64_t at)
 {
-	struct endpoint *ep = open_as(END_DEST, flags);
-
-	assert_int_equal(ep->ops->probe(ep, 65536, at), 0);
-	assert_int_equal(ep->ops->begin(ep, at, SIZE_UNKNOWN), 0);
-	return ep;
+	return ends_begin(open_as(END_DEST, flags), at, SIZE_UNKNOWN);
 }
 
 static void refused(enum end_role role, unsigned flags, int status, const char *words)
@@ -433,15 +422,6 @@ static void a_source_that_was_truncated_is_a_short_transfer(void **state)
 	free(mem);
 }
 
-static void limit_file_size(rlim_t bytes)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = bytes;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 static void a_file_that_may_not_grow_counts_what_did_move(void **state)
 {
 	uint8_t *mem = ends_memory(4096);
@@ -451,9 +431,9 @@ static void a_file_that_may_not_grow_counts_what_did_move(void **state)
 
 	(void)state;
 	signal(SIGXFSZ, SIG_IGN);
-	limit_file_size(5000);
+	ends_limit_file_size(5000);
 	x = ends_move(lane, mem, 4096, 4096);
-	limit_file_size(RLIM_INFINITY);
+	ends_limit_file_size(RLIM_INFINITY);
 	assert_int_equal(x.fault.kind, FAULT_OS);
 	assert_int_equal(x.fault.err, EFBIG);
 	assert_int_equal(x.done_bytes, 904);
@@ -542,8 +522,6 @@ static void a_write_to_a_source_ends_the_program(void **state)
 	struct xfer x = { .op = XFER_WRITE, .len_bytes = 512, .buf = mem };
 	struct endpoint *ep;
 	struct lane *lane;
-	int status;
-	pid_t child;
 
 	(void)state;
 	ends_file(path, 512, 1);
@@ -551,15 +529,7 @@ static void a_write_to_a_source_ends_the_program(void **state)
 	lane = ends_lane(ep);
 	for (enum xfer_op op = XFER_WRITE; op <= XFER_TRIM; op++) {
 		x.op = op;
-		child = fork();
-		assert_true(child >= 0);
-		if (child == 0) {
-			close(STDERR_FILENO);
-			ep->ops->submit(lane, &x);
-			_exit(0);
-		}
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+		ends_submit_aborts(lane, &x);
 	}
 	ends_close(ep, lane);
 }
@@ -776,43 +746,10 @@ static void a_hole_that_fails_is_a_fault(void **state)
 	ends_close(ep, lane);
 }
 
-static void sparse_copy_at_random(uint64_t seed, unsigned flags)
-{
-	struct rng r = { seed };
-	size_t len = (size_t)rng_between(&r, 1, 300000), nchunks;
-	uint32_t chunk = (uint32_t)rng_between(&r, 1, 60000);
-	uint8_t *bytes = ends_sparse_bytes(len, seed), *mem = ends_memory(chunk);
-	struct endpoint *out;
-	struct lane *lane;
-
-	if (rng_below(&r, 2))
-		chunk = (uint32_t)max_u64(round_down_u64(chunk, 4096), 1);
-	ends_file(path, (size_t)rng_between(&r, 0, 2 * len), seed + 1);
-	if (ends_size(path) > (long long)len)
-		assert_int_equal(truncate(path, (off_t)len), 0);
-	out = open_as(END_DEST, flags);
-	assert_true(out->facts.fresh == !(flags & END_NOTRUNC));
-	assert_int_equal(out->ops->begin(out, 0, len), 0);
-	lane = ends_lane(out);
-	nchunks = (len + chunk - 1) / chunk;
-	for (size_t i = 0, at = rng_below(&r, nchunks); i < nchunks; i++, at = (at + 1) % nchunks) {
-		uint32_t n = (uint32_t)min_u64(chunk, len - at * chunk);
-
-		memcpy(mem, bytes + at * chunk, n);
-		ends_move_sparse(lane, mem, at * chunk, n);
-	}
-	assert_int_equal(out->ops->end(out, len), 0);
-	ends_close(out, lane);
-	ends_expect(path, bytes, len);
-	free(bytes);
-	free(mem);
-}
-
 static void a_sparse_copy_equals_its_source(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 100; seed++)
-		sparse_copy_at_random(seed, seed % 2 ? END_NOTRUNC : 0);
+	ends_sparse_copies(file_open, path);
 }
 
 #define on_tree(f) cmocka_unit_test_setup_teardown(f, make_tree, drop_tree)

@@ -105,8 +105,7 @@ int sync_file_range(int fd, off_t at, off_t len, unsigned flags)
 static int make_tree(void **state)
 {
 	(void)state;
-	tree_make(&tree);
-	ends_path(&tree, "file", path);
+	ends_setup(&tree, path);
 	memset(&unlucky, 0, sizeof(unlucky));
 	unlucky.cut_after_to = unlucky.pread_eio_at = -1;
 	return 0;
@@ -115,19 +114,13 @@ static int make_tree(void **state)
 static int drop_tree(void **state)
 {
 	(void)state;
-	capture_drop();
-	tree_drop(&tree);
+	ends_teardown(&tree);
 	return 0;
 }
 
 static struct endpoint *open_as(enum end_role role, unsigned flags)
 {
-	int status = 4711;
-	struct endpoint *ep = mapped_open(&(struct file_params){ path, role, flags }, &status);
-
-	assert_non_null(ep);
-	assert_int_equal(ep->role, role);
-	return ep;
+	return ends_open(mapped_open, path, role, flags);
 }
 
 static struct endpoint *source_of(size_t len, uint64_t seed)
@@ -138,11 +131,7 @@ static struct endpoint *source_of(size_t len, uint64_t seed)
 
 static struct endpoint *begin_dest(unsigned flags, uint64_t at, uint64_t len)
 {
-	struct endpoint *ep = open_as(END_DEST, flags);
-
-	assert_int_equal(ep->ops->probe(ep, 65536, at), 0);
-	assert_int_equal(ep->ops->begin(ep, at, len), 0);
-	return ep;
+	return ends_begin(open_as(END_DEST, flags), at, len);
 }
 
 static void refused(const char *name, enum end_role role, unsigned flags, const char *words)
@@ -571,18 +560,9 @@ static void a_write_to_a_source_ends_the_program(void **state)
 	struct endpoint *ep = source_of(512, 1);
 	struct lane *lane = ends_lane(ep);
 	struct xfer x = { .op = XFER_WRITE, .len_bytes = 512, .buf = memory(lane, 0, 512) };
-	pid_t child = fork();
-	int status;
 
 	(void)state;
-	assert_true(child >= 0);
-	if (child == 0) {
-		close(STDERR_FILENO);
-		ep->ops->submit(lane, &x);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	ends_submit_aborts(lane, &x);
 	ends_close(ep, lane);
 }
 

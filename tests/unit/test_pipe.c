@@ -29,16 +29,14 @@ static int make_tree(void **state)
 {
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
-	tree_make(&tree);
-	ends_path(&tree, "file", path);
+	ends_setup(&tree, path);
 	return 0;
 }
 
 static int drop_tree(void **state)
 {
 	(void)state;
-	capture_drop();
-	tree_drop(&tree);
+	ends_teardown(&tree);
 	return 0;
 }
 
@@ -601,22 +599,12 @@ static void a_write_to_a_source_ends_the_program(void **state)
 	struct xfer x = { .op = XFER_WRITE, .len_bytes = 512, .buf = mem };
 	struct endpoint *ep;
 	struct lane *lane;
-	int status;
-	pid_t child;
 
 	(void)state;
 	ends_file(path, 512, 1);
 	ep = open_on(-1, END_SOURCE);
 	lane = ends_lane(ep);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		close(STDERR_FILENO);
-		ep->ops->submit(lane, &x);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	ends_submit_aborts(lane, &x);
 	ends_close(ep, lane);
 }
 

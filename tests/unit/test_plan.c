@@ -509,6 +509,629 @@ static void memory_limits_the_depth(void **state)
 	expect_threads(&s, 1, 1);
 }
 
+/* --- several destinations --- */
+
+/* What an end is made of beside what it can do. */
+enum made_of { A_DEVICE, A_STREAM, A_FILE, A_DIRECT_FILE, A_MAPPED_FILE, A_NULL };
+
+#define OUTS 3
+
+struct crowd {
+	struct endpoint in, out[OUTS], back[OUTS];
+	unsigned nouts, nbacks;
+	struct span span;
+	struct plan_request rq;
+	struct plan plan;
+	char why[PLAN_WHY_ROOM];
+};
+
+static struct endpoint end_made_of(enum made_of what, unsigned can, const char *name)
+{
+	struct endpoint ep = end_that(what == A_NULL ? SYNTH : can, name);
+
+	if (what == A_DEVICE || what == A_NULL)
+		return ep;
+	of_class(&ep, END_BUFFERED, what == A_STREAM);
+	if (what == A_DIRECT_FILE)
+		of_class(&ep, END_DIRECT_IO, false);
+	if (what == A_MAPPED_FILE)
+		of_class(&ep, END_MAPPED, false);
+	ep.facts.kind = "file";
+	ep.facts.block_bytes = 1;
+	ep.facts.pinnable = what == A_MAPPED_FILE;
+	ep.facts.max_xfer_bytes = UINT32_MAX;
+	return ep;
+}
+
+static struct crowd crowd(enum made_of in, unsigned in_can)
+{
+	struct scene s = scene(DEVICE, DEVICE);
+
+	return (struct crowd){
+		.in = end_made_of(in, in_can, "source"), .span = s.span, .rq = s.rq
+	};
+}
+
+static void to(struct crowd *c, enum made_of what, unsigned can)
+{
+	static const char *const names[] = { "dest", "dest 2", "dest 3" };
+
+	c->out[c->nouts] = end_made_of(what, can, names[c->nouts]);
+	c->out[c->nouts++].role = END_DEST;
+}
+
+static void back_from(struct crowd *c, enum made_of what, unsigned can)
+{
+	c->back[c->nbacks] = end_made_of(what, can, "back");
+	c->back[c->nbacks++].role = END_SOURCE;
+}
+
+static struct sides sides_of(struct crowd *c)
+{
+	struct sides sides = { { &c->in }, 1 };
+
+	for (unsigned i = 0; i < c->nouts; i++)
+		sides.end[sides.n++] = &c->out[i];
+	for (unsigned i = 0; i < c->nbacks; i++)
+		sides.end[sides.n++] = &c->back[i];
+	return sides;
+}
+
+static const struct plan *make_all(struct crowd *c)
+{
+	const struct sides sides = sides_of(c);
+
+	c->why[0] = '\0';
+	if (plan_make(&c->rq, &sides, &c->span, &c->plan, c->why) != 0)
+		fail_msg("refused: %s", c->why);
+	return &c->plan;
+}
+
+static void expect_crowd_refusal(struct crowd *c, const char *words)
+{
+	const struct sides sides = sides_of(c);
+
+	c->why[0] = '\0';
+	assert_int_equal(plan_make(&c->rq, &sides, &c->span, &c->plan, c->why), EXIT_CONTRADICT);
+	if (!strstr(c->why, words))
+		fail_msg("no \"%s\" in \"%s\"", words, c->why);
+}
+
+static void expect_side(const struct plan *p, unsigned side, enum xfer_method method,
+	enum lane_via via, bool own_buffer)
+{
+	const struct lane_spec *spec = &p->side[side];
+
+	if (spec->method != method || spec->via != via || spec->own_buffer != own_buffer)
+		fail_msg("side %u: %s%s%s", side, method_name(spec->method),
+			spec->via == VIA_BLOCK ? " (block)" : "",
+			spec->own_buffer ? ", its own buffer" : "");
+}
+
+static void expect_buffer(const struct plan *p, enum plan_buffer buffer, unsigned copies)
+{
+	if (p->buffer != buffer || p->cpu_copies != copies)
+		fail_msg("buffer %d, %u copies", (int)p->buffer, p->cpu_copies);
+}
+
+static void all_write_out_of_the_sources_mapped_buffer(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+	const struct plan *p;
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DIRECT_FILE, 0);
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_IN, 0);
+	expect_side(p, 0, METHOD_MMAP, VIA_SG, true);
+	expect_side(p, 1, METHOD_DIO, VIA_SG, false);
+	expect_side(p, 2, METHOD_DIO, VIA_SG, false);
+	expect_side(p, 3, METHOD_INDIRECT, VIA_SG, false);
+	assert_true(p->side[0].must_pin);
+	assert_true(p->side[1].may_fall_back && p->side[2].may_fall_back);
+	assert_int_equal(p->user_buffers, 0);
+	assert_int_equal(p->side[0].io, IO_RW);
+	assert_int_equal(p->workers, 1);
+	c.in.facts.can_dio = true; /* as cheap, but with memory of its own */
+	expect_buffer(make_all(&c), BUFFER_IN, 0);
+}
+
+static void a_buffer_is_pinned_if_one_of_them_needs_it(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+
+	(void)state;
+	to(&c, A_FILE, 0);
+	assert_false(make_all(&c)->side[0].must_pin);
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_FILE, 0);
+	expect_buffer(make_all(&c), BUFFER_IN, 2);
+	assert_true(c.plan.side[0].must_pin);
+}
+
+/* SG_IO blocks, and is all that a block node takes: one would be written after the other. */
+static void a_block_node_is_not_for_several_unless_sg_io_is_all_there_is(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DEVICE, DEVICE | BLK);
+	expect_buffer(make_all(&c), BUFFER_IN, 1);
+	expect_side(&c.plan, 1, METHOD_DIO, VIA_SG, false);
+	expect_side(&c.plan, 2, METHOD_INDIRECT, VIA_SG, false);
+	assert_int_equal(c.plan.side[0].io, IO_RW);
+	c.rq.io = IO_SG_IO;
+	expect_buffer(make_all(&c), BUFFER_IN, 0);
+	expect_side(&c.plan, 2, METHOD_DIO, VIA_BLOCK, false);
+	assert_int_equal(c.plan.workers, c.plan.depth);
+	c.rq.io = IO_AUTO;
+	c.in.facts.can_rw = false; /* not without permission to write to each node */
+	expect_buffer(make_all(&c), BUFFER_IN, 0);
+	expect_side(&c.plan, 2, METHOD_DIO, VIA_BLOCK, false);
+	assert_int_equal(c.plan.side[0].io, IO_SG_IO);
+	c.in.facts.can_rw = true; /* nor where there is no other way */
+	c.out[1].facts.can_indirect = c.out[1].facts.can_mmap = false;
+	expect_side(make_all(&c), 2, METHOD_DIO, VIA_BLOCK, false);
+	assert_int_equal(c.plan.side[0].io, IO_SG_IO);
+}
+
+/* By itself each would be mapped: one copy. Two mapped buffers cannot be one. */
+static void what_cannot_be_mapped_twice_is_copied_by_the_driver(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+	const struct plan *p;
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE);
+	to(&c, A_DEVICE, DEVICE);
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_IN, 2);
+	expect_side(p, 0, METHOD_MMAP, VIA_SG, true);
+	expect_side(p, 1, METHOD_INDIRECT, VIA_SG, false);
+	expect_side(p, 2, METHOD_INDIRECT, VIA_SG, false);
+	assert_false(p->side[0].must_pin);
+	assert_int_equal(p->side[0].io, IO_RW);
+	assert_int_equal(p->workers, 1);
+}
+
+static void the_cheapest_for_all_of_them_is_taken(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | DIO);
+	const struct plan *p;
+
+	(void)state;
+	/* Nothing is pinned: direct IO all round is in memory of our own. */
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DIRECT_FILE, 0);
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_USER, 0);
+	expect_side(p, 0, METHOD_DIO, VIA_SG, false);
+	expect_side(p, 1, METHOD_DIO, VIA_SG, false);
+	assert_int_equal(p->user_buffers, 1);
+	/* One more that can do no direct IO: one copy, for it alone. */
+	to(&c, A_DEVICE, DEVICE);
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_USER, 1);
+	expect_side(p, 1, METHOD_DIO, VIA_SG, false);
+	expect_side(p, 3, METHOD_INDIRECT, VIA_SG, false);
+	/* What is best for the first is not for both. */
+	c = crowd(A_DEVICE, DEVICE | DIO);
+	to(&c, A_FILE, 0);
+	expect_buffer(make_all(&c), BUFFER_IN, 1);
+	to(&c, A_DEVICE, DEVICE | DIO);
+	expect_buffer(make_all(&c), BUFFER_USER, 1);
+	expect_side(&c.plan, 0, METHOD_DIO, VIA_SG, false);
+}
+
+static void the_source_is_copied_once_for_all(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, RW);
+	const struct plan *p;
+
+	(void)state;
+	to(&c, A_DEVICE, RW);
+	to(&c, A_DEVICE, RW);
+	to(&c, A_FILE, 0);
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_USER, 1 + 2 + 1); /* by the driver; by both; by the page cache */
+	for (unsigned side = 0; side < 3; side++)
+		expect_side(p, side, METHOD_INDIRECT, VIA_SG, false);
+}
+
+static void generated_bytes_are_made_in_memory_of_our_own(void **state)
+{
+	struct crowd c = crowd(A_NULL, 0);
+	const struct plan *p;
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DEVICE, DEVICE);
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_USER, 1);
+	expect_side(p, 1, METHOD_DIO, VIA_SG, false);
+	expect_side(p, 2, METHOD_INDIRECT, VIA_SG, false);
+	assert_true(p->writes);
+}
+
+static void one_of_them_may_be_a_stream(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+	const struct plan *p;
+
+	(void)state;
+	to(&c, A_STREAM, 0);
+	to(&c, A_DEVICE, DEVICE);
+	p = make_all(&c);
+	assert_true(p->in_order);
+	assert_int_equal(p->workers, 1);
+	expect_buffer(p, BUFFER_IN, 2);
+}
+
+static void null_sinks_alone_write_nothing(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+
+	(void)state;
+	to(&c, A_NULL, 0);
+	to(&c, A_NULL, 0);
+	assert_false(make_all(&c)->writes);
+	to(&c, A_DEVICE, DEVICE);
+	assert_true(make_all(&c)->writes);
+}
+
+static void methods_that_are_asked_hold_for_all(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DEVICE, DEVICE | DIO);
+	c.rq.out_method = METHOD_INDIRECT;
+	expect_buffer(make_all(&c), BUFFER_IN, 2);
+	c.rq.out_method = METHOD_DIO;
+	expect_buffer(make_all(&c), BUFFER_IN, 0);
+	assert_false(c.plan.side[2].may_fall_back);
+	c.rq.out_method = METHOD_MMAP;
+	expect_crowd_refusal(&c, "no transfer method for all destinations at once");
+	c.rq.out_method = METHOD_DIO;
+	c.out[1].facts.can_dio = false;
+	expect_crowd_refusal(&c, "no transfer method for all destinations at once");
+}
+
+static void at_depth_1_several_writes_fly_at_once(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE);
+	c.rq.queue_depth = 1;
+	assert_int_equal(make_all(&c)->side[0].io, IO_SG_IO);
+	to(&c, A_DEVICE, DEVICE);
+	assert_int_equal(make_all(&c)->side[0].io, IO_RW);
+	assert_int_equal(c.plan.workers, 1);
+	c.out[1].facts.can_rw = false;
+	assert_int_equal(make_all(&c)->side[2].io, IO_SG_IO);
+	c.rq.io = IO_RW;
+	expect_crowd_refusal(&c, "dest 2: io=rw");
+}
+
+static void the_chunk_is_no_more_than_the_least_of_them_takes(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE);
+	to(&c, A_DEVICE, DEVICE);
+	c.out[1].facts.max_xfer_bytes = 60 * KIB;
+	assert_int_equal(make_all(&c)->chunk_bytes, 60 * KIB);
+	back_from(&c, A_DEVICE, DEVICE);
+	back_from(&c, A_DEVICE, DEVICE);
+	c.back[0].facts.max_xfer_bytes = 30 * KIB;
+	assert_int_equal(make_all(&c)->chunk_bytes, 30 * KIB);
+	assert_int_equal(c.plan.side[4].max_bytes, 30 * KIB);
+}
+
+/* --- mapped files --- */
+
+static void a_mapped_source_is_the_buffer(void **state)
+{
+	static const struct {
+		enum made_of what;
+		unsigned can;
+		enum xfer_method method;
+		enum lane_via via;
+		unsigned copies;
+	} cases[] = {
+		{ A_DEVICE, DEVICE | DIO | BLK, METHOD_DIO, VIA_SG, 0 },
+		{ A_DEVICE, DEVICE | BLK, METHOD_DIO, VIA_BLOCK, 0 },
+		{ A_DEVICE, DEVICE, METHOD_INDIRECT, VIA_SG, 1 },
+		{ A_FILE, 0, METHOD_INDIRECT, VIA_SG, 1 },
+		{ A_STREAM, 0, METHOD_INDIRECT, VIA_SG, 1 },
+		{ A_DIRECT_FILE, 0, METHOD_INDIRECT, VIA_SG, 0 },
+		{ A_NULL, 0, METHOD_INDIRECT, VIA_SG, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct crowd c = crowd(A_MAPPED_FILE, 0);
+		const struct plan *p;
+
+		to(&c, cases[i].what, cases[i].can);
+		p = make_all(&c);
+		expect_buffer(p, BUFFER_IN, cases[i].copies);
+		expect_side(p, 0, METHOD_INDIRECT, VIA_SG, false);
+		expect_side(p, 1, cases[i].method, cases[i].via, false);
+		assert_int_equal(p->user_buffers, 0);
+		assert_false(p->side[0].must_pin);
+	}
+}
+
+static void a_mapped_destination_is_the_buffer(void **state)
+{
+	static const struct {
+		enum made_of what;
+		unsigned can;
+		enum xfer_method method;
+		enum lane_via via;
+		unsigned copies;
+	} cases[] = {
+		{ A_DEVICE, DEVICE | DIO | BLK, METHOD_DIO, VIA_SG, 0 },
+		{ A_DEVICE, DEVICE | BLK, METHOD_DIO, VIA_BLOCK, 0 },
+		{ A_DEVICE, DEVICE, METHOD_INDIRECT, VIA_SG, 1 },
+		{ A_FILE, 0, METHOD_INDIRECT, VIA_SG, 1 },
+		{ A_DIRECT_FILE, 0, METHOD_INDIRECT, VIA_SG, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct crowd c = crowd(cases[i].what, cases[i].can);
+		const struct plan *p;
+
+		to(&c, A_MAPPED_FILE, 0);
+		p = make_all(&c);
+		expect_buffer(p, BUFFER_OUT, cases[i].copies);
+		expect_side(p, 0, cases[i].method, cases[i].via, false);
+		expect_side(p, 1, METHOD_INDIRECT, VIA_SG, false);
+		assert_int_equal(p->user_buffers, 0);
+	}
+}
+
+static void several_write_out_of_one_mapped_file(void **state)
+{
+	struct crowd c = crowd(A_MAPPED_FILE, 0);
+	const struct plan *p;
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DIRECT_FILE, 0);
+	to(&c, A_DEVICE, DEVICE);
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_IN, 1);
+	expect_side(p, 1, METHOD_DIO, VIA_SG, false);
+	expect_side(p, 3, METHOD_INDIRECT, VIA_SG, false);
+}
+
+static void there_is_one_mapping_only(void **state)
+{
+	struct crowd both = crowd(A_MAPPED_FILE, 0), made = crowd(A_NULL, 0),
+		     two = crowd(A_DEVICE, DEVICE | DIO);
+
+	(void)state;
+	to(&both, A_MAPPED_FILE, 0);
+	expect_crowd_refusal(&both, "leave out mmap");
+	to(&made, A_MAPPED_FILE, 0);
+	expect_crowd_refusal(&made, "leave out mmap");
+	to(&two, A_MAPPED_FILE, 0);
+	to(&two, A_DEVICE, DEVICE | DIO);
+	expect_crowd_refusal(&two, "no transfer method for all destinations at once");
+}
+
+static void nothing_that_looks_at_the_data_goes_with_a_mapped_file(void **state)
+{
+	static const char words[] = "mmap and what looks at the data exclude each other";
+	const struct crowd plain = crowd(A_MAPPED_FILE, 0);
+	struct crowd c = plain;
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE);
+	c.rq.ordered = true;
+	expect_crowd_refusal(&c, words);
+	c.rq.ordered = false;
+	c.span.pad = true;
+	expect_crowd_refusal(&c, words);
+	c.span.pad = false;
+	c.rq.out_flags = END_SPARSE;
+	expect_crowd_refusal(&c, words);
+	c.rq.out_flags = END_TRIM;
+	expect_crowd_refusal(&c, words);
+	c.rq.out_flags = 0;
+	make_all(&c);
+	back_from(&c, A_DEVICE, DEVICE);
+	expect_crowd_refusal(&c, "source: mmap");
+	c = plain;
+	back_from(&c, A_DEVICE, DEVICE); /* -x */
+	c.rq.job = JOB_COMPARE;
+	expect_crowd_refusal(&c, words);
+	c = crowd(A_DEVICE, DEVICE);
+	to(&c, A_MAPPED_FILE, 0);
+	c.rq.ordered = true;
+	expect_crowd_refusal(&c, "dest: mmap");
+}
+
+/* --- zeros --- */
+
+enum zeros { FRESH = 1 << 0, TRIMS = 1 << 1, NO_HOLES = 1 << 2 };
+
+static void zeros_are_left_out_trimmed_or_written(void **state)
+{
+	static const struct {
+		const char *name;
+		enum made_of what;
+		unsigned zeros, flags;
+		enum hole_mode want;
+	} cases[] = {
+		{ "not asked", A_FILE, FRESH | TRIMS, 0, HOLES_NONE },
+		{ "a new file", A_FILE, FRESH | TRIMS, END_SPARSE, HOLES_SKIP },
+		{ "a new file, trimmed", A_FILE, FRESH, END_TRIM, HOLES_SKIP },
+		{ "an old file", A_FILE, TRIMS, END_SPARSE, HOLES_TRIM },
+		{ "an old file without holes", A_FILE, 0, END_SPARSE, HOLES_NONE },
+		{ "an old file, trimmed", A_FILE, TRIMS, END_TRIM, HOLES_TRIM },
+		{ "a disk, sparse", A_DEVICE, TRIMS, END_SPARSE, HOLES_SKIP },
+		{ "a disk that cannot trim, sparse", A_DEVICE, 0, END_SPARSE, HOLES_SKIP },
+		{ "a disk, trimmed", A_DEVICE, TRIMS, END_TRIM, HOLES_TRIM },
+		{ "a disk, both", A_DEVICE, TRIMS, END_SPARSE | END_TRIM, HOLES_TRIM },
+		{ "a disk that cannot trim", A_DEVICE, 0, END_TRIM, HOLES_NONE },
+		{ "a disk that cannot trim, both", A_DEVICE, 0, END_SPARSE | END_TRIM, HOLES_NONE },
+		{ "without holes", A_FILE, FRESH | TRIMS | NO_HOLES, END_SPARSE, HOLES_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct crowd c = crowd(A_DEVICE, DEVICE);
+
+		to(&c, cases[i].what, DEVICE);
+		c.out[0].facts.fresh = cases[i].zeros & FRESH;
+		c.out[0].facts.can_trim = cases[i].zeros & TRIMS;
+		c.out[0].facts.hole_bytes = cases[i].zeros & NO_HOLES ? 0 : 4096;
+		c.rq.out_flags = cases[i].flags;
+		if (make_all(&c)->side[1].holes != cases[i].want)
+			fail_msg("%s: %d", cases[i].name, (int)c.plan.side[1].holes);
+		assert_int_equal(c.plan.side[0].holes, HOLES_NONE);
+	}
+}
+
+static void a_block_node_is_a_disk_to_sparse(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+
+	(void)state;
+	to(&c, A_FILE, 0);
+	c.out[0].facts.hole_bytes = c.out[0].facts.block_bytes = 512;
+	c.rq.out_flags = END_SPARSE;
+	assert_int_equal(make_all(&c)->side[1].holes, HOLES_SKIP);
+}
+
+/* VERIFY reads what was trimmed, and it is compared with the zeros. */
+static void what_the_drive_verifies_has_no_holes(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE);
+	c.out[0].facts.can_trim = true;
+	c.out[0].facts.hole_bytes = 512;
+	c.rq.out_flags = END_TRIM;
+	assert_int_equal(make_all(&c)->side[1].holes, HOLES_TRIM);
+	assert_false(c.plan.side[1].verify);
+	c.rq.job = JOB_VERIFY;
+	assert_int_equal(make_all(&c)->side[1].holes, HOLES_NONE);
+	assert_true(c.plan.side[1].verify);
+}
+
+/* What a mapped buffer holds is written from its start. */
+static void what_may_be_left_out_is_not_in_the_destinations_buffer(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE);
+	expect_buffer(make_all(&c), BUFFER_BOTH, 1);
+	c.rq.out_flags = END_SPARSE;
+	expect_buffer(make_all(&c), BUFFER_IN, 1);
+	expect_side(&c.plan, 1, METHOD_INDIRECT, VIA_SG, false);
+	c.rq.out_method = METHOD_MMAP;
+	expect_crowd_refusal(&c, "no transfer method");
+}
+
+/* --- read back --- */
+
+static void each_side_that_is_read_back_has_a_buffer_of_its_own(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+	const struct plan *p;
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_DEVICE, DEVICE | DIO);
+	back_from(&c, A_DEVICE, DEVICE | DIO);
+	back_from(&c, A_DEVICE, DIO | RW);
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_IN, 0);
+	expect_side(p, 3, METHOD_MMAP, VIA_SG, true);
+	expect_side(p, 4, METHOD_DIO, VIA_SG, false);
+	assert_int_equal(p->user_buffers, 1);
+	assert_true(p->side[4].may_fall_back);
+	assert_int_equal(p->side[3].holes, HOLES_NONE);
+	assert_int_equal(p->side[3].cdb_bytes, 10);
+}
+
+static void what_is_read_back_counts_into_memory_and_copies(void **state)
+{
+	struct crowd c = crowd(A_FILE, 0);
+	const struct plan *p;
+
+	(void)state;
+	to(&c, A_FILE, 0);
+	c.rq.bpt_blk = 128;
+	c.rq.queue_depth = 16;
+	c.rq.memory_bytes = 12 * 64 * KIB;
+	p = make_all(&c);
+	assert_int_equal(p->depth, 12);
+	expect_buffer(p, BUFFER_USER, 2);
+	back_from(&c, A_FILE, 0);
+	p = make_all(&c);
+	assert_int_equal(p->user_buffers, 2);
+	assert_int_equal(p->depth, 6);
+	expect_buffer(p, BUFFER_USER, 3);
+	assert_non_null(p->depth_note);
+}
+
+static void mapped_buffers_count_into_memory_too(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	c.rq.bpt_blk = 128;
+	c.rq.memory_bytes = 12 * 64 * KIB;
+	assert_int_equal(make_all(&c)->depth, 12);
+	back_from(&c, A_DEVICE, DEVICE);
+	assert_int_equal(make_all(&c)->depth, 6);
+}
+
+static void a_method_that_cannot_read_back_is_refused_by_name(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	back_from(&c, A_DEVICE, DEVICE);
+	c.rq.out_method = METHOD_DIO;
+	expect_crowd_refusal(&c, "back: the transfer method asked cannot be had");
+	c.back[0].facts.can_block = true;
+	expect_side(make_all(&c), 2, METHOD_DIO, VIA_BLOCK, false);
+}
+
+static void one_is_compared_with_several(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+	const struct plan *p;
+
+	(void)state;
+	back_from(&c, A_DEVICE, DEVICE);
+	back_from(&c, A_FILE, 0);
+	c.rq.job = JOB_COMPARE;
+	p = make_all(&c);
+	expect_buffer(p, BUFFER_IN, 1);
+	expect_side(p, 1, METHOD_MMAP, VIA_SG, true);
+	expect_side(p, 2, METHOD_INDIRECT, VIA_SG, false);
+	assert_int_equal(p->user_buffers, 1);
+	assert_false(p->writes);
+}
+
 /* --- CDBs --- */
 
 static void expect_cdbs(struct scene *s, unsigned in, unsigned out)
@@ -692,6 +1315,72 @@ static void an_end_without_an_end_is_told_by_its_kind(void **state)
 	assert_non_null(strstr(c.text, "16 workers, ioctl(SG_IO)"));
 }
 
+/* The lines that begin with "plan:" or have no sizes in them are enough. */
+static const char *printed(struct crowd *c, struct capture *said)
+{
+	const struct sides sides = sides_of(c);
+
+	make_all(c);
+	capture_begin(said);
+	plan_print(&c->plan, &sides, &c->span);
+	return capture_end(said);
+}
+
+static void expect_line(const char *text, const char *line)
+{
+	if (!strstr(text, line))
+		fail_msg("no \"%s\" in\n%s", line, text);
+}
+
+static void each_destination_is_told_in_words(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+	struct capture said;
+	const char *text;
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	to(&c, A_FILE, 0);
+	text = printed(&c, &said);
+	expect_line(text, "in: source ACME DISK 1.0, ");
+	expect_line(text, "\nout: dest ACME DISK 1.0, ");
+	expect_line(text, "\nout: dest 2, file of 1 TiB\n");
+	expect_line(text, "\nplan: mmap -> dio: direct IO out of the source's mapped buffer\n"
+			  "plan: mmap -> none: written out of the source's mapped buffer; "
+			  "CPU copies per byte 1\n"
+			  "plan: 1 GiB in chunks of 1 MiB (2048 blocks), qd 16, 1 worker, "
+			  "write() and read(), READ(10) and WRITE(10)\n");
+}
+
+static void what_is_read_back_is_told_in_words(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE | PIN);
+	struct capture said;
+	const char *text;
+
+	(void)state;
+	to(&c, A_DEVICE, DEVICE | DIO);
+	back_from(&c, A_DEVICE, DEVICE);
+	text = printed(&c, &said);
+	expect_line(text, "\ncompared: back ACME DISK 1.0, ");
+	expect_line(text, "\nplan: mmap -> dio: direct IO out of the source's mapped buffer\n"
+			  "plan: back is read back (mmap) and compared; CPU copies per byte 0\n");
+	expect_line(text, ", READ(10) and WRITE(10) and READ(10)\n");
+}
+
+static void a_comparison_is_told_in_words(void **state)
+{
+	struct crowd c = crowd(A_DEVICE, DEVICE);
+	struct capture said;
+
+	(void)state;
+	back_from(&c, A_DEVICE, DIO | RW);
+	c.rq.job = JOB_COMPARE;
+	expect_line(printed(&c, &said),
+		"\nplan: mmap = dio: both sides read, each as it does best, and compared; "
+		"CPU copies per byte 0\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -714,6 +1403,32 @@ int main(void)
 		cmocka_unit_test(one_command_at_a_time_goes_by_sg_io),
 		cmocka_unit_test(there_are_no_more_slots_than_chunks),
 		cmocka_unit_test(memory_limits_the_depth),
+		cmocka_unit_test(all_write_out_of_the_sources_mapped_buffer),
+		cmocka_unit_test(a_buffer_is_pinned_if_one_of_them_needs_it),
+		cmocka_unit_test(a_block_node_is_not_for_several_unless_sg_io_is_all_there_is),
+		cmocka_unit_test(what_cannot_be_mapped_twice_is_copied_by_the_driver),
+		cmocka_unit_test(the_cheapest_for_all_of_them_is_taken),
+		cmocka_unit_test(the_source_is_copied_once_for_all),
+		cmocka_unit_test(generated_bytes_are_made_in_memory_of_our_own),
+		cmocka_unit_test(one_of_them_may_be_a_stream),
+		cmocka_unit_test(null_sinks_alone_write_nothing),
+		cmocka_unit_test(methods_that_are_asked_hold_for_all),
+		cmocka_unit_test(at_depth_1_several_writes_fly_at_once),
+		cmocka_unit_test(the_chunk_is_no_more_than_the_least_of_them_takes),
+		cmocka_unit_test(a_mapped_source_is_the_buffer),
+		cmocka_unit_test(a_mapped_destination_is_the_buffer),
+		cmocka_unit_test(several_write_out_of_one_mapped_file),
+		cmocka_unit_test(there_is_one_mapping_only),
+		cmocka_unit_test(nothing_that_looks_at_the_data_goes_with_a_mapped_file),
+		cmocka_unit_test(zeros_are_left_out_trimmed_or_written),
+		cmocka_unit_test(a_block_node_is_a_disk_to_sparse),
+		cmocka_unit_test(what_the_drive_verifies_has_no_holes),
+		cmocka_unit_test(what_may_be_left_out_is_not_in_the_destinations_buffer),
+		cmocka_unit_test(each_side_that_is_read_back_has_a_buffer_of_its_own),
+		cmocka_unit_test(what_is_read_back_counts_into_memory_and_copies),
+		cmocka_unit_test(mapped_buffers_count_into_memory_too),
+		cmocka_unit_test(a_method_that_cannot_read_back_is_refused_by_name),
+		cmocka_unit_test(one_is_compared_with_several),
 		cmocka_unit_test(each_side_has_the_cdb_that_reaches_its_last_block),
 		cmocka_unit_test(more_than_65535_blocks_need_16_bytes),
 		cmocka_unit_test(a_cdb_that_was_asked_is_used_where_it_reaches),
@@ -725,6 +1440,9 @@ int main(void)
 		cmocka_unit_test(the_rest_of_the_request_goes_into_the_specs),
 		cmocka_unit_test(a_plan_is_told_in_words),
 		cmocka_unit_test(an_end_without_an_end_is_told_by_its_kind),
+		cmocka_unit_test(each_destination_is_told_in_words),
+		cmocka_unit_test(what_is_read_back_is_told_in_words),
+		cmocka_unit_test(a_comparison_is_told_in_words),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

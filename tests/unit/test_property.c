@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any ends, any request, any faults: what was answered as written is what the source holds, nothing
- * else has changed, the figures are those of the ends, and everything comes home. Streams end where
- * they like; the simulated end itself dies of a byte that is out of order.
+ * else has changed, what was left out were zeros, what is read back as something else is found, the
+ * figures are those of the ends, and everything comes home. Streams end where they like; the
+ * simulated end itself dies of a byte that is out of order.
  *
  * A seed makes a world; SEEDS=n runs n of them (from 1), SEED=k that one alone. A world that fails
  * prints its seed, also where the engine aborts.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,6 +23,7 @@
 #include <cmocka.h>
 
 #include "../../core/status.h"
+#include "../../core/zeros.h"
 #include "../../endpoints/synth.h"
 #include "../../engine/copy.h"
 #include "../lib/rng.h"
@@ -33,7 +36,8 @@
 #endif
 #define RULES_MAX  4
 #define MAX_BLOCKS 300
-#define ENDS	   4 /* a source and up to three destinations */
+#define ENDS	   4	      /* a source and up to three destinations */
+#define SIDES	   (2 * ENDS) /* each of which may be read back */
 
 enum trouble { NO_FAULTS, CURABLE, FATAL };
 
@@ -41,12 +45,14 @@ struct world {
 	uint64_t seed;
 	enum trouble trouble;
 	struct rng rng;
-	unsigned ends;				/* 2..ENDS */
-	struct sim_rule rules[ENDS][RULES_MAX]; /* the source's first */
-	struct sim_spec spec[ENDS];
-	struct sides sides;
-	bool is_sim[ENDS];
-	uint8_t byte; /* that a generated source has */
+	unsigned ends;				 /* 2..ENDS */
+	struct sim_rule rules[SIDES][RULES_MAX]; /* the source's first */
+	struct sim_spec spec[SIDES];
+	struct sides sides; /* of ends; after begin() those that are read back too */
+	bool is_sim[SIDES];
+	unsigned hole_flags; /* END_SPARSE, END_TRIM */
+	bool each;	     /* what is written is read back */
+	uint8_t byte;	     /* that a generated source has */
 	uint8_t *before[ENDS];
 	struct span_request asked;
 	struct span span;
@@ -58,6 +64,7 @@ struct world {
 	uint64_t interrupt_at; /* the destination's transfer at which SIGINT comes; 0: none */
 	struct copy *copy;
 	struct copy_result result;
+	unsigned found; /* bytes that were read back as others */
 };
 
 static char rerun[160];
@@ -162,22 +169,18 @@ static void add_fatal(struct world *w, unsigned side)
 	add_rule(w, side, r);
 }
 
-static void make_faults(struct world *w)
+static void make_faults(struct world *w, unsigned side)
 {
-	for (unsigned side = 0; side < w->ends; side++) {
-		struct sim_spec *spec = &w->spec[side];
-
-		if (maybe(w, 3))
-			spec->not_direct_nth = (unsigned)between(w, 1, 5);
-		if (w->trouble == NO_FAULTS)
-			continue;
-		if (maybe(w, 2))
-			add_curable(w, side);
-		if (maybe(w, 8))
-			add_rule(w, side, (struct sim_rule){ .kind = FAULT_UNMAPPABLE });
-		if (w->trouble == FATAL && maybe(w, 2))
-			add_fatal(w, side);
-	}
+	if (maybe(w, 3))
+		w->spec[side].not_direct_nth = (unsigned)between(w, 1, 5);
+	if (w->trouble == NO_FAULTS)
+		return;
+	if (maybe(w, 2))
+		add_curable(w, side);
+	if (maybe(w, 8))
+		add_rule(w, side, (struct sim_rule){ .kind = FAULT_UNMAPPABLE });
+	if (w->trouble == FATAL && maybe(w, 2))
+		add_fatal(w, side);
 }
 
 static void make_spec(struct world *w, unsigned side, uint32_t block)
@@ -198,7 +201,41 @@ static void make_spec(struct world *w, unsigned side, uint32_t block)
 		.pinnable = maybe(w, 2),
 		.max_xfer_bytes = maybe(w, 2) ? 0 : (uint32_t)between(w, 1, 40) * block,
 		.pinnable_lanes = maybe(w, 3) ? (unsigned)between(w, 1, 4) : 0,
+		.zeros_too = side == 0 && w->hole_flags && !maybe(w, 4),
 	};
+}
+
+/* Both ways of leaving zeros out, and what is granted of them. */
+static void make_holes(struct world *w, unsigned side)
+{
+	struct sim_spec *spec = &w->spec[side];
+	uint32_t grain = (uint32_t)between(w, 1, 4) * spec->block_bytes;
+
+	if (spec->sequential || maybe(w, 6))
+		return;
+	spec->hole_bytes = (uint32_t)between(w, 1, 4) * spec->block_bytes;
+	spec->fresh = (spec->cls == END_BUFFERED || spec->cls == END_DIRECT_IO) && maybe(w, 2);
+	spec->can_trim = maybe(w, 2);
+	spec->trim_grain_bytes = grain;
+	spec->max_trim_bytes =
+		maybe(w, 2) ? UINT32_MAX / grain * grain : (uint32_t)between(w, 1, 10) * grain;
+	spec->trims_granted = maybe(w, 3) ? (unsigned)between(w, 0, 10) : UINT_MAX;
+}
+
+/* What is asked to be left out: mostly nothing. */
+static void make_hole_flags(struct world *w)
+{
+	static const unsigned flags[] = { 0, 0, 0, END_SPARSE, END_TRIM, END_SPARSE | END_TRIM };
+
+	w->hole_flags = flags[between(w, 0, ARRAY_SIZE(flags) - 1)];
+	w->each = maybe(w, 3);
+}
+
+/* Nothing looks at what is mapped, and it is the only memory. */
+static bool may_be_mapped(const struct world *w, unsigned side)
+{
+	return !w->hole_flags && !w->each && (side == 0 || w->ends == 2) &&
+	       w->spec[0].cls != END_MAPPED && !w->spec[0].sequential;
 }
 
 /* A stream on one side in four or so, and files. */
@@ -225,6 +262,12 @@ static void make_kind(struct world *w, unsigned side)
 		spec->size_unknown = side > 0 && maybe(w, 2);
 		break;
 	case 3: spec->cls = END_DIRECT_IO; break;
+	case 4:
+		if (!may_be_mapped(w, side))
+			break;
+		spec->cls = END_MAPPED;
+		spec->evented = false;
+		break;
 	default: break;
 	}
 }
@@ -314,6 +357,7 @@ static void make_request(struct world *w)
 		.out_cdb_bytes = cdbs[between(w, 0, ARRAY_SIZE(cdbs) - 1)],
 		.timeout_ms = 1000,
 		.memory_bytes = maybe(w, 4) ? between(w, 1, 1 << 17) : UINT64_MAX,
+		.out_flags = w->hole_flags,
 	};
 	w->policy.retries = maybe(w, 2) ? 0 : (unsigned)between(w, 0, 3);
 }
@@ -374,7 +418,7 @@ static void make_asked(struct world *w)
 
 	rq->ibs_bytes = make_bs(w, 0);
 	rq->obs_bytes = make_bs(w, 1);
-	rq->pad = maybe(w, 3);
+	rq->pad = maybe(w, 3) && w->spec[0].cls != END_MAPPED && w->spec[1].cls != END_MAPPED;
 	ibs = resolved_bs(w, rq->ibs_bytes, true);
 	obs = resolved_bs(w, rq->obs_bytes, false);
 	rq->skip = maybe(w, 2) ? 0 : between(w, 0, bytes_of(w, 0) / ibs / 2);
@@ -386,6 +430,37 @@ static void make_asked(struct world *w)
 		rq->count = SPAN_ALL;
 	else if (maybe(w, 3))
 		rq->count = between(w, 0, rq->count);
+}
+
+/* Where it can be asked for: what is dropped, streamed or left out on a disk cannot be read back.
+ */
+static void make_each(struct world *w)
+{
+	for (unsigned side = 1; side < w->ends; side++)
+		w->each &= w->is_sim[side] && !w->spec[side].sequential &&
+			   (!(w->hole_flags & END_SPARSE) || w->spec[side].fresh);
+}
+
+/* The same disk or file, opened once more. */
+static void open_read_back(struct world *w, unsigned dest)
+{
+	unsigned side = w->sides.n++;
+	struct sim_spec *spec = &w->spec[side];
+
+	*spec = w->spec[dest];
+	spec->name = "dest, read back";
+	spec->role = END_SOURCE;
+	spec->same_as = w->sides.end[dest];
+	spec->fresh = spec->can_trim = false;
+	spec->hole_bytes = 0;
+	spec->rules = NULL;
+	spec->nrules = 0;
+	spec->on_submit = NULL;
+	spec->rots = maybe(w, 3);
+	spec->rots_at = between(w, 0, spec->blocks * spec->block_bytes - 1);
+	make_faults(w, side);
+	w->sides.end[side] = sim_open(spec);
+	w->is_sim[side] = true;
 }
 
 static void world_make(struct world *w, uint64_t seed, enum trouble trouble)
@@ -401,23 +476,29 @@ static void world_make(struct world *w, uint64_t seed, enum trouble trouble)
 	name_world(w);
 	block = blocks[between(w, 0, ARRAY_SIZE(blocks) - 1)];
 	w->ends = maybe(w, 3) ? (unsigned)between(w, 3, ENDS) : 2;
+	make_hole_flags(w);
 	for (unsigned side = 0; side < w->ends; side++) {
 		make_spec(w, side, block[side > 0]);
 		make_kind(w, side);
+		if (side > 0)
+			make_holes(w, side);
 	}
 	make_room(w);
-	make_faults(w);
+	for (unsigned side = 0; side < w->ends; side++)
+		make_faults(w, side);
 	make_interrupt(w);
 	open_ends(w);
+	make_each(w);
 	make_asked(w);
 	make_request(w);
 }
 
 static void world_close(struct world *w)
 {
-	for (unsigned side = 0; side < w->ends; side++) {
+	for (unsigned side = w->sides.n; side-- > 0;) {
 		w->sides.end[side]->ops->close(w->sides.end[side]);
-		free(w->before[side]);
+		if (side < w->ends)
+			free(w->before[side]);
 	}
 }
 
@@ -448,12 +529,17 @@ static bool unmappable(const struct world *w, unsigned side)
 	return spec->method == METHOD_DIO && !spec->may_fall_back;
 }
 
-/* The first rule of a side hits whatever it can hit. */
+static enum hole_mode holes_of(const struct world *w, unsigned side)
+{
+	return w->plan.side[side].holes;
+}
+
+/* The first rule of a side hits whatever it can hit; what is left out cannot be hit. */
 static bool must_fail(const struct world *w, unsigned side)
 {
 	const struct sim_rule *r = &w->rules[side][0];
 
-	if (!side_is_used(w, side) || w->spec[side].nrules == 0)
+	if (!side_is_used(w, side) || w->spec[side].nrules == 0 || holes_of(w, side) != HOLES_NONE)
 		return false;
 	if (r->kind == FAULT_UNMAPPABLE && unmappable(w, side))
 		return true;
@@ -499,6 +585,22 @@ static uint64_t writable(const struct world *w)
 	return w->span.pad && whole < w->given ? whole + w->span.out_block_bytes : whole;
 }
 
+/* Zeros that were left out. */
+static bool is_left_out(const struct world *w, unsigned side, const uint8_t *want,
+	const uint8_t *now, bool unchanged)
+{
+	uint32_t len = w->spec[side].block_bytes;
+
+	return holes_of(w, side) == HOLES_SKIP && unchanged && zeros_all(want, len) &&
+	       (!w->spec[side].fresh || zeros_all(now, len));
+}
+
+/* What reads into a mapped file that fail leave there is anything. */
+static bool may_be_garbage(const struct world *w, unsigned side, bool written)
+{
+	return !written && w->spec[side].cls == END_MAPPED;
+}
+
 /* Each block: outside the span as before; answered as written: the source's; else either. */
 static void check_blocks(struct world *w, unsigned side, bool incomplete)
 {
@@ -516,8 +618,10 @@ static void check_blocks(struct world *w, unsigned side, bool incomplete)
 			hold(unchanged && !written);
 			continue;
 		}
-		hold(written || incomplete);
 		expected(w, side, b * len - start, len, want);
+		hold(written || incomplete || is_left_out(w, side, want, now, unchanged));
+		if (may_be_garbage(w, side, written))
+			continue;
 		if (written || !unchanged)
 			hold(!memcmp(now, want, len));
 	}
@@ -545,11 +649,28 @@ static void check_stream(struct world *w, unsigned side, bool failed_write)
 		hold(!memcmp(now + end, w->before[side] + end, bytes_of(w, side) - end));
 }
 
+/* What was left out without a word to the end. */
+static uint64_t skipped_bytes(const struct world *w, unsigned side, const struct counters *c)
+{
+	return holes_of(w, side) == HOLES_SKIP ? counter_get(&c->holes) : 0;
+}
+
+static void check_holes(struct world *w, unsigned side, const struct counters *c)
+{
+	const struct sim_counts *k = sim_counts(w->sides.end[side]);
+	bool writes = side > 0 && side < w->ends;
+
+	hold(holes_of(w, side) == HOLES_TRIM || k->trims == 0);
+	hold(holes_of(w, side) == HOLES_SKIP || counter_get(&c->holes) == k->trimmed_bytes);
+	hold(k->ends == writes);
+	hold(!writes || k->end_bytes == w->span.out_bytes + counter_get(&c->bytes));
+}
+
 static void check_counts(struct world *w, unsigned side, const struct counters *c)
 {
 	const struct sim_counts *k = sim_counts(w->sides.end[side]);
 
-	hold(counter_get(&c->bytes) == k->good_bytes);
+	hold(counter_get(&c->bytes) - skipped_bytes(w, side, c) == k->good_bytes);
 	hold(counter_get(&c->commands) == k->submitted);
 	hold(counter_get(&c->recovered) == k->recovered);
 	hold(counter_get(&c->retries) + counter_get(&c->unrecovered) == k->bad);
@@ -576,13 +697,31 @@ static bool lost(const struct world *w, unsigned side)
 	return counter_get(&counts(w, side)->unrecovered) > 0;
 }
 
+/* A destination's reading back, and the other way round; 0: none. */
+static unsigned partner_of(const struct world *w, unsigned side)
+{
+	unsigned dests = w->ends - 1;
+
+	if (side == 0 || w->sides.n == w->ends)
+		return 0;
+	return side > dests ? side - dests : side + dests;
+}
+
+/* By itself, or with its partner. */
+static bool dropped(const struct world *w, unsigned side)
+{
+	unsigned partner = partner_of(w, side);
+
+	return lost(w, side) || (partner && lost(w, partner));
+}
+
 /* The null sink cannot fail, and there is nothing to be done for it alone. */
-static bool all_dests_lost(const struct world *w)
+static bool all_dests_dropped(const struct world *w)
 {
 	bool any = false;
 
 	for (unsigned side = 1; side < w->ends; side++) {
-		if (w->is_sim[side] && !lost(w, side))
+		if (w->is_sim[side] && !dropped(w, side))
 			return false;
 		any |= w->is_sim[side];
 	}
@@ -597,8 +736,8 @@ static void check_complete(struct world *w)
 
 	hold(w->given == min_u64(w->there, w->span.len_bytes));
 	hold(counter_get(&counts(w, 0)->bytes) == w->given);
-	for (unsigned side = 1; side < w->ends; side++)
-		if (w->is_sim[side] && !lost(w, side))
+	for (unsigned side = 1; side < w->sides.n; side++)
+		if (w->is_sim[side] && !dropped(w, side))
 			hold(counter_get(&counts(w, side)->bytes) == writable(w));
 	hold(r->tail_bytes == (tail ? w->given % w->span.out_block_bytes : 0));
 	hold(r->source_has_more == (w->span.must_end && w->there > w->span.len_bytes));
@@ -615,34 +754,71 @@ static void check_dest(struct world *w, unsigned side, bool incomplete)
 		return;
 	}
 	if (!w->spec[side].any_bytes)
-		hold(counter_get(&c->bytes) == sim_acknowledged_bytes(w->sides.end[side]));
-	check_blocks(w, side, incomplete || lost(w, side));
+		hold(counter_get(&c->bytes) - skipped_bytes(w, side, c) ==
+			sim_acknowledged_bytes(w->sides.end[side]));
+	check_blocks(w, side, incomplete || dropped(w, side));
+}
+
+/* The one byte that is read back as another, and no other. */
+static void check_read_back(struct world *w, unsigned side, bool incomplete)
+{
+	const struct miscompare *m = &w->result.side[side].miscompare;
+	uint64_t at = w->spec[side].rots_at;
+	bool rots = w->spec[side].rots && at >= w->span.out_bytes &&
+		    at < w->span.out_bytes + writable(w);
+	uint8_t want;
+
+	hold(m->blocks <= rots);
+	if (!incomplete && !dropped(w, side))
+		hold(m->blocks == rots);
+	if (m->blocks == 0)
+		return;
+	expected(w, partner_of(w, side), at - w->span.out_bytes, 1, &want);
+	hold(m->at_bytes == at - w->span.out_bytes);
+	hold(m->expected == want && (m->found ^ want) == 0xff);
+	w->found++;
 }
 
 /* What failed can fail, and what must fail did, unless the run ended before for another reason. */
+static void check_failure(struct world *w, unsigned side)
+{
+	const struct copy_result *r = &w->result;
+	bool ended = r->signal || (side ? lost(w, 0) || dropped(w, side) : all_dests_dropped(w));
+
+	hold(r->side[side].failed == lost(w, side));
+	hold(!lost(w, side) || can_fail(w, side));
+	hold(lost(w, side) || ended || !must_fail(w, side));
+	if (lost(w, side))
+		hold(!xfer_is_good(&r->side[side].failure));
+}
+
 static void check_failures(struct world *w)
 {
 	const struct copy_result *r = &w->result;
 	bool any = false;
 
-	for (unsigned side = 0; side < w->ends; side++) {
-		bool ended = r->signal || (side ? lost(w, 0) : all_dests_lost(w));
-
-		hold(r->side[side].failed == lost(w, side));
-		hold(!lost(w, side) || can_fail(w, side));
-		hold(lost(w, side) || ended || !must_fail(w, side));
-		if (lost(w, side))
-			hold(!xfer_is_good(&r->side[side].failure));
+	for (unsigned side = 0; side < w->sides.n; side++) {
+		check_failure(w, side);
 		any |= lost(w, side);
 	}
 	hold(r->failed == any);
 	hold(!any || lost(w, r->failed_first));
 }
 
+static void check_side(struct world *w, unsigned side, bool incomplete)
+{
+	check_counts(w, side, counts(w, side));
+	check_holes(w, side, counts(w, side));
+	if (side >= w->ends)
+		check_read_back(w, side, incomplete);
+	else if (side > 0)
+		check_dest(w, side, incomplete);
+}
+
 static void check_result(struct world *w)
 {
 	const struct copy_result *r = &w->result;
-	bool incomplete = lost(w, 0) || r->signal || all_dests_lost(w);
+	bool incomplete = lost(w, 0) || r->signal || all_dests_dropped(w);
 
 	w->given = w->span.len_bytes;
 	if (w->spec[0].sequential && w->is_sim[0])
@@ -651,12 +827,9 @@ static void check_result(struct world *w)
 	check_failures(w);
 	if (!incomplete)
 		check_complete(w);
-	for (unsigned side = 0; side < w->ends; side++) {
+	for (unsigned side = 0; side < w->sides.n; side++)
 		if (w->is_sim[side])
-			check_counts(w, side, counts(w, side));
-		if (w->is_sim[side] && side > 0)
-			check_dest(w, side, incomplete);
-	}
+			check_side(w, side, incomplete);
 	if (w->is_sim[0])
 		hold(!memcmp(sim_data(w->sides.end[0]), w->before[0], bytes_of(w, 0)));
 }
@@ -693,7 +866,7 @@ static bool plan(struct world *w)
 {
 	uint32_t want = plan_wanted_chunk(&w->request, &w->span);
 
-	for (unsigned side = 0; side < w->ends; side++) {
+	for (unsigned side = 0; side < w->sides.n; side++) {
 		struct endpoint *ep = w->sides.end[side];
 
 		hold(ep->ops->probe(ep, want, starts_at(w, side)) == 0);
@@ -715,6 +888,14 @@ static bool begin(struct world *w)
 	return true;
 }
 
+/* As verify=each does it: what was created by begin() can be opened only now. */
+static bool add_read_back(struct world *w)
+{
+	for (unsigned dest = 1; dest < w->ends && w->each; dest++)
+		open_read_back(w, dest);
+	return !w->each || plan(w);
+}
+
 static bool open_copy(struct world *w)
 {
 	int exit_status = 0;
@@ -725,7 +906,7 @@ static bool open_copy(struct world *w)
 		opened = copy_open(
 			&w->plan, &w->span, &w->sides, &w->policy, &w->copy, &exit_status);
 		hold(opened != COPY_FAILED);
-		hold(replans++ <= w->ends);
+		hold(replans++ <= w->sides.n);
 		if (opened == COPY_REPLAN && !make_plan(w))
 			return false;
 	} while (opened == COPY_REPLAN);
@@ -737,12 +918,13 @@ static bool world_run(struct world *w)
 	const struct copy_watch watch = { .tick_ns = 0 };
 	bool flush = maybe(w, 2);
 
-	if (!resolve(w) || !plan(w) || !begin(w) || !open_copy(w))
+	if (!resolve(w) || !plan(w) || !begin(w) || !add_read_back(w) || !open_copy(w))
 		return false;
 	hold(copy_run(w->copy, &watch, flush, &w->result) == 0);
-	for (unsigned side = 1; side < w->ends; side++)
+	for (unsigned side = 1; side < w->sides.n; side++)
 		hold(w->result.side[side].flushed ==
-			(flush && w->is_sim[side] && counter_get(&counts(w, side)->commands) > 0));
+			(flush && w->is_sim[side] && side < w->ends &&
+				counter_get(&counts(w, side)->commands) > 0));
 	check_result(w);
 	copy_close(w->copy);
 	return true;
@@ -755,26 +937,53 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
 	return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
+/* How many worlds had what. */
+struct tally_of_worlds {
+	unsigned long long ran, lost, left_out, trimmed, read_back, found;
+};
+
+static void count_world(struct tally_of_worlds *t, const struct world *w)
+{
+	bool left_out = false, trimmed = false;
+
+	for (unsigned side = 1; side < w->ends; side++) {
+		bool any = counter_get(&counts(w, side)->holes) > 0;
+
+		left_out |= any && holes_of(w, side) == HOLES_SKIP;
+		trimmed |= any && holes_of(w, side) == HOLES_TRIM;
+	}
+	t->ran++;
+	t->lost += w->result.failed;
+	t->left_out += left_out;
+	t->trimmed += trimmed;
+	t->read_back += w->sides.n > w->ends;
+	t->found += w->found > 0;
+}
+
 static void run_worlds(enum trouble trouble)
 {
 	uint64_t first = from_environment("SEED", 1);
 	uint64_t n = from_environment("SEEDS", getenv("SEED") ? 1 : SEEDS_DEFAULT);
-	uint64_t ran = 0, failed = 0;
+	struct tally_of_worlds t = { 0 };
 
 	for (uint64_t seed = first; seed < first + n; seed++) {
 		struct world w;
 
 		world_make(&w, seed, trouble);
-		if (world_run(&w)) {
-			ran++;
-			failed += w.result.failed;
-		}
+		if (world_run(&w))
+			count_world(&t, &w);
 		world_close(&w);
 	}
-	print_message("%llu worlds, %llu ran, %llu of them with lost data\n", (unsigned long long)n,
-		(unsigned long long)ran, (unsigned long long)failed);
-	if (n >= SEEDS_DEFAULT)
-		assert_true(ran > n / 2);
+	print_message("%llu worlds, %llu ran, %llu of them with lost data, %llu with zeros left "
+		      "out, %llu trimmed, %llu read back, %llu with a difference found\n",
+		(unsigned long long)n, t.ran, t.lost, t.left_out, t.trimmed, t.read_back, t.found);
+	if (n < SEEDS_DEFAULT)
+		return;
+	assert_true(t.ran > n / 2);
+	if (n < 1000) /* too few to have some of each */
+		return;
+	assert_true(t.left_out > n / 50 && t.trimmed > n / 50);
+	assert_true(t.read_back > n / 20 && t.found > n / 100);
 }
 
 static void without_faults_all_data_arrive(void **state)

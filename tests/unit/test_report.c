@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,9 +13,11 @@
 #include "../../report.h"
 #include "../lib/capture.h"
 
+/* Two sides, unless a test has more. */
 struct scene {
 	struct report_style style;
-	struct endpoint in, out;
+	struct endpoint in, out, more[3];
+	unsigned nmore;
 	struct span span;
 	struct plan plan;
 	struct copy_result result;
@@ -51,8 +54,10 @@ static struct scene scene(void)
 
 static const char *report(struct scene *s)
 {
-	const struct sides sides = { { &s->in, &s->out }, 2 };
+	struct sides sides = { { &s->in, &s->out }, 2 };
 
+	for (unsigned i = 0; i < s->nmore; i++)
+		sides.end[sides.n++] = &s->more[i];
 	capture_begin(&s->said);
 	report_end(&s->style, &s->plan, &s->span, &sides, &s->result);
 	return capture_end(&s->said);
@@ -200,6 +205,179 @@ static void lines_can_be_left_out(void **state)
 	assert_string_equal(report(&s), "1000+0 records in\n1000+0 records out\n");
 }
 
+/* --- several destinations, and what is no disk --- */
+
+/* One more side as the destination is; it got bytes. */
+static struct endpoint *add_side(struct scene *s, const char *name, uint64_t bytes)
+{
+	unsigned side = 2 + s->nmore;
+	struct endpoint *ep = &s->more[s->nmore++];
+
+	*ep = s->out;
+	ep->name = name;
+	s->plan.side[side] = s->plan.side[1];
+	s->result.side[side].count.bytes = bytes;
+	s->result.side[side].count.commands = 4;
+	return ep;
+}
+
+static void each_destination_has_a_line(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	add_side(&s, "/dev/sg2", 512000);
+	s.plan.side[2].method = METHOD_INDIRECT;
+	expect(&s, "read  /dev/sg0 ACME A: 8 commands of 64 KiB, qd 16, mmap by write/read\n"
+		   "write /dev/sg1 ACME B: 8 commands of 64 KiB, qd 16, dio by write/read\n"
+		   "write /dev/sg2 ACME B: 4 commands of 64 KiB, qd 16, indirect by write/read\n"
+		   "CPU ");
+}
+
+static void records_out_are_those_of_the_one_that_got_least(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	add_side(&s, "/dev/sg2", 5120);
+	add_side(&s, "/dev/sg3", 512000);
+	s.result.failed = s.result.side[2].failed = true;
+	expect(&s, "time to transfer data: 2.000000 secs at 0.00 MB/sec\n"
+		   "Some error occurred,  remaining block count=990\n"
+		   "1000+0 records in\n"
+		   "10+0 records out\n");
+	s.plan.cpu_copies = 1;
+	expect(&s, "copied by CPU 5 KiB;");
+	s.more[0].facts.cls = END_SYNTH; /* a null sink gets nothing, and is no measure */
+	expect(&s, "1000+0 records out\n");
+	expect_not(&s, "/dev/sg2");
+}
+
+static void mishaps_and_copies_of_all_sides_are_summed(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	add_side(&s, "/dev/sg2", 512000);
+	add_side(&s, "/dev/sg3", 512000);
+	s.result.side[1].count.retries = 1;
+	s.result.side[2].count.retries = 2;
+	s.result.side[3].count.retries = 4;
+	s.result.side[2].count.not_direct_bytes = 1024;
+	s.result.side[3].count.not_direct_bytes = 2048;
+	expect(&s, "copied by CPU 3 KiB; retries 7, ");
+}
+
+static void the_longest_flush_is_told(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	add_side(&s, "/dev/sg2", 512000);
+	add_side(&s, "/dev/sg3", 512000);
+	for (unsigned side = 1; side <= 3; side++)
+		s.result.side[side].flushed = side != 3;
+	s.result.side[1].flush_ns = 1500 * NSEC_PER_MSEC;
+	s.result.side[2].flush_ns = 250 * NSEC_PER_MSEC;
+	s.result.side[3].flush_ns = 9 * NSEC_PER_SEC; /* of none */
+	expect(&s, "; synchronize cache 1.500 s\n");
+}
+
+static void zeros_that_were_not_written_are_told(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.plan.side[1].holes = HOLES_TRIM;
+	expect_not(&s, "zeros");
+	s.result.side[1].count.holes = 65536;
+	expect(&s, "dio by write/read; zeros trimmed 64 KiB\n");
+	s.plan.side[1].holes = HOLES_SKIP;
+	expect(&s, "dio by write/read; zeros left out 64 KiB\n");
+}
+
+static void what_is_no_device_has_transfers(void **state)
+{
+	static const struct {
+		enum end_class cls;
+		bool sequential;
+		const char *words;
+	} cases[] = {
+		{ END_BUFFERED, false, "page cache" },
+		{ END_BUFFERED, true, "stream" },
+		{ END_DIRECT_IO, false, "O_DIRECT" },
+		{ END_MAPPED, false, "mapped" },
+	};
+	char line[100];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct scene s = scene();
+
+		s.out.name = "file";
+		s.out.facts.cls = cases[i].cls;
+		s.out.facts.sequential = cases[i].sequential;
+		snprintf(line, sizeof(line), "write file: 8 transfers of 64 KiB, qd 16, %s\n",
+			cases[i].words);
+		expect(&s, line);
+	}
+}
+
+static void what_else_there_is_of_a_file_follows_its_class(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.out.facts.cls = END_DIRECT_IO;
+	s.plan.side[1].holes = HOLES_SKIP;
+	s.result.side[1].count.holes = 65536;
+	s.result.side[1].count.not_direct_bytes = 1024;
+	expect(&s, ", O_DIRECT; zeros left out 64 KiB; not direct for 1 KiB\n");
+}
+
+static void what_is_read_back_is_checked(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	add_side(&s, "/dev/sg1 again", 512000)->role = END_SOURCE;
+	expect(&s, "\nwrite /dev/sg1 ACME B: ");
+	expect(&s, "\ncheck /dev/sg1 again ACME B: 4 commands of 64 KiB, ");
+	expect(&s, "1000+0 records out\n");
+	s.result.side[2].count.bytes = 51200; /* what was not read back is not known to be there */
+	expect(&s, "100+0 records out\n");
+}
+
+static void what_is_compared_or_verified_is_not_out(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.plan.job = JOB_VERIFY;
+	expect(&s, "1000+0 records verified\n");
+	expect(&s, "\ncheck /dev/sg1 ");
+	s.plan.job = JOB_COMPARE;
+	s.out.role = END_SOURCE;
+	s.plan.writes = false;
+	expect(&s, "1000+0 records compared\n");
+	expect(&s, "\nread  /dev/sg0 ");
+	expect(&s, "\ncheck /dev/sg1 ");
+}
+
+static void a_stream_that_ended_has_nothing_remaining(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.result.side[0].count.bytes = s.result.side[1].count.bytes = 700;
+	expect(&s, "remaining block count=998\n");
+	s.span.open_ended = true;
+	expect_not(&s, "remaining");
+	expect(&s, "1+1 records in\n1+1 records out\n");
+}
+
+/* --- in mid-run --- */
+
 static void the_midway_report_tells_the_records_so_far(void **state)
 {
 	const struct copy_progress now = { 1024, 512, 512000, NSEC_PER_SEC / 2 };
@@ -306,6 +484,16 @@ int main(void)
 		cmocka_unit_test(the_null_sink_got_what_was_read),
 		cmocka_unit_test(a_generated_source_has_no_line),
 		cmocka_unit_test(lines_can_be_left_out),
+		cmocka_unit_test(each_destination_has_a_line),
+		cmocka_unit_test(records_out_are_those_of_the_one_that_got_least),
+		cmocka_unit_test(mishaps_and_copies_of_all_sides_are_summed),
+		cmocka_unit_test(the_longest_flush_is_told),
+		cmocka_unit_test(zeros_that_were_not_written_are_told),
+		cmocka_unit_test(what_is_no_device_has_transfers),
+		cmocka_unit_test(what_else_there_is_of_a_file_follows_its_class),
+		cmocka_unit_test(what_is_read_back_is_checked),
+		cmocka_unit_test(what_is_compared_or_verified_is_not_out),
+		cmocka_unit_test(a_stream_that_ended_has_nothing_remaining),
 		cmocka_unit_test(the_midway_report_tells_the_records_so_far),
 		cmocka_unit_test(progress_tells_percent_rate_and_time_left),
 		cmocka_unit_test(progress_of_a_read_is_what_was_read),
