@@ -470,11 +470,12 @@ static void choose_workers(
 	p->in_order = in_order;
 }
 
-/* At depth 1 nothing flies beside a blocking call, unless there are several destinations. */
+/* At depth 1 nothing flies beside a blocking call, unless sides move data at the same time. */
 static void choose_io(const struct plan_request *rq, const struct sides *sides, const struct mix *m,
 	unsigned depth, struct plan *p)
 {
-	bool alone = depth == 1 && sides->n == 2;
+	unsigned dests = sides_dests(sides), checks = sides->n - 1 - dests;
+	bool alone = depth == 1 && dests <= 1 && checks <= 1;
 	enum io_kind io = rq->io;
 
 	if (io == IO_AUTO)
