@@ -56,6 +56,8 @@ static void recipe_phases(struct recipe *r, const struct sides *sides)
 		r->phase[r->phases++] = r->writes;
 	if (r->checks)
 		r->phase[r->phases++] = r->checks;
+	for (unsigned i = 0; i < r->phases; i++)
+		r->phase_legs[i] = (unsigned)__builtin_popcount(r->phase[i]);
 }
 
 static void recipe_side(struct copy *c, unsigned side)
@@ -81,8 +83,6 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	r->policy = *policy;
 	r->sides = c->sides.n;
 	r->dests = sides_dests(&c->sides);
-	r->in_bytes = s->in_bytes;
-	r->out_bytes = s->out_bytes;
 	r->out_block_bytes = r->writes | r->checks ? s->out_block_bytes : 1;
 	r->pad = s->pad;
 	r->copy_across = c->plan->buffer == BUFFER_BOTH;
@@ -92,6 +92,7 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	r->mapped = NO_SIDE;
 	for (unsigned side = 0; side < c->sides.n; side++)
 		recipe_side(c, side);
+	r->is_plain = !r->checks && !r->copy_across && r->mapped == NO_SIDE;
 }
 
 static int out_of_memory(int *exit_status)
@@ -109,6 +110,9 @@ static int open_lanes(struct copy *c, struct slot *s, int *exit_status)
 
 		l->slot = s;
 		l->side = side;
+		l->op = c->recipe.writes & side_bit(side) ? XFER_WRITE : XFER_READ;
+		l->start_bytes = side ? c->span->out_bytes : c->span->in_bytes;
+		l->holes = c->recipe.holes[side].mode == HOLES_NONE ? NULL : &c->recipe.holes[side];
 		if (!side_moves(&c->sides, side))
 			continue;
 		l->lane = ep->ops->lane_open(ep, &c->plan->side[side]);
@@ -259,6 +263,7 @@ void copy_set_digest(struct copy *c, struct digest *d)
 {
 	assert(c->plan->in_order);
 	c->recipe.digest = d;
+	c->recipe.is_plain = false;
 }
 
 void copy_close(struct copy *c)

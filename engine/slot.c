@@ -14,9 +14,7 @@
 
 static uint64_t place_of(const struct leg *l)
 {
-	const struct recipe *r = l->slot->recipe;
-
-	return (l->side ? r->out_bytes : r->in_bytes) + l->slot->chunk.at_bytes;
+	return l->start_bytes + l->slot->chunk.at_bytes;
 }
 
 /* --- a file that the data lie in --- */
@@ -70,13 +68,6 @@ void slot_begin(struct slot *s, const struct chunk *c)
 	s->pending = 0;
 	s->lost = 0;
 	s->tail_bytes = 0;
-	for (unsigned side = 0; side < s->recipe->sides; side++) {
-		s->leg[side].tries = 0;
-		s->leg[side].delay_ns = 0;
-		s->leg[side].is_home = false;
-		s->leg[side].from_bytes = 0;
-		s->leg[side].plain = false;
-	}
 	s->cut = false;
 	if (s->recipe->mapped != NO_SIDE)
 		find_memory(s);
@@ -136,40 +127,68 @@ static void compare_sides(struct slot *s)
 				s->chunk.at_bytes);
 }
 
-/* Those whose phase it is, but for those that failed, with this chunk or before. */
-static side_set_t legs_of_phase(struct slot *s)
-{
-	struct recipe *r = s->recipe;
-
-	s->lost |= atomic_load_explicit(&r->dropped, memory_order_relaxed);
-	s->lost |= (s->lost << r->dests) & r->checks;
-	return r->phase[s->phase++] & ~s->lost;
-}
-
-side_set_t slot_next(struct slot *s)
+/* Those of the phase but for those that failed, with this chunk or before. */
+static COLD side_set_t legs_left(struct slot *s, side_set_t legs, side_set_t dropped)
 {
 	const struct recipe *r = s->recipe;
-	side_set_t legs = 0;
 
-	assert(s->pending == 0);
-	if (!s->cut && s->phase > 0 && was_cut(s))
-		tell_cut(s);
-	if (s->cut)
-		return 0;
-	if (s->phase == 1 && !(s->lost & side_bit(0)))
-		after_read(s);
-	if (s->lost & side_bit(0) || s->chunk.len_bytes == 0)
-		return 0;
-	if (s->phase == r->phases && r->checks)
-		compare_sides(s);
-	while (s->phase < r->phases && legs == 0)
-		legs = legs_of_phase(s);
+	s->lost |= dropped;
+	s->lost |= (s->lost << r->dests) & r->checks;
+	legs &= ~s->lost;
 	s->pending = (unsigned)__builtin_popcount(legs);
 	return legs;
 }
 
+static side_set_t legs_of_phase(struct slot *s)
+{
+	struct recipe *r = s->recipe;
+	side_set_t dropped = atomic_load_explicit(&r->dropped, memory_order_relaxed);
+	side_set_t legs = r->phase[s->phase];
+
+	s->pending = r->phase_legs[s->phase++];
+	return s->lost | dropped ? legs_left(s, legs, dropped) : legs;
+}
+
+/* False: there is no going on with the chunk. */
+static bool phase_done(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+
+	if (r->mapped != NO_SIDE && !s->cut && was_cut(s))
+		tell_cut(s);
+	if (s->cut)
+		return false;
+	if (s->phase == 1 && !(s->lost & side_bit(0)))
+		after_read(s);
+	if (s->lost & side_bit(0) || s->chunk.len_bytes == 0)
+		return false;
+	if (s->phase == r->phases && r->checks)
+		compare_sides(s);
+	return true;
+}
+
+side_set_t slot_next_of_any(struct slot *s)
+{
+	unsigned phases = s->recipe->phases;
+	side_set_t legs = 0;
+
+	if ((s->phase > 0 || s->cut) && !phase_done(s))
+		return 0;
+	while (s->phase < phases && legs == 0)
+		legs = legs_of_phase(s);
+	return legs;
+}
+
+static void leg_reset(struct leg *l)
+{
+	l->tries = 0;
+	l->from_bytes = 0;
+	l->plain = false;
+}
+
 void slot_lose(struct leg *l)
 {
+	leg_reset(l);
 	l->slot->lost |= side_bit(l->side);
 	l->slot->pending--;
 }
@@ -186,19 +205,28 @@ static COLD void source_ended(struct leg *l)
 	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + l->x.done_bytes);
 }
 
+/* A leg of several parts: false if that was the last. */
+static COLD bool has_more_parts(struct leg *l)
+{
+	uint32_t sent = l->from_bytes + l->x.len_bytes;
+
+	if (l->x.op == XFER_TRIM)
+		counter_add(&l->tally->count.holes, l->x.done_bytes);
+	if (sent >= l->slot->chunk.len_bytes)
+		return false;
+	leg_reset(l);
+	l->from_bytes = sent;
+	l->delay_ns = 0;
+	return true;
+}
+
 /* The transfer is; the leg, if that was its last part. */
 static enum leg_next part_done(struct leg *l)
 {
 	counter_add(&l->tally->count.bytes, l->x.done_bytes);
-	if (l->x.op == XFER_TRIM)
-		counter_add(&l->tally->count.holes, l->x.done_bytes);
-	l->from_bytes += l->x.len_bytes;
-	if (l->from_bytes < l->slot->chunk.len_bytes) {
-		l->tries = 0;
-		l->delay_ns = 0;
-		l->plain = false;
+	if (l->holes && has_more_parts(l))
 		return LEG_AGAIN;
-	}
+	leg_reset(l);
 	l->slot->pending--;
 	return LEG_HOME;
 }
@@ -279,10 +307,14 @@ static enum leg_next home(struct leg *l)
 }
 
 /* The next part: up to where zeros begin or end. False: it is left out. */
-static bool aim_at_part(struct leg *l, const struct hole_rule *rule)
+static COLD bool aim_at_part(struct leg *l)
 {
+	const struct hole_rule *rule = l->holes;
 	bool is_hole;
 
+	l->x.len_bytes -= l->from_bytes;
+	l->x.offset_bytes += l->from_bytes;
+	l->x.buf = (uint8_t *)l->x.buf + l->from_bytes;
 	l->x.len_bytes = holes_next(l->x.buf, l->x.len_bytes, l->x.offset_bytes, rule->grain_bytes,
 		rule->max_bytes, &is_hole);
 	if (!is_hole || l->plain)
@@ -292,23 +324,15 @@ static bool aim_at_part(struct leg *l, const struct hole_rule *rule)
 	return rule->mode == HOLES_TRIM;
 }
 
-static void aim(struct leg *l)
-{
-	struct slot *s = l->slot;
-	uint8_t *data = l->buf ? l->buf : s->memory;
-
-	l->x.op = s->recipe->writes & side_bit(l->side) ? XFER_WRITE : XFER_READ;
-	l->x.len_bytes = s->chunk.len_bytes - l->from_bytes;
-	l->x.offset_bytes = place_of(l) + l->from_bytes;
-	l->x.buf = data + l->from_bytes;
-}
-
 enum leg_next leg_send(struct leg *l)
 {
-	const struct hole_rule *rule = &l->slot->recipe->holes[l->side];
+	struct slot *s = l->slot;
 
-	aim(l);
-	if (rule->mode != HOLES_NONE && !aim_at_part(l, rule))
+	l->x.op = l->op;
+	l->x.len_bytes = s->chunk.len_bytes;
+	l->x.offset_bytes = place_of(l);
+	l->x.buf = l->buf ? l->buf : s->memory;
+	if (l->holes && !aim_at_part(l))
 		return part_done(l);
 	l->tries++;
 	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
@@ -331,7 +355,7 @@ bool slot_source_ends(struct slot *s)
 
 	l->x.op = XFER_READ;
 	l->x.len_bytes = 1;
-	l->x.offset_bytes = s->recipe->in_bytes + s->recipe->feed->end_bytes;
+	l->x.offset_bytes = l->start_bytes + s->recipe->feed->end_bytes;
 	l->x.buf = l->buf;
 	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
 		l->lane->ep->ops->reap(l->lane, &l->x);

@@ -26,18 +26,19 @@ struct hole_rule {
 /* What all slots of a run have in common. */
 struct recipe {
 	unsigned sides;
-	side_set_t phase[PHASES_MAX]; /* the sides that move data at the same time */
+	side_set_t phase[PHASES_MAX];	 /* the sides that move data at the same time */
+	unsigned phase_legs[PHASES_MAX]; /* how many those are */
 	unsigned phases;
 	side_set_t writes, checks; /* which of them write; which read what is compared */
 	unsigned dests; /* check k + dests is destination k read back; 0: there are none */
-	uint64_t in_bytes, out_bytes; /* where the span starts, in the source and in the others */
-	uint32_t out_block_bytes;     /* writes are whole multiples of this, */
-	bool pad;		      /* a tail filled up with zeros; else slot->tail_bytes */
-	bool copy_across;	      /* between the buffers of sides 0 and 1 */
-	unsigned mapped;	      /* the side in whose file the data lie; NO_SIDE: none */
-	struct hole_rule holes[SIDES_MAX];
-	uint32_t compare_bytes; /* blocks in which differences are counted */
-	bool must_end;		/* whether the source has more than the span is to be told */
+	uint32_t out_block_bytes;	   /* writes are whole multiples of this, */
+	bool pad;			   /* a tail filled up with zeros; else slot->tail_bytes */
+	bool is_plain;			   /* nothing is done between two phases, but for a tail */
+	bool copy_across;		   /* between the buffers of sides 0 and 1 */
+	unsigned mapped;		   /* the side in whose file the data lie; NO_SIDE: none */
+	struct hole_rule holes[SIDES_MAX]; /* of the writing sides */
+	uint32_t compare_bytes;		   /* blocks in which differences are counted */
+	bool must_end; /* whether the source has more than the span is to be told */
 	struct feed *feed;
 	struct digest *digest; /* of what is read from the source; NULL: none */
 	struct policy policy;
@@ -57,12 +58,16 @@ enum leg_next {
 	LEG_FAILED, /* leg->x tells of what */
 };
 
+/* Between two chunks tries and from_bytes are 0, plain is false. */
 struct leg {
 	struct slot *slot;
 	struct lane *lane;   /* NULL: the side moves nothing */
 	void *buf;	     /* NULL: slot->memory */
 	struct tally *tally; /* the worker's */
 	unsigned side, tries;
+	enum xfer_op op;	       /* of its transfers, where zeros are no holes */
+	uint64_t start_bytes;	       /* of the span, on this side */
+	const struct hole_rule *holes; /* NULL: zeros are written */
 	uint32_t from_bytes; /* of the chunk, what is to be sent next: a leg may have several parts
 			      */
 	bool plain;	     /* a trim was not granted: the zeros are written */
@@ -93,7 +98,7 @@ void slot_begin(struct slot *s, const struct chunk *c);
  * When nothing is pending: the legs that are to be sent now, which are pending from here on.
  * 0: the chunk is through, or given up (the source's bit is in slot->lost, or slot->cut).
  */
-side_set_t slot_next(struct slot *s);
+static inline side_set_t slot_next(struct slot *s);
 
 /* A leg that was not to be finished; it is pending no more. */
 void slot_lose(struct leg *l);
@@ -110,5 +115,23 @@ enum leg_next leg_send(struct leg *l);
 
 /* Blocks until the transfer that leg_send() left flying is home. */
 enum leg_next leg_land(struct leg *l);
+
+/* slot_next() of any chunk; most need nothing between their phases, and that costs less. */
+side_set_t slot_next_of_any(struct slot *s);
+
+static inline side_set_t slot_next(struct slot *s)
+{
+	struct recipe *r = s->recipe;
+	unsigned phase = s->phase;
+
+	if (!r->is_plain || s->lost || s->chunk.len_bytes % r->out_block_bytes != 0 ||
+		s->chunk.len_bytes == 0 || atomic_load_explicit(&r->dropped, memory_order_relaxed))
+		return slot_next_of_any(s);
+	if (phase == r->phases)
+		return 0;
+	s->phase = phase + 1;
+	s->pending = r->phase_legs[phase];
+	return r->phase[phase];
+}
 
 #endif

@@ -160,13 +160,14 @@ static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool ov
  */
 static void send_legs(struct worker *w, struct slot *s, side_set_t legs)
 {
-	for (unsigned side = 0; legs; side++, legs >>= 1) {
-		struct leg *l = &s->leg[side];
+	for (; legs; legs &= legs - 1) {
+		struct leg *l = &s->leg[__builtin_ctz(legs)];
+		enum leg_next next;
 
-		if (!(legs & 1))
-			continue;
-		l->must_wait = side == 0 && w->in_order && w->reading > 0;
-		run_leg(w, l, leg_send(l), false);
+		l->must_wait = w->in_order && l->side == 0 && w->reading > 0;
+		next = leg_send(l);
+		if (next != LEG_HOME)
+			run_leg(w, l, next, false);
 	}
 }
 
@@ -182,6 +183,16 @@ static bool next_chunk(struct worker *w, struct slot *s)
 	}
 }
 
+static COLD void not_all_written(struct worker *w, const struct slot *s)
+{
+	if (s->tail_bytes)
+		w->tail_bytes = s->tail_bytes;
+	if (s->cut)
+		give_up(w, &s->leg[w->recipe->mapped]);
+	if (s->lost & side_bit(0))
+		w->broken = w->in_order;
+}
+
 /* From phase to phase, from chunk to chunk, until something of s flies. */
 static void drive(struct worker *w, struct slot *s)
 {
@@ -192,12 +203,8 @@ static void drive(struct worker *w, struct slot *s)
 			send_legs(w, s, legs);
 			continue;
 		}
-		if (s->tail_bytes)
-			w->tail_bytes = s->tail_bytes;
-		if (s->cut)
-			give_up(w, &s->leg[w->recipe->mapped]);
-		if (s->lost & side_bit(0))
-			w->broken = w->in_order;
+		if (s->tail_bytes || s->lost || s->cut)
+			not_all_written(w, s);
 		if (!next_chunk(w, s))
 			return;
 	}
