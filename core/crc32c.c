@@ -80,6 +80,12 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len)
 	return ~crc;
 }
 
+static void lanes_portable(const uint8_t *p, size_t stride, size_t len, uint32_t crc[CRC32C_LANES])
+{
+	for (size_t i = 0; i < CRC32C_LANES; i++)
+		crc[i] = crc32c_portable(0, p + i * stride, len);
+}
+
 #ifdef __x86_64__
 
 #include <nmmintrin.h>
@@ -96,6 +102,25 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(
 	return ~(uint32_t)c;
 }
 
+/* The instruction's result is there after three cycles, but one can begin in each. */
+__attribute__((target("sse4.2"))) static void lanes_by_instruction(
+	const uint8_t *p, size_t stride, size_t len, uint32_t crc[CRC32C_LANES])
+{
+	uint64_t c0 = UINT32_MAX, c1 = c0, c2 = c0, c3 = c0;
+	size_t at = 0;
+
+	for (; at + 8 <= len; at += 8) {
+		c0 = _mm_crc32_u64(c0, load_le64(p + at));
+		c1 = _mm_crc32_u64(c1, load_le64(p + stride + at));
+		c2 = _mm_crc32_u64(c2, load_le64(p + 2 * stride + at));
+		c3 = _mm_crc32_u64(c3, load_le64(p + 3 * stride + at));
+	}
+	crc[0] = by_instruction(~(uint32_t)c0, p + at, len - at);
+	crc[1] = by_instruction(~(uint32_t)c1, p + stride + at, len - at);
+	crc[2] = by_instruction(~(uint32_t)c2, p + 2 * stride + at, len - at);
+	crc[3] = by_instruction(~(uint32_t)c3, p + 3 * stride + at, len - at);
+}
+
 uint32_t crc32c(uint32_t crc, const void *data, size_t len)
 {
 	if (__builtin_cpu_supports("sse4.2"))
@@ -103,7 +128,20 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t len)
 	return crc32c_portable(crc, data, len);
 }
 
+void crc32c_lanes(const void *data, size_t stride, size_t len, uint32_t crc[CRC32C_LANES])
+{
+	if (__builtin_cpu_supports("sse4.2"))
+		lanes_by_instruction(data, stride, len, crc);
+	else
+		lanes_portable(data, stride, len, crc);
+}
+
 #else
+
+void crc32c_lanes(const void *data, size_t stride, size_t len, uint32_t crc[CRC32C_LANES])
+{
+	lanes_portable(data, stride, len, crc);
+}
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t len)
 {

@@ -13,7 +13,7 @@
 
 #include "crc32c.h"
 
-#define PIECE_BYTES 4096
+#define PIECE_BYTES 16384 /* CRC32C_LANES blocks of 4096 bytes */
 
 /* --- numbers in memory --- */
 
@@ -189,16 +189,39 @@ static void stamp_block(
 	lay(out, from, to, tail, crc_at, sizeof(tail));
 }
 
+/* CRC32C_LANES whole blocks. */
+static void stamp_lanes(const struct pattern *p, uint64_t lba, uint8_t *out)
+{
+	uint32_t block = p->block_bytes, crc_at = block - STAMP_CRC_BYTES;
+	uint32_t crc[CRC32C_LANES];
+
+	random_fill(random_key(p), lba * block, out, (size_t)block * CRC32C_LANES);
+	for (uint32_t i = 0; i < CRC32C_LANES; i++)
+		stamp_head(p, lba + i, out + (size_t)i * block);
+	crc32c_lanes(out, block, crc_at, crc);
+	for (uint32_t i = 0; i < CRC32C_LANES; i++)
+		put_be32(out + (size_t)i * block + crc_at, crc[i]);
+}
+
 static void stamp_fill(const struct pattern *p, uint64_t offset, uint8_t *out, size_t len)
 {
+	size_t lanes_bytes = (size_t)p->block_bytes * CRC32C_LANES;
 	uint64_t lba = offset / p->block_bytes;
 	uint32_t from = (uint32_t)(offset % p->block_bytes), to;
 
-	for (; len > 0; lba++, from = 0) {
+	while (len > 0) {
+		if (from == 0 && len >= lanes_bytes) {
+			stamp_lanes(p, lba, out);
+			lba += CRC32C_LANES;
+			out += lanes_bytes;
+			len -= lanes_bytes;
+			continue;
+		}
 		to = (uint32_t)min_u64(p->block_bytes, from + len);
-		stamp_block(p, lba, out, from, to);
+		stamp_block(p, lba++, out, from, to);
 		out += to - from;
 		len -= to - from;
+		from = 0;
 	}
 }
 

@@ -30,6 +30,7 @@ static inline side_set_t side_bit(unsigned side)
 static inline bool side_is_check(const struct sides *s, unsigned side)
 {
 	assert(side < SIDES_MAX);
+	/* cppcheck-suppress arrayIndexOutOfBoundsCond ; it takes n for more than SIDES_MAX */
 	return side > 0 && s->end[side]->role == END_SOURCE;
 }
 

@@ -105,6 +105,24 @@ static void parts_one_after_another_give_the_crc_of_the_whole(void **state)
 	}
 }
 
+static void lanes_are_the_crcs_of_their_stretches(void **state)
+{
+	static uint8_t data[4 * 700];
+	struct rng rng = { .state = 7 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)rng_next(&rng);
+	for (int round = 0; round < 2000; round++) {
+		size_t len = rng_between(&rng, 0, 600), stride = len + rng_between(&rng, 0, 99);
+		uint32_t crc[CRC32C_LANES];
+
+		crc32c_lanes(data, stride, len, crc);
+		for (size_t i = 0; i < CRC32C_LANES; i++)
+			assert_int_equal(crc[i], by_definition(data + i * stride, len));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +132,7 @@ int main(void)
 		cmocka_unit_test(every_byte_at_every_place_agrees_with_the_definition),
 		cmocka_unit_test(any_length_and_alignment_agrees_with_the_definition),
 		cmocka_unit_test(parts_one_after_another_give_the_crc_of_the_whole),
+		cmocka_unit_test(lanes_are_the_crcs_of_their_stretches),
 	};
 
 	return cmocka_run_group_tests_name("crc32c", tests, NULL, NULL);
