@@ -57,8 +57,10 @@ static int say_failures(const struct run *r)
 
 	if (!result->failed || verdict_ended_by_reader(r))
 		return 0;
+	/* Of two it is the first that ended the run; what flew meanwhile says nothing more. */
 	for (unsigned side = 0; side < r->sides.n; side++)
-		say_failure(r, side);
+		if (r->sides.n > 2 || side == result->failed_first)
+			say_failure(r, side);
 	say_dropped(r);
 	return fault_exit_status(&result->side[result->failed_first].failure.fault);
 }

@@ -145,7 +145,7 @@ block_sizes() {
 	renew
 	run "if=$a" "of=$b" bpt=8192 count=9999
 	expect_status 0
-	expect_one_complaint 'chunk reduced to the largest transfer both ends take: 524288 bytes'
+	expect_one_complaint 'chunk reduced to the largest transfer all ends take: 524288 bytes'
 	expect_copied 0 0 9999
 
 	begin 'a higher max_sectors_kb is used'

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 900 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=16"
+# guest: uml -t 900 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=8"
 #
 # Zeros that are not written: oflag=sparse and oflag=trim, on disks that give blocks back by WRITE
 # SAME, by UNMAP or not at all, on block nodes and in files.
@@ -8,7 +8,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-readonly MIB=16
+readonly MIB=8
 
 source_data=/tmp/source pattern=/tmp/pattern files=/mnt/files
 
@@ -17,7 +17,7 @@ make_source() {
 	local run
 
 	make_data "$source_data" "$MIB"
-	for run in 0:4096 5000:1 6000:7 8192:8192 20000:3000 30001:2767; do
+	for run in 0:2048 2500:1 3000:7 4096:4096 10000:1500 15001:1383; do
 		dd if=/dev/zero "of=$source_data" bs=512 "seek=${run%:*}" "count=${run#*:}" conv=notrunc \
 			status=none
 	done
@@ -42,7 +42,7 @@ trimmed() {
 	run "if=$a" oflag=trim bpt=512 qd=4 "${words[@]}"
 	expect_status 0
 	expect_records_out $((MIB * 2048))
-	expect_line 'zeros trimmed 8\.'
+	expect_line 'zeros trimmed 4\.'
 	expect_equal "$disk_b" "$source_data"
 }
 
@@ -50,6 +50,7 @@ by_commands() {
 	local io
 
 	for io in rw sg_io; do
+		[[ $io == rw || -n ${SGMMCP_FULL:-} ]] || continue
 		begin "zeros are given back by WRITE SAME (io=$io)"
 		load lbpws=1 lbprz=1
 		trimmed "of=$b" "io=$io"
@@ -114,11 +115,11 @@ sparse_on_disks() {
 		fill "$disk_b" "$pattern"
 		run "if=$a" "of=$node" oflag=sparse bpt=512 qd=4
 		expect_status 0
-		expect_line 'zeros left out 8\.'
+		expect_line 'zeros left out 4\.'
 		blockdev --flushbufs "$disk_b"
-		expect 'zeros were written' equal_range "$pattern" "$disk_b" 0 0 4096
-		expect 'data differ' equal_range "$source_data" "$disk_b" 4096 4096 4096
-		expect 'zeros were written' equal_range "$pattern" "$disk_b" 8192 8192 8192
+		expect 'zeros were written' equal_range "$pattern" "$disk_b" 0 0 2048
+		expect 'data differ' equal_range "$source_data" "$disk_b" 2048 2048 2048
+		expect 'zeros were written' equal_range "$pattern" "$disk_b" 4096 4096 4096
 
 		begin "on a disk of zeros it is a copy ($node)"
 		fill "$disk_b" /tmp/zeros
@@ -144,18 +145,18 @@ in_files() {
 
 	must mkfs.ext4 -q -F "$disk_b"
 	must mount "$disk_b" "$files"
-	head -c 12M "$source_data" >/tmp/head && mv /tmp/head "$source_data"
+	head -c 6M "$source_data" >/tmp/head && mv /tmp/head "$source_data"
 	for how in oflag=sparse oflag=sparse,direct conv=sparse oflag=trim; do
 		begin "a file gets holes ($how)"
 		rm -f "$files/copy"
-		run "if=$a" "of=$files/copy" "$how" count=24576 bpt=512 qd=4
+		run "if=$a" "of=$files/copy" "$how" count=12288 bpt=512 qd=4
 		expect_status 0
 		expect_holes "$files/copy"
 	done
 	for how in oflag=sparse oflag=trim oflag=trim,direct; do
 		begin "holes take the place of old data ($how,notrunc)"
-		head -c 12M "$pattern" >"$files/copy"
-		run "if=$a" "of=$files/copy" "$how" conv=notrunc count=24576 bpt=512 qd=4
+		head -c 6M "$pattern" >"$files/copy"
+		run "if=$a" "of=$files/copy" "$how" conv=notrunc count=12288 bpt=512 qd=4
 		expect_status 0
 		expect_holes "$files/copy"
 	done

@@ -13,7 +13,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-DEPTHS='1 2 7 16 64'
+depths='1 2 7 16 64'
 readonly GUARD=5 # blocks between the ranges, to show what goes beyond them
 
 source_data=/tmp/source pattern=/tmp/pattern expected=/tmp/expected
@@ -44,7 +44,7 @@ plan_ranges() {
 	local qd n
 
 	depth=() bpt=() skip_blk=() seek_blk=() count_blk=() at=$GUARD
-	for qd in $DEPTHS; do
+	for qd in $depths; do
 		for n in 1 8 37 128 largest; do
 			add_range "$qd" "$n"
 		done
@@ -114,8 +114,10 @@ must make_data "$source_data" "$mib"
 must make_data "$pattern" "$mib"
 must fill "$disk_a" "$source_data"
 limit_commands
-# The block length changes little of how depths differ: all of them with SGMMCP_FULL=1.
-[[ $block == 512 || -n ${SGMMCP_FULL:-} ]] || DEPTHS='2 16'
+# The block length changes little of how depths differ: all of them on both with SGMMCP_FULL=1.
+if [[ -z ${SGMMCP_FULL:-} ]]; then
+	((block == 512)) && depths='1 7 64' || depths='2 16'
+fi
 plan_ranges
 make_expected
 for io in sg_io rw; do
