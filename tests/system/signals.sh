@@ -163,7 +163,7 @@ for io in rw sg_io; do
 	done
 	interrupted TERM "$TERM" qd=16 bpt=128 "io=$io"
 	reported_midway qd=16 bpt=128 "io=$io"
-	for xfer in mmap dio indirect; do
+	for xfer in mmap ${SGMMCP_FULL:+dio indirect}; do
 		stopped_and_continued TSTP qd=16 bpt=128 "io=$io" "xfer=$xfer"
 		stopped_and_continued STOP qd=16 bpt=128 "io=$io" "xfer=$xfer"
 	done
