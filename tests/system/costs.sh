@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=16 ndelay=20000"
+# guest: full uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=16 ndelay=20000"
 # guest: full qemu -k 6.12 -s 2 -o "add_host=2 per_host_store=1 dev_size_mb=16 ndelay=20000"
 #
 # What a command costs once the copy runs, counted and not timed: system calls, memory. The figures

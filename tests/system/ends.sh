@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
 # guest: uml -t 900 -m 256M -o "add_host=3 per_host_store=1 dev_size_mb=16 ndelay=20000"
-# guest: asan qemu -k 6.12 -s 2 -o "add_host=3 per_host_store=1 dev_size_mb=16 ndelay=20000"
+# guest: full asan qemu -k 6.12 -s 2 -o "add_host=3 per_host_store=1 dev_size_mb=16 ndelay=20000"
 #
 # Every kind of end with every other: the data, what lies behind them, and the copies that the plan
 # says. Then what each kind refuses, and how each fails.
@@ -67,7 +67,7 @@ pair() {
 # with like; one at a time differs least, and most where both ends are alike.
 is_tried() {
 	[[ -z ${SGMMCP_FULL:-} ]] || return 0
-	[[ $1 == "$2" ]] || [[ $3 != 1 && $1-$2 == *@(sg|mapped)* ]]
+	[[ $1 == "$2" ]] || [[ $3 != 1 && (-$1-$2- == *-sg-* || -$1-$2- == *-mapped-*) ]]
 }
 
 every_pair() {

@@ -64,7 +64,7 @@ no_process_left() {
 
 # 1,000 with SGMMCP_FULL=1; a start takes this guest 0.2 s.
 many_starts() {
-	local before started=0 of_a_kind=5
+	local before started=0 of_a_kind=3
 
 	[[ -z ${SGMMCP_FULL:-} ]] || of_a_kind=50
 	begin "$((of_a_kind * 20)) starts and stops leave nothing behind"

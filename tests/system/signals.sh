@@ -158,7 +158,7 @@ must make_data "$pattern" "$MIB"
 must fill "$disk_a" "$source_data"
 echo 1 >"$allow_dio"
 for io in rw sg_io; do
-	for xfer in mmap dio; do
+	for xfer in mmap ${SGMMCP_FULL:+dio}; do
 		interrupted INT "$INT" qd=16 bpt=128 "io=$io" "xfer=$xfer"
 	done
 	interrupted TERM "$TERM" qd=16 bpt=128 "io=$io"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: qemu -k 6.1 -s 2 -d 8 -d 8
+# guest: full qemu -k 6.1 -s 2 -d 8 -d 8
 # guest: qemu -k 6.12 -s 2 -d 8 -d 8
 # guest: uml
 #
