@@ -13,7 +13,8 @@ enum fault_kind {
 	FAULT_NONE,
 	FAULT_RECOVERED,
 	FAULT_NOT_READY,
-	FAULT_IN_PROGRESS, /* not ready: formatting, self-test, sanitize */
+	FAULT_BECOMING_READY, /* not ready, and will be by itself */
+	FAULT_IN_PROGRESS,    /* not ready: formatting, self-test, sanitize */
 	FAULT_MEDIUM,
 	FAULT_HARDWARE,
 	FAULT_ILLEGAL_REQUEST,

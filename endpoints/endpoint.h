@@ -246,8 +246,9 @@ struct endpoint_ops {
 	int (*end)(struct endpoint *ep, uint64_t end_bytes);
 
 	/*
-	 * Makes all completed writes durable (SYNCHRONIZE CACHE, fsync). Main thread, nothing in
-	 * flight. May take minutes. True when *f is good.
+	 * Makes the writes durable that are complete when it is called (SYNCHRONIZE CACHE, fsync).
+	 * Any thread, one at a time; others may be in flight. May take minutes. True when *f is
+	 * good.
 	 */
 	bool (*flush)(struct endpoint *ep, struct fault *f);
 

@@ -20,7 +20,6 @@
 #include "../core/status.h"
 #include "buffer.h"
 #include "signals.h"
-#include "worker.h"
 
 struct copy {
 	const struct plan *plan;
@@ -34,6 +33,11 @@ struct copy {
 	struct buffers memory;
 	struct failures failures;
 	struct feed feed;
+	struct ranges own_map; /* where there is no other */
+	struct feed_map map;
+	struct keeper keeper; /* save NULL: none */
+	struct saver saver;
+	uint64_t before_bytes, told_losses;
 	int done_fd;
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
 	struct rusage before;
@@ -74,6 +78,37 @@ static void recipe_side(struct copy *c, unsigned side)
 		*rule = (struct hole_rule){ HOLES_SKIP, f->hole_bytes, UINT32_MAX };
 }
 
+/* Where an end has no blocks: as few bytes as a disk below it may lose. */
+static uint32_t smallest_bytes(const struct span *s)
+{
+	uint32_t block = s->block_bytes;
+
+	return block < 512 ? (512 + block - 1) / block * block : block;
+}
+
+static void recipe_errors(struct copy *c)
+{
+	struct recipe *r = &c->recipe;
+	uint32_t physical = c->sides.end[0]->facts.phys_block_bytes;
+
+	r->depth = c->plan->depth;
+	r->at_once = c->plan->in_order;
+	r->reads_once = c->sides.end[0]->facts.sequential;
+	r->fill = !r->policy.leave_bad && r->mapped == NO_SIDE;
+	r->block_bytes = smallest_bytes(c->span);
+	r->physical_bytes = physical % r->block_bytes == 0 ? physical : 0;
+	r->records = r->policy.reverse || r->policy.min_rate;
+	c->map = (struct feed_map){
+		.records = r->records,
+		.reverse = r->policy.reverse,
+		.again = r->policy.retries > 0,
+		.first_only = c->plan->in_order,
+		.block_bytes = r->block_bytes,
+		.max_adjacent = r->policy.max_adjacent,
+		.max_bad = r->policy.max_bad,
+	};
+}
+
 static void recipe_make(struct copy *c, const struct policy *policy)
 {
 	const struct span *s = c->span;
@@ -92,6 +127,7 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	r->mapped = NO_SIDE;
 	for (unsigned side = 0; side < c->sides.n; side++)
 		recipe_side(c, side);
+	recipe_errors(c);
 	r->is_plain = !r->checks && !r->copy_across && r->mapped == NO_SIDE;
 }
 
@@ -266,6 +302,16 @@ void copy_set_digest(struct copy *c, struct digest *d)
 	c->recipe.is_plain = false;
 }
 
+void copy_set_map(
+	struct copy *c, struct ranges *map, uint64_t at_bytes, const struct keeper *keeper)
+{
+	assert(!c->plan->in_order && sides_dests(&c->sides) <= 1);
+	c->map.ranges = map;
+	c->map.at_bytes = at_bytes;
+	c->map.records = c->recipe.records = true;
+	c->keeper = *keeper;
+}
+
 void copy_close(struct copy *c)
 {
 	for (size_t i = 0; c->legs && i < (size_t)c->plan->depth * c->sides.n; i++) {
@@ -275,6 +321,7 @@ void copy_close(struct copy *c)
 			lane->ep->ops->lane_close(lane);
 	}
 	buffers_free(&c->memory);
+	ranges_destroy(&c->own_map);
 	if (c->done_fd >= 0)
 		close(c->done_fd);
 	pthread_mutex_destroy(&c->failures.lock);
@@ -294,14 +341,16 @@ static void sum_up(const struct copy *c, unsigned side, struct counters *sum)
 		counters_add(sum, &c->workers[i].tally[side].count);
 }
 
-static struct copy_progress progress_now(const struct copy *c)
+static struct copy_progress progress_now(struct copy *c)
 {
 	struct copy_progress now = {
 		.total_bytes = c->span->len_bytes,
+		.before_bytes = c->before_bytes,
 		.elapsed_ns = clock_now_ns() - c->started_ns - c->stopped_ns,
 	};
 	struct counters sum;
 
+	now.bad_bytes = feed_bytes(&c->feed, RANGE_IS(RANGE_BAD) | RANGE_IS(RANGE_FAILED));
 	sum_up(c, 0, &sum);
 	now.in_bytes = counter_get(&sum.bytes);
 	for (unsigned side = 1; side < c->sides.n; side++) {
@@ -343,6 +392,19 @@ static void take_signal(struct copy *c, const struct copy_watch *watch, int sign
 	}
 }
 
+/* Those that have come since. The first are never changed: they may be read without the lock. */
+static void tell_losses(struct copy *c, const struct copy_watch *watch)
+{
+	struct failures *f = &c->failures;
+	uint64_t losses;
+
+	pthread_mutex_lock(&f->lock);
+	losses = min_u64(f->losses, LOSSES_KEPT);
+	pthread_mutex_unlock(&f->lock);
+	for (; c->told_losses < losses; c->told_losses++)
+		watch->lost(watch->arg, c->told_losses + 1, &f->loss[c->told_losses]);
+}
+
 static int ms_until(nsec_t when, nsec_t now)
 {
 	return when <= now ? 0 : (int)((when - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
@@ -369,9 +431,11 @@ static void attend(struct copy *c, const struct signals *sigs, const struct copy
 		(void)poll(fds, 2, watch->tick_ns ? ms_until(next_tick, now) : -1);
 		while ((signal_number = signals_next(sigs)) != 0)
 			take_signal(c, watch, signal_number);
+		tell_losses(c, watch);
 		if (read(c->done_fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
 			left += n;
 	}
+	tell_losses(c, watch);
 }
 
 static unsigned start_workers(struct copy *c, int *err)
@@ -393,12 +457,27 @@ static unsigned start_workers(struct copy *c, int *err)
 	return started;
 }
 
+/* Up to where the destination is as it should be, written, left out or filled. */
+static uint64_t reached_bytes(struct copy *c, const struct copy_result *r, unsigned side)
+{
+	unsigned set = RANGE_IS(RANGE_WRITTEN) | RANGE_IS(RANGE_DONE) | RANGE_IS(RANGE_BAD);
+	const struct feed_map *m = &c->map;
+	struct range x;
+
+	if (m->records)
+		return ranges_last(
+			       m->ranges, set, m->at_bytes, m->at_bytes + c->span->len_bytes, &x)
+			       ? x.at_bytes + x.len_bytes - m->at_bytes
+			       : 0;
+	return counter_get(&r->side[side].count.bytes);
+}
+
 /* What ends in zeros that were left out gets its length all the same. */
 static void end_files(struct copy *c, struct copy_result *r)
 {
 	for (unsigned side = 1; side < c->sides.n; side++) {
 		struct endpoint *ep = c->sides.end[side];
-		uint64_t end = c->span->out_bytes + counter_get(&r->side[side].count.bytes);
+		uint64_t end = c->span->out_bytes + reached_bytes(c, r, side);
 
 		if (c->recipe.writes & side_bit(side) && ep->ops->end && ep->ops->end(ep, end) < 0)
 			r->side[side].end_status = ep->exit_status;
@@ -472,6 +551,7 @@ static int run_workers(struct copy *c, const struct signals *sigs, const struct 
 	unsigned started;
 	int err;
 
+	c->before_bytes = feed_bytes(&c->feed, RANGE_IS(RANGE_DONE));
 	c->started_ns = clock_now_ns();
 	started = start_workers(c, &err);
 	if (started == 0)
@@ -512,6 +592,21 @@ static void side_fill(const struct copy *c, unsigned side, struct side_result *r
 	r->failure = c->failures.x[side];
 }
 
+static void result_of_map(struct copy *c, struct copy_result *r)
+{
+	const unsigned failed = RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
+
+	r->losses = c->failures.losses;
+	r->first_loss = c->failures.loss[0];
+	r->loss_block_bytes = c->map.block_bytes;
+	r->bad_bytes = feed_bytes(&c->feed, RANGE_IS(RANGE_BAD));
+	r->undone_bytes = feed_bytes(&c->feed, failed);
+	if (c->map.records)
+		r->undone_bytes += feed_bytes(&c->feed, RANGE_IS(RANGE_UNTRIED));
+	r->limit = c->feed.limit;
+	r->chunk_bytes = c->feed.chunk_bytes;
+}
+
 static void result_fill(struct copy *c, struct copy_result *r)
 {
 	struct rusage after;
@@ -525,10 +620,54 @@ static void result_fill(struct copy *c, struct copy_result *r)
 		side_fill(c, side, &r->side[side]);
 	r->failed = c->failures.failed != 0;
 	r->failed_first = c->failures.first;
+	result_of_map(c, r);
 	r->source_ended = c->feed.source_ended;
 	/* One worker alone knows, if there is a stream. */
 	r->source_has_more = c->workers[0].has_more;
 	r->tail_bytes = c->workers[0].tail_bytes;
+}
+
+/* The last word: what is flushed now is done; where that failed, it is lost. */
+static void save_at_end(struct copy *c, const struct copy_result *r)
+{
+	bool good = true;
+
+	for (unsigned side = 1; side < c->sides.n; side++)
+		good = good && r->side[side].end_status == 0 &&
+		       (!r->side[side].flushed || fault_is_good(&r->side[side].flush_fault));
+	ranges_turn(c->map.ranges, RANGE_WRITTEN, good ? RANGE_DONE : RANGE_UNTRIED);
+	c->keeper.save(c->keeper.arg, c->map.ranges);
+}
+
+static void saver_result(const struct copy *c, struct copy_result *r)
+{
+	const struct saver *s = &c->saver;
+
+	if (!s->failed)
+		return;
+	r->side[s->failed].flushed = true;
+	r->side[s->failed].flush_fault = s->fault;
+}
+
+/* With the map, if one is kept: no end without a flush and a save. */
+static void end_run(struct copy *c, const struct signals *sigs, const struct copy_watch *watch,
+	bool flush_at_end, struct copy_result *r)
+{
+	bool keeps = c->keeper.save != NULL;
+
+	end_files(c, r);
+	if (keeps)
+		saver_result(c, r);
+	if ((flush_at_end || keeps) && !(keeps && c->saver.failed))
+		flush(c, sigs, watch, r);
+	if (keeps)
+		save_at_end(c, r);
+}
+
+static bool make_own_map(struct copy *c)
+{
+	c->map.ranges = &c->own_map;
+	return ranges_init(&c->own_map, c->span->len_bytes);
 }
 
 int copy_run(
@@ -537,17 +676,22 @@ int copy_run(
 	struct signals sigs;
 	int err;
 
+	if (!c->map.ranges && !make_own_map(c))
+		return ENOMEM;
 	c->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (c->done_fd < 0 || signals_take(&sigs) < 0)
 		return errno;
 	feed_init(&c->feed, c->span->len_bytes, c->plan->chunk_bytes, c->plan->workers);
+	feed_set_map(&c->feed, &c->map);
 	share_out(c);
+	if (c->keeper.save)
+		saver_start(&c->saver, &c->feed, &c->sides, c->recipe.writes, &c->keeper);
 	err = run_workers(c, &sigs, watch);
+	if (c->keeper.save)
+		saver_stop(&c->saver);
 	result_fill(c, r);
 	if (err == 0)
-		end_files(c, r);
-	if (err == 0 && flush_at_end)
-		flush(c, &sigs, watch, r);
+		end_run(c, &sigs, watch, flush_at_end, r);
 	take_late_signals(c, &sigs, watch);
 	r->signal = c->ended_by;
 	feed_destroy(&c->feed); /* signals reach it during the flush too */

@@ -11,12 +11,16 @@
 #include "digest.h"
 #include "plan.h"
 #include "policy.h"
+#include "saver.h"
+#include "worker.h"
 
 /* Where a run stands. Bytes are those that reads and writes have moved so far; of several
  * destinations, those of the one that is ahead. */
 struct copy_progress {
 	uint64_t in_bytes, out_bytes, total_bytes;
-	nsec_t elapsed_ns; /* without the time it was stopped by Ctrl-Z */
+	uint64_t before_bytes; /* of total_bytes, what was done before the run */
+	uint64_t bad_bytes;    /* lost so far */
+	nsec_t elapsed_ns;     /* without the time it was stopped by Ctrl-Z */
 };
 
 /* Called by copy_run() in its own thread. */
@@ -24,6 +28,8 @@ struct copy_watch {
 	nsec_t tick_ns; /* 0: no ticks */
 	void (*tick)(void *arg, const struct copy_progress *p);
 	void (*report)(void *arg, const struct copy_progress *p); /* SIGUSR1 */
+	/* The nth thing, from 1, that the run has to do without; of the first LOSSES_KEPT. */
+	void (*lost)(void *arg, uint64_t nth, const struct loss *l);
 	void *arg;
 };
 
@@ -47,8 +53,16 @@ struct copy_result {
 	unsigned failed_first;		    /* that one */
 	bool source_ended;		    /* a stream, before the end of the span */
 	bool source_has_more;		    /* a stream, than there is room for */
-	uint32_t tail_bytes;		    /* of a last block that could not be written; 0: none */
-	int signal;			    /* that ended the run early, 0: none */
+	/* What the run went on without: */
+	uint64_t losses;	   /* blocks, or chunks of a stream, */
+	struct loss first_loss;	   /* the first of them */
+	uint64_t bad_bytes;	   /* of the span, that nothing is left to be done for, */
+	uint64_t undone_bytes;	   /* and what was not dealt with */
+	uint32_t loss_block_bytes; /* how long such a block is */
+	enum feed_limit limit;	   /* what put an end to that */
+	uint32_t chunk_bytes;	   /* less than the plan's: longer ones were refused */
+	uint32_t tail_bytes;	   /* of a last block that could not be written; 0: none */
+	int signal;		   /* that ended the run early, 0: none */
 };
 
 struct copy;
@@ -72,6 +86,15 @@ enum copy_opened copy_open(const struct plan *p, const struct span *s, const str
  * which d, but for d->failed, is as the last read left it.
  */
 void copy_set_digest(struct copy *c, struct digest *d);
+
+/*
+ * What became of each byte of the source is kept in map, which the span is in at_bytes of: before
+ * copy_run(), from the map of a run before (UNTRIED, FAILED, BAD; DONE is left alone), after it as
+ * it is saved: what is written is DONE where it was flushed. Without it a run has a map of its own.
+ * There is one destination, and no end is a stream.
+ */
+void copy_set_map(
+	struct copy *c, struct ranges *map, uint64_t at_bytes, const struct keeper *keeper);
 
 /*
  * Moves the data; returns when the last transfer is home. Takes SIGINT, SIGTERM, SIGHUP, SIGQUIT

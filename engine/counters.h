@@ -19,7 +19,8 @@ struct counters {
 	counter_t commands; /* sent, retries included */
 	counter_t retries;
 	counter_t recovered;	    /* good after a recovered error */
-	counter_t unrecovered;	    /* transfers given up */
+	counter_t unrecovered;	    /* transfers given up for good */
+	counter_t narrowed;	    /* given up as a whole: their parts are tried, or they later */
 	counter_t resets;	    /* unit attentions 29/xx: power on or reset in mid-run */
 	counter_t not_direct_bytes; /* direct IO asked, copied by the driver */
 	counter_t fell_back;	    /* lanes that changed their method */
@@ -47,6 +48,7 @@ static inline void counters_add(struct counters *sum, const struct counters *c)
 	counter_add(&sum->retries, counter_get(&c->retries));
 	counter_add(&sum->recovered, counter_get(&c->recovered));
 	counter_add(&sum->unrecovered, counter_get(&c->unrecovered));
+	counter_add(&sum->narrowed, counter_get(&c->narrowed));
 	counter_add(&sum->resets, counter_get(&c->resets));
 	counter_add(&sum->not_direct_bytes, counter_get(&c->not_direct_bytes));
 	counter_add(&sum->fell_back, counter_get(&c->fell_back));

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A claim is one atomic addition; the lock is for those who wait. A worker that has claimed before
- * it could see the pause is waited for like any other.
+ * A claim is one atomic addition; the lock is for those who wait, and for the map. A worker that
+ * has claimed before it could see the pause is waited for like any other. That all workers wait is
+ * also how it is known that nothing of a pass is in flight: the last one to come begins the next
+ * pass.
  */
 #include "feed.h"
 
@@ -21,6 +23,19 @@ void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigne
 	f->state = FEED_PAUSED;
 }
 
+static bool goes_back(const struct feed *f)
+{
+	return f->map.reverse && f->pass <= PASS_REST;
+}
+
+void feed_set_map(struct feed *f, const struct feed_map *map)
+{
+	assert(f->state == FEED_PAUSED && f->waiting == 0);
+	assert(!map->ranges || map->at_bytes + f->end_bytes <= ranges_total(map->ranges));
+	f->map = *map;
+	f->cursor_bytes = f->skipped_to_bytes = goes_back(f) ? f->end_bytes : 0;
+}
+
 void feed_destroy(struct feed *f)
 {
 	assert(f->workers == 0);
@@ -29,27 +44,112 @@ void feed_destroy(struct feed *f)
 	pthread_mutex_destroy(&f->lock);
 }
 
-static COLD enum feed_answer claim_halted(const struct feed *f, enum feed_state state)
+/* --- handing out --- */
+
+static bool has_end(const struct feed *f)
 {
+	return f->map.ranges
+		       ? f->pass == PASS_NONE
+		       : atomic_load_explicit(&f->next_bytes, memory_order_relaxed) >= f->end_bytes;
+}
+
+static COLD enum feed_answer claim_halted(struct feed *f, enum feed_state state)
+{
+	bool ended;
+
 	if (state == FEED_STOPPED)
 		return FEED_END;
-	return atomic_load_explicit(&f->next_bytes, memory_order_relaxed) < f->end_bytes
-		       ? FEED_PAUSE
-		       : FEED_END;
+	pthread_mutex_lock(&f->lock);
+	ended = has_end(f);
+	pthread_mutex_unlock(&f->lock);
+	return ended ? FEED_END : FEED_PAUSE;
+}
+
+static unsigned statuses_of(enum feed_pass pass)
+{
+	static const unsigned sets[] = {
+		[PASS_FIRST] = RANGE_IS(RANGE_UNTRIED),
+		[PASS_REST] = RANGE_IS(RANGE_UNTRIED),
+		[PASS_NARROW] = RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED),
+		[PASS_AGAIN] = RANGE_IS(RANGE_BAD),
+	};
+
+	return sets[pass];
+}
+
+/* The next range of the pass, in the span, whole blocks: a map may come from elsewhere. */
+static bool next_range(const struct feed *f, uint64_t *from_bytes, uint64_t *to_bytes)
+{
+	const struct feed_map *m = &f->map;
+	unsigned set = statuses_of(f->pass);
+	uint64_t start = m->at_bytes, cursor = start + f->cursor_bytes;
+	struct range x;
+
+	if (goes_back(f) ? !ranges_last(m->ranges, set, start, cursor, &x)
+			 : !ranges_first(m->ranges, set, cursor, start + f->end_bytes, &x))
+		return false;
+	*from_bytes = round_down_u64(x.at_bytes - start, m->block_bytes);
+	*to_bytes = x.at_bytes + x.len_bytes - start;
+	*to_bytes = min_u64(
+		round_down_u64(*to_bytes + m->block_bytes - 1, m->block_bytes), f->end_bytes);
+	return true;
+}
+
+/* What failed is taken as it failed: up to where chunks end. */
+static uint64_t longest(const struct feed *f, uint64_t from_bytes)
+{
+	switch (f->pass) {
+	case PASS_NARROW: return f->chunk_bytes - from_bytes % f->chunk_bytes;
+	case PASS_AGAIN: return f->map.block_bytes;
+	default: return f->chunk_bytes;
+	}
+}
+
+static bool claim_from_map(struct feed *f, struct chunk *c)
+{
+	uint64_t from, to;
+
+	if (f->pass == PASS_NONE || !next_range(f, &from, &to))
+		return false;
+	if (goes_back(f))
+		from = max_u64(from, round_down_u64(to - 1, f->chunk_bytes));
+	else
+		to = min_u64(to, from + longest(f, from));
+	f->cursor_bytes = goes_back(f) ? from : to;
+	*c = (struct chunk){ from, (uint32_t)(to - from), f->pass, f->resets };
+	return true;
+}
+
+static COLD enum feed_answer claim_with_map(struct feed *f, struct chunk *c)
+{
+	enum feed_answer answer = FEED_CHUNK;
+
+	pthread_mutex_lock(&f->lock);
+	if ((!f->map.records && f->pass == PASS_FIRST) || !claim_from_map(f, c)) {
+		f->pass_over = f->pass != PASS_NONE;
+		answer = f->pass_over ? FEED_PAUSE : FEED_END;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return answer;
 }
 
 enum feed_answer feed_claim(struct feed *f, struct chunk *c)
 {
 	enum feed_state state = atomic_load_explicit(&f->state, memory_order_relaxed);
+	uint32_t len = atomic_load_explicit(&f->chunk_bytes, memory_order_relaxed);
 	uint64_t at;
 
 	if (state != FEED_RUNS)
 		return claim_halted(f, state);
-	at = atomic_fetch_add_explicit(&f->next_bytes, f->chunk_bytes, memory_order_relaxed);
+	if (f->map.records)
+		return claim_with_map(f, c);
+	at = atomic_fetch_add_explicit(&f->next_bytes, len, memory_order_relaxed);
 	if (at >= f->end_bytes)
-		return FEED_END;
+		return f->map.ranges ? claim_with_map(f, c) : FEED_END;
 	c->at_bytes = at;
-	c->len_bytes = (uint32_t)min_u64(f->chunk_bytes, f->end_bytes - at);
+	c->len_bytes = (uint32_t)min_u64(len, f->end_bytes - at);
+	c->pass = PASS_FIRST;
+	c->resets = 0; /* none is counted without records */
 	return FEED_CHUNK;
 }
 
@@ -74,11 +174,45 @@ bool feed_is_stopped(const struct feed *f)
 	return f->state == FEED_STOPPED;
 }
 
-/* With the lock held. */
+/* --- waiting; with the lock held --- */
+
+static bool is_in_pass(const struct feed *f)
+{
+	uint64_t from, to;
+
+	switch (f->pass) {
+	case PASS_REST: /* without records nothing tells what was left out */
+		if (!f->map.records)
+			return false;
+		break;
+	case PASS_AGAIN:
+		if (!f->map.again)
+			return false;
+		break;
+	case PASS_NONE: return true;
+	default: break;
+	}
+	return next_range(f, &from, &to);
+}
+
+/* Nothing of the pass is in flight: the next one in which there is something to do. */
+static void next_pass(struct feed *f)
+{
+	f->pass_over = false;
+	do {
+		f->pass = f->map.first_only ? PASS_NONE : f->pass + 1;
+		f->cursor_bytes = goes_back(f) ? f->end_bytes : 0;
+	} while (!is_in_pass(f));
+	pthread_cond_broadcast(&f->resumed);
+}
+
 static void tell_if_gathered(struct feed *f)
 {
-	if (f->waiting == f->workers)
-		pthread_cond_signal(&f->gathered);
+	if (f->waiting != f->workers)
+		return;
+	if (f->pass_over && f->state == FEED_RUNS)
+		next_pass(f);
+	pthread_cond_signal(&f->gathered);
 }
 
 bool feed_pause(struct feed *f)
@@ -100,6 +234,7 @@ void feed_resume(struct feed *f)
 	pthread_mutex_lock(&f->lock);
 	if (f->state == FEED_PAUSED)
 		f->state = FEED_RUNS;
+	tell_if_gathered(f);
 	pthread_cond_broadcast(&f->resumed);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -109,7 +244,7 @@ void feed_wait(struct feed *f)
 	pthread_mutex_lock(&f->lock);
 	f->waiting++;
 	tell_if_gathered(f);
-	while (f->state == FEED_PAUSED)
+	while (f->state == FEED_PAUSED || (f->state == FEED_RUNS && f->pass_over))
 		pthread_cond_wait(&f->resumed, &f->lock);
 	f->waiting--;
 	pthread_mutex_unlock(&f->lock);
@@ -122,4 +257,129 @@ void feed_leave(struct feed *f)
 	f->workers--;
 	tell_if_gathered(f);
 	pthread_mutex_unlock(&f->lock);
+}
+
+/* --- what became of it --- */
+
+static bool is_beyond(const struct feed *f, const struct chunk *c, enum feed_limit *limit)
+{
+	const struct feed_map *m = &f->map;
+	struct range x;
+
+	if (m->max_adjacent && ranges_get(m->ranges, m->at_bytes + c->at_bytes, &x) &&
+		x.len_bytes / m->block_bytes >= m->max_adjacent)
+		*limit = LIMIT_ADJACENT;
+	else if (ranges_bytes(m->ranges, RANGE_BAD) / m->block_bytes > m->max_bad)
+		*limit = LIMIT_TOTAL;
+	else
+		return false;
+	return true;
+}
+
+static void stop_at_limit(struct feed *f, enum feed_limit limit)
+{
+	f->limit = limit;
+	f->state = FEED_STOPPED;
+	pthread_cond_broadcast(&f->resumed);
+	pthread_cond_signal(&f->gathered);
+}
+
+void feed_settle(struct feed *f, const struct chunk *c, enum range_status status)
+{
+	const struct feed_map *m = &f->map;
+	enum feed_limit limit;
+
+	pthread_mutex_lock(&f->lock);
+	if (status != RANGE_WRITTEN || c->resets == f->resets) {
+		if (!ranges_set(m->ranges, m->at_bytes + c->at_bytes, c->len_bytes, status))
+			stop_at_limit(f, LIMIT_MEMORY);
+		else if (status == RANGE_BAD && is_beyond(f, c, &limit))
+			stop_at_limit(f, limit);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+void feed_shrink(struct feed *f, uint32_t len_bytes)
+{
+	uint32_t block = f->map.block_bytes;
+	uint64_t half = max_u64(round_down_u64(len_bytes / 2, block), block);
+
+	pthread_mutex_lock(&f->lock);
+	if (half < f->chunk_bytes)
+		f->chunk_bytes = (uint32_t)half;
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* Far enough to get out of a bad area soon, and never past much that is good. */
+static uint64_t next_skip(const struct feed *f)
+{
+	uint64_t most = max_u64(f->end_bytes / 100, f->chunk_bytes);
+	uint64_t skip = f->skip_bytes ? f->skip_bytes * 2 : f->chunk_bytes;
+
+	return round_down_u64(min_u64(skip, most), f->chunk_bytes);
+}
+
+static void skip_on(struct feed *f)
+{
+	f->skip_bytes = next_skip(f);
+	if (goes_back(f))
+		f->cursor_bytes -= min_u64(f->cursor_bytes, f->skip_bytes);
+	else
+		f->cursor_bytes = min_u64(f->cursor_bytes + f->skip_bytes, f->end_bytes);
+	f->skipped_to_bytes = f->cursor_bytes;
+}
+
+/* What was handed out before the last skip is no news. */
+void feed_pace(struct feed *f, const struct chunk *c, bool slow)
+{
+	bool news;
+
+	pthread_mutex_lock(&f->lock);
+	news = goes_back(f) ? c->at_bytes < f->skipped_to_bytes
+			    : c->at_bytes >= f->skipped_to_bytes;
+	if (f->pass == PASS_FIRST && news && slow)
+		skip_on(f);
+	else if (news && !slow)
+		f->skip_bytes = 0;
+	pthread_mutex_unlock(&f->lock);
+}
+
+void feed_was_reset(struct feed *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->resets++;
+	ranges_turn(f->map.ranges, RANGE_WRITTEN, RANGE_UNTRIED);
+	pthread_mutex_unlock(&f->lock);
+}
+
+bool feed_snapshot(struct feed *f, struct ranges *to)
+{
+	bool ok;
+
+	pthread_mutex_lock(&f->lock);
+	ok = ranges_copy(to, f->map.ranges);
+	pthread_mutex_unlock(&f->lock);
+	return ok;
+}
+
+bool feed_flushed(struct feed *f, const struct ranges *snapshot, bool good)
+{
+	bool ok;
+
+	pthread_mutex_lock(&f->lock);
+	ok = ranges_settle(f->map.ranges, snapshot, good ? RANGE_DONE : RANGE_UNTRIED);
+	pthread_mutex_unlock(&f->lock);
+	return ok;
+}
+
+uint64_t feed_bytes(struct feed *f, unsigned set)
+{
+	uint64_t at = f->map.at_bytes, end = at + f->end_bytes, sum = 0;
+	struct range x;
+
+	pthread_mutex_lock(&f->lock);
+	for (; ranges_first(f->map.ranges, set, at, end, &x); at = x.at_bytes + x.len_bytes)
+		sum += x.len_bytes;
+	pthread_mutex_unlock(&f->lock);
+	return sum;
 }

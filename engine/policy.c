@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One row a fault that may go away by itself: how many repetitions beside the user's, and how long
- * to wait. What has no row stops the run unless the user asked for retries of it.
+ * One row a fault: how many repetitions beside the user's, how long to wait, and what it says of
+ * the blocks that were to be moved. What has no row stops the run.
  */
 #include "policy.h"
 
 #include <assert.h>
+#include <errno.h>
 
 /* 10 ms doubling to 1 s: 66 of them last just over a minute. */
 #define BACK_OFF_FIRST (10 * NSEC_PER_MSEC)
 #define BACK_OFF_LAST  NSEC_PER_SEC
 #define BACK_OFF_TRIES 66
+/* Five minutes, a second each: a disk spins up in half of one, an array takes longer. */
+#define READY_TRIES 300
 
 static const struct rule {
 	unsigned tries;	       /* repetitions whatever the user says */
 	bool users_too;	       /* and as many more as retries= */
 	nsec_t first_delay_ns; /* doubles to BACK_OFF_LAST; 0: at once */
+	bool local;	       /* said of these blocks */
+	bool of_length;	       /* another length might do */
 } rules[FAULT_KINDS] = {
 	/* The condition is cleared by having been reported, SAM-5 5.14; several may queue up. */
 	[FAULT_UNIT_ATTENTION] = { 10, false, 0 },
@@ -24,11 +29,15 @@ static const struct rule {
 	/* After a SIGSTOP the driver's orphan of the restarted ioctl owns the reserved buffer. */
 	[FAULT_LANE_BUSY] = { BACK_OFF_TRIES, false, BACK_OFF_FIRST / 10 },
 	[FAULT_NO_MEMORY] = { 5, false, BACK_OFF_FIRST },
-	[FAULT_ABORTED] = { 2, true, 0 },
-	[FAULT_MEDIUM] = { 0, true, 0 },
-	[FAULT_HARDWARE] = { 0, true, 0 },
-	[FAULT_TRANSPORT] = { 0, true, BACK_OFF_FIRST },
-	[FAULT_TIMEOUT] = { 0, true, 0 },
+	[FAULT_BECOMING_READY] = { READY_TRIES, false, BACK_OFF_LAST },
+	[FAULT_ABORTED] = { 2, true, 0, .local = true },
+	[FAULT_MEDIUM] = { 0, true, 0, .local = true },
+	[FAULT_HARDWARE] = { 0, true, 0, .local = true },
+	[FAULT_PROTECTION] = { .local = true },
+	[FAULT_SENSE] = { .local = true },
+	[FAULT_TRANSPORT] = { 0, true, BACK_OFF_FIRST, .local = true },
+	[FAULT_TIMEOUT] = { 0, true, 0, .local = true },
+	[FAULT_ILLEGAL_REQUEST] = { .of_length = true },
 };
 
 static nsec_t back_off(const struct rule *r, unsigned tries)
@@ -40,19 +49,47 @@ static nsec_t back_off(const struct rule *r, unsigned tries)
 	return delay < BACK_OFF_LAST ? delay : BACK_OFF_LAST;
 }
 
-struct policy_verdict policy_decide(const struct policy *p, const struct fault *f, unsigned tries)
+/* What the block layer says of a block, block/blk-core.c blk_errors[]; else it is of the file. */
+static bool is_local_errno(int err)
+{
+	return err == EIO || err == EILSEQ || err == ENODATA || err == EREMOTEIO;
+}
+
+bool policy_is_local(const struct fault *f)
+{
+	return f->kind == FAULT_OS ? is_local_errno(f->err) : rules[f->kind].local;
+}
+
+/*
+ * Where the run goes on, what is long is not repeated: its parts are. But for a time-out, which
+ * says little of what it befell, once.
+ */
+static unsigned allowed(const struct policy_case *c, const struct fault *f)
 {
 	const struct rule *r = &rules[f->kind];
-	unsigned allowed = r->tries + (r->users_too ? p->retries : 0);
 
-	assert(tries > 0);
+	if (c->goes_on && f->kind == FAULT_TIMEOUT)
+		return c->retries > 0 ? c->retries : 1;
+	return r->tries + (r->users_too ? c->retries : 0);
+}
+
+static enum policy_action give_up(const struct policy_case *c, const struct fault *f)
+{
+	if (rules[f->kind].of_length && !c->is_smallest)
+		return POLICY_SMALLER;
+	return c->goes_on && policy_is_local(f) ? POLICY_LOSE : POLICY_STOP;
+}
+
+struct policy_verdict policy_decide(const struct policy_case *c, const struct fault *f)
+{
+	assert(c->tries > 0);
 	/* A deferred error is about an earlier write that was reported as good: its data are lost.
 	 */
 	if (f->deferred && !fault_is_good(f))
 		return (struct policy_verdict){ POLICY_STOP, 0 };
 	if (fault_is_good(f))
 		return (struct policy_verdict){ POLICY_GOOD, 0 };
-	if (tries <= allowed)
-		return (struct policy_verdict){ POLICY_RETRY, back_off(r, tries) };
-	return (struct policy_verdict){ POLICY_STOP, 0 };
+	if (c->tries <= allowed(c, f))
+		return (struct policy_verdict){ POLICY_RETRY, back_off(&rules[f->kind], c->tries) };
+	return (struct policy_verdict){ give_up(c, f), 0 };
 }

@@ -8,13 +8,31 @@
 #include "../core/fault.h"
 
 enum policy_action {
-	POLICY_GOOD,  /* the data are valid: go on */
-	POLICY_RETRY, /* the same transfer again, after delay_ns */
-	POLICY_STOP,  /* the run ends with this fault */
+	POLICY_GOOD,	/* the data are valid: go on */
+	POLICY_RETRY,	/* the same transfer again, after delay_ns */
+	POLICY_LOSE,	/* the transfer is given up, the run goes on; a part of it may still do */
+	POLICY_SMALLER, /* the device does not take transfers of that length */
+	POLICY_STOP,	/* the run ends with this fault */
 };
 
+/* What is asked of a run. */
 struct policy {
 	unsigned retries; /* retries=: for faults that a repetition may cure */
+	/* What cannot be read, or written, does not end the run. */
+	bool go_on_in, go_on_out;
+	bool leave_bad;	       /* what cannot be read is left as it is, not written as zeros */
+	uint64_t max_adjacent; /* bad blocks in a row; 0: any */
+	uint64_t max_bad;      /* bad blocks in all; UINT64_MAX: any */
+	bool reverse;	       /* from the end to the start */
+	uint64_t min_rate;     /* bytes a second: what is slower comes later; 0: no matter */
+};
+
+/* One transfer that came home. */
+struct policy_case {
+	unsigned tries;	  /* how often it has been sent, 1 after the first */
+	unsigned retries; /* what the user grants it */
+	bool goes_on;	  /* the run does without what this side cannot move */
+	bool is_smallest; /* it is a block */
 };
 
 struct policy_verdict {
@@ -22,7 +40,9 @@ struct policy_verdict {
 	nsec_t delay_ns; /* POLICY_RETRY only */
 };
 
-/* tries: how often it has been sent, 1 after the first. */
-struct policy_verdict policy_decide(const struct policy *p, const struct fault *f, unsigned tries);
+struct policy_verdict policy_decide(const struct policy_case *c, const struct fault *f);
+
+/* Whether it is said of these blocks: of others nothing is known. Else it is of the whole end. */
+bool policy_is_local(const struct fault *f);
 
 #endif

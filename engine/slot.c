@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../core/clock.h"
 #include "../scsi/reply.h"
 #include "holes.h"
 
@@ -61,16 +62,50 @@ static COLD void tell_cut(struct slot *s)
 	s->cut = true;
 }
 
-void slot_begin(struct slot *s, const struct chunk *c)
+static void begin_piece(struct slot *s)
 {
-	s->chunk = *c;
 	s->phase = 0;
 	s->pending = 0;
-	s->lost = 0;
+	s->lost = s->spared;
+	s->failed = 0;
 	s->tail_bytes = 0;
 	s->cut = false;
 	if (s->recipe->mapped != NO_SIDE)
 		find_memory(s);
+}
+
+/* Through: all of the chunk has been told, or the run ends. */
+static COLD enum slot_news next_piece(struct slot *s)
+{
+	struct piece p;
+
+	s->apart = !feed_is_stopped(s->recipe->feed) && narrow_next(&s->narrow, &p);
+	if (!s->apart)
+		return SLOT_THROUGH;
+	s->chunk.at_bytes = p.at_bytes - s->leg[0].start_bytes;
+	s->chunk.len_bytes = p.len_bytes;
+	begin_piece(s);
+	return SLOT_GOES_ON;
+}
+
+/* Where blocks of the source end is a matter of its own addresses. */
+static COLD enum slot_news take_apart(struct slot *s, uint64_t hint_bytes)
+{
+	const struct recipe *r = s->recipe;
+
+	narrow_begin(&s->narrow, place_of(&s->leg[0]), s->chunk.len_bytes, r->block_bytes,
+		r->physical_bytes, hint_bytes);
+	return next_piece(s);
+}
+
+void slot_begin(struct slot *s, const struct chunk *c)
+{
+	s->chunk = *c;
+	s->spared = 0;
+	s->apart = false;
+	begin_piece(s);
+	if (c->pass == PASS_NARROW)
+		(void)take_apart(s, NARROW_NO_HINT); /* or all at once, if the run ends */
 }
 
 /* --- between two phases --- */
@@ -133,7 +168,7 @@ static COLD side_set_t legs_left(struct slot *s, side_set_t legs, side_set_t dro
 	const struct recipe *r = s->recipe;
 
 	s->lost |= dropped;
-	s->lost |= (s->lost << r->dests) & r->checks;
+	s->lost |= ((s->lost & ~s->spared) << r->dests) & r->checks;
 	legs &= ~s->lost;
 	s->pending = (unsigned)__builtin_popcount(legs);
 	return legs;
@@ -186,11 +221,14 @@ static void leg_reset(struct leg *l)
 	l->plain = false;
 }
 
-void slot_lose(struct leg *l)
+void slot_lose(struct leg *l, bool failed)
 {
+	struct slot *s = l->slot;
+
 	leg_reset(l);
-	l->slot->lost |= side_bit(l->side);
-	l->slot->pending--;
+	s->lost |= side_bit(l->side);
+	s->failed |= failed ? side_bit(l->side) : 0;
+	s->pending--;
 }
 
 /* --- a leg --- */
@@ -220,10 +258,26 @@ static COLD bool has_more_parts(struct leg *l)
 	return true;
 }
 
+/*
+ * At a rate of min_rate, all slots together, a transfer takes as long as those of all slots. What
+ * fails is no better than slow.
+ */
+static COLD void tell_pace(const struct leg *l, bool failed)
+{
+	const struct recipe *r = l->slot->recipe;
+	double took = (double)(clock_now_ns() - l->slot->sent_ns) / (double)NSEC_PER_SEC;
+	double due = (double)l->x.len_bytes * r->depth / (double)r->policy.min_rate;
+
+	if (l->side == 0)
+		feed_pace(r->feed, &l->slot->chunk, failed || took > due);
+}
+
 /* The transfer is; the leg, if that was its last part. */
 static enum leg_next part_done(struct leg *l)
 {
 	counter_add(&l->tally->count.bytes, l->x.done_bytes);
+	if (l->slot->recipe->policy.min_rate)
+		tell_pace(l, false);
 	if (l->holes && has_more_parts(l))
 		return LEG_AGAIN;
 	leg_reset(l);
@@ -239,19 +293,79 @@ static bool is_reset(const struct fault *f)
 	return f->kind == FAULT_UNIT_ATTENTION && fault_sense(f, &sense) && sense.asc == 0x29;
 }
 
+static bool goes_on(const struct leg *l)
+{
+	const struct recipe *r = l->slot->recipe;
+	bool writes = (r->writes & side_bit(l->side)) != 0;
+
+	/* A stream that failed half-way has no next byte. */
+	return (writes ? r->policy.go_on_out : r->policy.go_on_in) &&
+	       !l->lane->ep->facts.sequential;
+}
+
+static bool is_block(const struct leg *l)
+{
+	return l->x.len_bytes <= l->slot->recipe->block_bytes;
+}
+
+/* With a map bad blocks are tried again when all else has been done: the first of these is one. */
+static unsigned retries_of(const struct leg *l, bool on)
+{
+	const struct recipe *r = l->slot->recipe;
+	unsigned retries = r->policy.retries;
+
+	if (!on)
+		return retries;
+	if (l->slot->chunk.pass == PASS_AGAIN)
+		return retries - 1;
+	return is_block(l) && r->at_once ? retries : 0;
+}
+
+/* What is longer than a block is not lost yet; what is tried again was lost before. */
+static COLD enum leg_next lose(struct leg *l)
+{
+	struct counters *c = &l->tally->count;
+	const struct recipe *r = l->slot->recipe;
+	bool is_new = is_block(l) && l->slot->chunk.pass != PASS_AGAIN;
+
+	counter_add(is_new ? &c->unrecovered : &c->narrowed, 1);
+	counter_add(&c->bytes, -(uint64_t)l->from_bytes); /* its first parts come again */
+	if (r->policy.min_rate)
+		tell_pace(l, true);
+	return LEG_LOST;
+}
+
+static bool can_be_smaller(const struct leg *l)
+{
+	const struct recipe *r = l->slot->recipe;
+
+	return !r->reads_once && !l->lane->ep->facts.sequential && !is_block(l);
+}
+
 static COLD enum leg_next trouble(struct leg *l)
 {
 	struct counters *c = &l->tally->count;
-	struct policy_verdict v = policy_decide(&l->slot->recipe->policy, &l->x.fault, l->tries);
+	struct recipe *r = l->slot->recipe;
+	bool on = goes_on(l);
+	const struct policy_case about = { l->tries, retries_of(l, on), on, !can_be_smaller(l) };
+	struct policy_verdict v = policy_decide(&about, &l->x.fault);
 
-	if (is_reset(&l->x.fault))
+	if (is_reset(&l->x.fault)) {
 		counter_add(&c->resets, 1);
+		if (r->records && l->side > 0)
+			feed_was_reset(r->feed);
+	}
 	switch (v.action) {
 	case POLICY_GOOD: counter_add(&c->recovered, 1); return part_done(l);
 	case POLICY_RETRY:
 		counter_add(&c->retries, 1);
 		l->delay_ns = v.delay_ns;
 		return LEG_AGAIN;
+	case POLICY_SMALLER:
+		feed_shrink(r->feed, l->slot->chunk.len_bytes);
+		counter_add(&c->narrowed, 1);
+		return LEG_LOST;
+	case POLICY_LOSE: return lose(l);
 	default: counter_add(&c->unrecovered, 1); return LEG_FAILED;
 	}
 }
@@ -292,7 +406,7 @@ static COLD enum leg_next came_with_fault(struct leg *l)
 	}
 	if (!is_for_want_of_memory(l))
 		return trouble(l);
-	slot_lose(l);
+	slot_lose(l, false);
 	return LEG_HOME;
 }
 
@@ -335,6 +449,8 @@ enum leg_next leg_send(struct leg *l)
 	if (l->holes && !aim_at_part(l))
 		return part_done(l);
 	l->tries++;
+	if (s->recipe->policy.min_rate && l->side == 0)
+		s->sent_ns = clock_now_ns();
 	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
 		return LEG_FLYING;
 	l->is_home = l->must_wait;
@@ -347,6 +463,132 @@ enum leg_next leg_land(struct leg *l)
 		l->lane->ep->ops->reap(l->lane, &l->x);
 	l->is_home = false;
 	return home(l);
+}
+
+/* --- what became of a chunk, where the run goes on or remembers --- */
+
+/* In the source, by the first leg that failed; what has turned out to be a lie is not believed. */
+static COLD uint64_t hint_of(const struct slot *s)
+{
+	const struct leg *l = &s->leg[__builtin_ctz(s->failed)];
+	const struct fault *f = &l->x.fault;
+	uint64_t at;
+
+	if (!f->info_valid || s->recipe->hint_lies ||
+		!checked_mul(f->info_lba, l->lane->ep->facts.block_bytes, &at) ||
+		at < l->start_bytes)
+		return NARROW_NO_HINT;
+	return at - l->start_bytes + s->leg[0].start_bytes;
+}
+
+/* Zeros stand for what cannot be read. */
+static COLD void begin_fill(struct slot *s)
+{
+	begin_piece(s);
+	s->phase = 1;
+	memset(s->leg[0].buf, 0, s->chunk.len_bytes);
+	after_read(s);
+}
+
+/* What ends the run is told as that. */
+static COLD unsigned lost_side(const struct slot *s)
+{
+	unsigned side = (unsigned)__builtin_ctz(s->failed);
+
+	return goes_on(&s->leg[side]) ? side : NO_SIDE;
+}
+
+/* A block that cannot be had. */
+static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
+{
+	const struct recipe *r = s->recipe;
+	bool is_known = s->chunk.pass == PASS_AGAIN;
+	bool unread = (s->failed & side_bit(0)) != 0;
+
+	feed_settle(r->feed, &s->chunk, RANGE_BAD);
+	if (!is_known)
+		*bad = lost_side(s);
+	if (unread && !is_known && r->fill && r->writes && !feed_is_stopped(r->feed)) {
+		begin_fill(s);
+		s->filling = true;
+		return SLOT_GOES_ON;
+	}
+	return s->apart ? next_piece(s) : SLOT_THROUGH;
+}
+
+/*
+ * Those that were written need no second copy, but of the pieces of what several could not write.
+ * What is moved once more counts once.
+ */
+static COLD void move_again(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+	side_set_t again;
+
+	if (feed_is_stopped(r->feed))
+		return;
+	if (!s->apart)
+		s->spared = r->writes & ~s->lost;
+	again = (side_bit(0) | r->writes) & ~s->spared & ~s->lost;
+	for (; again; again &= again - 1)
+		counter_add(&s->leg[__builtin_ctz(again)].tally->count.bytes,
+			-(uint64_t)s->chunk.len_bytes);
+}
+
+/* The chunk as a whole: now or later its parts are tried. */
+static COLD enum slot_news whole_failed(struct slot *s, unsigned *bad)
+{
+	const struct recipe *r = s->recipe;
+
+	if (s->chunk.len_bytes <= r->block_bytes)
+		return bad_block(s, bad);
+	feed_settle(r->feed, &s->chunk, RANGE_FAILED);
+	if (r->reads_once)
+		*bad = lost_side(s);
+	if (r->reads_once || (s->failed & side_bit(0) && !r->at_once))
+		return SLOT_THROUGH;
+	if (!(s->failed & side_bit(0)))
+		move_again(s);
+	return take_apart(s, hint_of(s));
+}
+
+static COLD enum slot_news piece_failed(struct slot *s, unsigned *bad)
+{
+	if (!s->apart)
+		return whole_failed(s, bad);
+	if (narrow_failed(&s->narrow, hint_of(s)) == NARROW_BAD_BLOCK)
+		return bad_block(s, bad);
+	if (!(s->failed & side_bit(0)))
+		move_again(s);
+	return next_piece(s); /* a part of it */
+}
+
+/* What a run that ends has not done is left as it was. */
+static bool is_given_up(const struct slot *s)
+{
+	return (s->lost & ~s->spared & ~s->failed) || s->cut;
+}
+
+enum slot_news slot_settle(struct slot *s, unsigned *bad)
+{
+	struct recipe *r = s->recipe;
+
+	*bad = NO_SIDE;
+	if (s->filling) { /* what it stands for is bad whatever came of it */
+		s->filling = false;
+		return s->apart ? next_piece(s) : SLOT_THROUGH;
+	}
+	if (s->failed)
+		return piece_failed(s, bad);
+	if (is_given_up(s))
+		return SLOT_THROUGH;
+	if (r->records || s->chunk.pass > PASS_FIRST || s->apart)
+		feed_settle(r->feed, &s->chunk, RANGE_WRITTEN);
+	if (!s->apart)
+		return SLOT_THROUGH;
+	if (narrow_good(&s->narrow) == NARROW_LIE)
+		r->hint_lies = true;
+	return next_piece(s);
 }
 
 bool slot_source_ends(struct slot *s)

@@ -3,6 +3,10 @@
  * One chunk's walk through its recipe: read; write to all destinations at once; perhaps read back
  * and compare. No threads, no blocking: a slot says which of its legs are to be sent next, and its
  * worker does it. A leg is what one side does with the chunk.
+ *
+ * Where the run goes on after errors, a slot may take its chunk apart (narrow.h): it then walks
+ * through its recipe with one piece after the other, and what cannot be read is, as a block of
+ * zeros, written all the same.
  */
 #ifndef ENGINE_SLOT_H
 #define ENGINE_SLOT_H
@@ -11,6 +15,7 @@
 #include "counters.h"
 #include "digest.h"
 #include "feed.h"
+#include "narrow.h"
 #include "policy.h"
 #include "sides.h"
 
@@ -43,6 +48,14 @@ struct recipe {
 	struct digest *digest; /* of what is read from the source; NULL: none */
 	struct policy policy;
 	_Atomic side_set_t dropped; /* those that failed: they get nothing more */
+	/* What is done where something fails: */
+	bool records;	 /* what is good is told to the feed, too */
+	bool at_once;	 /* chunks have an order: what fails is taken apart where it is */
+	bool reads_once; /* the source is a stream: nothing can be taken apart */
+	bool fill;	 /* what cannot be read is written as zeros */
+	uint32_t block_bytes, physical_bytes; /* of the source: narrow_begin()'s */
+	unsigned depth;			      /* slots of all workers */
+	_Atomic bool hint_lies;		      /* the sense data have named a good block */
 };
 
 /* One side of one worker. */
@@ -55,7 +68,8 @@ enum leg_next {
 	LEG_FLYING, /* leg_land() when the worker gets to it */
 	LEG_AGAIN,  /* leg_send(), not before leg->delay_ns has passed */
 	LEG_HOME,   /* done */
-	LEG_FAILED, /* leg->x tells of what */
+	LEG_LOST,   /* leg->x tells of what; the run goes on without this piece */
+	LEG_FAILED, /* leg->x tells of what; the side is to be given up */
 };
 
 /* Between two chunks tries and from_bytes are 0, plain is false. */
@@ -84,8 +98,14 @@ struct slot {
 	struct chunk chunk;
 	struct slot *next; /* the worker's list */
 	unsigned phase;
-	unsigned pending;    /* legs that were sent, or are to be sent, and are not home */
-	side_set_t lost;     /* whose leg was given up, in this chunk */
+	unsigned pending;  /* legs that were sent, or are to be sent, and are not home */
+	side_set_t lost;   /* whose leg was given up, in this chunk */
+	side_set_t failed; /* of these, those whose data are what is wrong: LEG_LOST */
+	side_set_t spared; /* those that have had their part of what is taken apart */
+	bool filling;	   /* zeros are written for what cannot be read */
+	bool apart;	   /* the chunk is a piece of: */
+	struct narrow narrow;
+	nsec_t sent_ns;	     /* the last read; with policy.min_rate */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
 	void *memory;	     /* recipe->mapped: where the chunk lies */
 	bool cut; /* the file that it lies in has it no more: that side's leg tells of what */
@@ -94,14 +114,33 @@ struct slot {
 /* Takes the chunk; follow with slot_next(). */
 void slot_begin(struct slot *s, const struct chunk *c);
 
+enum slot_news {
+	SLOT_THROUGH, /* with the whole chunk */
+	SLOT_GOES_ON, /* there is a further piece, begun: slot_next() */
+};
+
+/* Whether slot_settle() is to be called when slot_next() has said that a chunk is through. */
+static inline bool slot_is_to_settle(const struct slot *s)
+{
+	return s->recipe->records || s->failed || s->apart || s->filling ||
+	       s->chunk.pass > PASS_FIRST;
+}
+
+/*
+ * Tells the feed what became of the chunk, or of the piece, and begins the next piece. *bad is set
+ * to the side whose leg->x tells why a block, or all of a chunk of a stream, cannot be had; or to
+ * NO_SIDE.
+ */
+enum slot_news slot_settle(struct slot *s, unsigned *bad);
+
 /*
  * When nothing is pending: the legs that are to be sent now, which are pending from here on.
  * 0: the chunk is through, or given up (the source's bit is in slot->lost, or slot->cut).
  */
 static inline side_set_t slot_next(struct slot *s);
 
-/* A leg that was not to be finished; it is pending no more. */
-void slot_lose(struct leg *l);
+/* A leg that was not to be finished, or, if failed, could not be; it is pending no more. */
+void slot_lose(struct leg *l, bool failed);
 
 /*
  * When all has been copied: false if the source has more (slot->leg[0].x is good), or cannot tell

@@ -96,6 +96,17 @@ static COLD void give_up(struct worker *w, const struct leg *l)
 	feed_stop(w->feed);
 }
 
+static COLD void note_loss(struct worker *w, const struct slot *s, unsigned side)
+{
+	struct failures *f = w->failures;
+
+	pthread_mutex_lock(&f->lock);
+	if (f->losses < LOSSES_KEPT)
+		f->loss[f->losses] = (struct loss){ side, s->leg[side].x };
+	f->losses++;
+	pthread_mutex_unlock(&f->lock);
+}
+
 /* When all is home. */
 static void look_for_more(struct worker *w, struct slot *s)
 {
@@ -136,13 +147,17 @@ static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool ov
 			else
 				ring_push(w, l);
 			return;
+		case LEG_LOST: slot_lose(l, true); return;
 		case LEG_FAILED:
 			give_up(w, l);
-			slot_lose(l);
+			/* What the run ends with is told to the map as well. */
+			slot_lose(l, policy_is_local(&l->x.fault) && feed_is_stopped(w->feed));
 			return;
 		case LEG_AGAIN:
 			if (is_futile(w, l)) {
-				slot_lose(l);
+				if (feed_is_stopped(w->feed))
+					w->broken = w->in_order;
+				slot_lose(l, false);
 				return;
 			}
 			if (l->delay_ns > 0)
@@ -189,8 +204,21 @@ static COLD void not_all_written(struct worker *w, const struct slot *s)
 		w->tail_bytes = s->tail_bytes;
 	if (s->cut)
 		give_up(w, &s->leg[w->recipe->mapped]);
-	if (s->lost & side_bit(0))
+	if (s->lost & ~s->failed & side_bit(0))
 		w->broken = w->in_order;
+}
+
+/* False: that was the last of its chunk. */
+static COLD bool settle(struct worker *w, struct slot *s)
+{
+	unsigned bad;
+	enum slot_news news = slot_settle(s, &bad);
+
+	if (bad != NO_SIDE)
+		note_loss(w, s, bad);
+	if (news == SLOT_THROUGH && feed_is_stopped(w->feed)) /* perhaps in the midst of it */
+		w->broken = w->in_order;
+	return news == SLOT_GOES_ON;
 }
 
 /* From phase to phase, from chunk to chunk, until something of s flies. */
@@ -205,6 +233,8 @@ static void drive(struct worker *w, struct slot *s)
 		}
 		if (s->tail_bytes || s->lost || s->cut)
 			not_all_written(w, s);
+		if (slot_is_to_settle(s) && settle(w, s))
+			continue;
 		if (!next_chunk(w, s))
 			return;
 	}

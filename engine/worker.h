@@ -15,6 +15,14 @@
 
 #include "slot.h"
 
+#define LOSSES_KEPT 100
+
+/* A block, or a chunk of a stream, that the run had to do without. */
+struct loss {
+	unsigned side;
+	struct xfer x;
+};
+
 /*
  * What was given up, side by side; of each the transfer nearest to the start of the disk, since all
  * before that was handed out earlier and came home. Guarded by lock but for the recipe's set of
@@ -25,6 +33,9 @@ struct failures {
 	unsigned first; /* the side that failed first; SIDES_MAX: none */
 	side_set_t failed;
 	struct xfer x[SIDES_MAX];
+	/* What was lost while the run went on; the first of them */
+	uint64_t losses;
+	struct loss loss[LOSSES_KEPT];
 };
 
 struct worker {

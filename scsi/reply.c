@@ -63,6 +63,19 @@ static bool is_long_operation(uint8_t ascq)
 	}
 }
 
+static enum fault_kind kind_of_not_ready(const struct scsi_sense *s)
+{
+	if (s->asc != 0x04)
+		return FAULT_NOT_READY;
+	switch (s->ascq) {
+	case 0x01: /* in process of becoming ready */
+	case 0x0a: /* changing its access state */
+	case 0x11: /* waits for its turn to spin up */
+	case 0x1a: /* START STOP UNIT in progress */ return FAULT_BECOMING_READY;
+	default: return is_long_operation(s->ascq) ? FAULT_IN_PROGRESS : FAULT_NOT_READY;
+	}
+}
+
 static enum fault_kind kind_of_illegal_request(const struct scsi_sense *s)
 {
 	if (s->asc == 0x20 && s->ascq == 0)
@@ -86,9 +99,7 @@ static enum fault_kind kind_of_sense(const struct scsi_sense *s)
 	switch (s->key) {
 	case 0x0: return s->asc ? FAULT_RECOVERED : FAULT_NONE; /* e.g. 5D failure prediction */
 	case 0x1: return FAULT_RECOVERED;
-	case 0x2:
-		return s->asc == 0x04 && is_long_operation(s->ascq) ? FAULT_IN_PROGRESS
-								    : FAULT_NOT_READY;
+	case 0x2: return kind_of_not_ready(s);
 	case 0x3:
 	case 0x8: /* blank check: an optical or zoned unit was never written there */
 		return FAULT_MEDIUM;

@@ -64,6 +64,7 @@ struct sim_spec {
 	bool can_trim;
 	uint32_t hole_bytes, trim_grain_bytes, max_trim_bytes;
 	unsigned trims_granted;	  /* those after the first so many are unsupported; 0: none is */
+	bool rewritten;		  /* a good write may come again: of what cannot be had elsewhere */
 	bool zeros_too;		  /* stretches of its contents are zeros */
 	struct endpoint *same_as; /* a sim of the same blocks, which is closed later */
 	struct endpoint *out_of;  /* one that is END_MAPPED: EFAULT for its memory that was cut */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,10 +13,10 @@
 
 static struct policy_verdict decide(enum fault_kind kind, unsigned tries, unsigned retries)
 {
-	const struct policy p = { .retries = retries };
+	const struct policy_case c = { .tries = tries, .retries = retries, .is_smallest = true };
 	const struct fault f = { .kind = kind };
 
-	return policy_decide(&p, &f, tries);
+	return policy_decide(&c, &f);
 }
 
 /* How often a transfer with that fault is sent before the run stops. */
@@ -57,6 +58,7 @@ static void each_fault_is_sent_so_many_times(void **state)
 		{ FAULT_TASK_SET_FULL, 67, 67 },
 		{ FAULT_LANE_BUSY, 67, 67 },
 		{ FAULT_NO_MEMORY, 6, 6 },
+		{ FAULT_BECOMING_READY, 301, 301 },
 		{ FAULT_ABORTED, 3, 6 },
 		{ FAULT_MEDIUM, 1, 4 },
 		{ FAULT_HARDWARE, 1, 4 },
@@ -115,14 +117,62 @@ static void what_is_cured_by_its_report_is_not_waited_for(void **state)
 
 static void a_deferred_error_stops_whatever_it_is(void **state)
 {
-	const struct policy p = { .retries = 10 };
+	const struct policy_case c = { .tries = 1, .retries = 10, .goes_on = true };
 
 	(void)state;
 	for (unsigned k = FAULT_RECOVERED + 1; k < FAULT_KINDS; k++) {
 		const struct fault f = { .kind = (enum fault_kind)k, .deferred = true };
 
-		assert_int_equal(policy_decide(&p, &f, 1).action, POLICY_STOP);
+		assert_int_equal(policy_decide(&c, &f).action, POLICY_STOP);
 	}
+}
+
+static enum policy_action after(enum fault_kind kind, int err, unsigned tries, bool smallest)
+{
+	const struct policy_case c = { .tries = tries, .goes_on = true, .is_smallest = smallest };
+	const struct fault f = { .kind = kind, .err = err };
+
+	return policy_decide(&c, &f).action;
+}
+
+static void what_is_said_of_blocks_is_lost_and_the_run_goes_on(void **state)
+{
+	static const enum fault_kind kinds[] = { FAULT_MEDIUM, FAULT_HARDWARE, FAULT_PROTECTION,
+		FAULT_SENSE, FAULT_TRANSPORT };
+	static const int errs[] = { EIO, ENODATA, EILSEQ, EREMOTEIO };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		assert_int_equal(after(kinds[i], 0, 1, true), POLICY_LOSE);
+	for (size_t i = 0; i < ARRAY_SIZE(errs); i++)
+		assert_int_equal(after(FAULT_OS, errs[i], 1, true), POLICY_LOSE);
+	assert_int_equal(after(FAULT_ABORTED, 0, 2, true), POLICY_RETRY);
+	assert_int_equal(after(FAULT_ABORTED, 0, 3, true), POLICY_LOSE);
+	assert_int_equal(after(FAULT_TIMEOUT, 0, 1, true), POLICY_RETRY);
+	assert_int_equal(after(FAULT_TIMEOUT, 0, 2, true), POLICY_LOSE);
+}
+
+static void what_is_said_of_the_whole_end_stops_all_the_same(void **state)
+{
+	static const enum fault_kind kinds[] = { FAULT_NOT_READY, FAULT_IN_PROGRESS,
+		FAULT_ILLEGAL_REQUEST, FAULT_INVALID_OPCODE, FAULT_LBA_RANGE,
+		FAULT_CAPACITY_CHANGED, FAULT_DATA_PROTECT, FAULT_MISCOMPARE, FAULT_RESERVATION,
+		FAULT_GONE, FAULT_SHORT, FAULT_UNMAPPABLE, FAULT_OTHER };
+	static const int errs[] = { ENOSPC, EPIPE, EFBIG, EROFS };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		assert_int_equal(after(kinds[i], 0, 1, true), POLICY_STOP);
+	for (size_t i = 0; i < ARRAY_SIZE(errs); i++)
+		assert_int_equal(after(FAULT_OS, errs[i], 1, true), POLICY_STOP);
+}
+
+static void a_request_that_is_refused_is_tried_in_halves(void **state)
+{
+	(void)state;
+	assert_int_equal(after(FAULT_ILLEGAL_REQUEST, 0, 1, false), POLICY_SMALLER);
+	assert_int_equal(after(FAULT_ILLEGAL_REQUEST, 0, 1, true), POLICY_STOP);
+	assert_int_equal(after(FAULT_LBA_RANGE, 0, 1, false), POLICY_STOP);
 }
 
 int main(void)
@@ -134,6 +184,9 @@ int main(void)
 		cmocka_unit_test(a_busy_unit_is_given_a_minute),
 		cmocka_unit_test(what_is_cured_by_its_report_is_not_waited_for),
 		cmocka_unit_test(a_deferred_error_stops_whatever_it_is),
+		cmocka_unit_test(what_is_said_of_blocks_is_lost_and_the_run_goes_on),
+		cmocka_unit_test(what_is_said_of_the_whole_end_stops_all_the_same),
+		cmocka_unit_test(a_request_that_is_refused_is_tried_in_halves),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

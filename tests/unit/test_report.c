@@ -380,7 +380,10 @@ static void a_stream_that_ended_has_nothing_remaining(void **state)
 
 static void the_midway_report_tells_the_records_so_far(void **state)
 {
-	const struct copy_progress now = { 1024, 512, 512000, NSEC_PER_SEC / 2 };
+	const struct copy_progress now = { .in_bytes = 1024,
+		.out_bytes = 512,
+		.total_bytes = 512000,
+		.elapsed_ns = NSEC_PER_SEC / 2 };
 	struct scene s = scene();
 
 	(void)state;
@@ -406,7 +409,10 @@ static const char *tick(struct progress *p, const struct copy_progress *now, str
 
 static void progress_tells_percent_rate_and_time_left(void **state)
 {
-	const struct copy_progress now = { 1024 * 1024, 512 * 1024, 2048 * 1024, NSEC_PER_SEC };
+	const struct copy_progress now = { .in_bytes = 1024 * 1024,
+		.out_bytes = 512 * 1024,
+		.total_bytes = 2048 * 1024,
+		.elapsed_ns = NSEC_PER_SEC };
 	struct progress p;
 	struct capture c;
 
@@ -418,7 +424,10 @@ static void progress_tells_percent_rate_and_time_left(void **state)
 
 static void progress_of_a_read_is_what_was_read(void **state)
 {
-	const struct copy_progress now = { 1024 * 1024, 0, 2048 * 1024, NSEC_PER_SEC };
+	const struct copy_progress now = { .in_bytes = 1024 * 1024,
+		.out_bytes = 0,
+		.total_bytes = 2048 * 1024,
+		.elapsed_ns = NSEC_PER_SEC };
 	struct progress p;
 	struct capture c;
 
@@ -429,7 +438,8 @@ static void progress_of_a_read_is_what_was_read(void **state)
 
 static void progress_of_nothing_knows_no_time_left(void **state)
 {
-	const struct copy_progress none = { 0, 0, 1024, NSEC_PER_SEC }, empty = { 0, 0, 0, 1 };
+	const struct copy_progress none = { .total_bytes = 1024, .elapsed_ns = NSEC_PER_SEC };
+	const struct copy_progress empty = { .elapsed_ns = 1 };
 	struct progress p;
 	struct capture c;
 
@@ -442,7 +452,9 @@ static void progress_of_nothing_knows_no_time_left(void **state)
 
 static void a_terminal_has_one_line_that_is_ended(void **state)
 {
-	const struct copy_progress now = { 512, 512, 1024, NSEC_PER_SEC };
+	const struct copy_progress now = {
+		.in_bytes = 512, .out_bytes = 512, .total_bytes = 1024, .elapsed_ns = NSEC_PER_SEC
+	};
 	struct progress p;
 	struct capture c;
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Saves the map of a run while it runs, so that nothing the saved map calls finished can be lost:
+ * a copy is made of the map, then the destinations are flushed, then what the copy calls written is
+ * called done, and the copy is saved. A thread of its own: a flush may take minutes.
+ */
+#ifndef ENGINE_SAVER_H
+#define ENGINE_SAVER_H
+
+#include "feed.h"
+#include "sides.h"
+
+/* Who keeps the map. save() gets a map in which DONE is durable; in any thread, one at a time. What
+ * goes wrong is its own matter. */
+struct keeper {
+	nsec_t every_ns; /* 0: at the end of the run alone */
+	void (*save)(void *arg, const struct ranges *map);
+	void *arg;
+};
+
+struct saver {
+	struct feed *feed;
+	const struct sides *sides;
+	side_set_t writes; /* the destinations to be flushed */
+	struct keeper keeper;
+	struct ranges copy;
+	pthread_mutex_t lock;
+	pthread_cond_t told; /* to end */
+	bool runs, ends;
+	pthread_t thread;
+	unsigned failed; /* the side whose flush failed, which stopped the run; 0: none */
+	struct fault fault;
+};
+
+/*
+ * Begins to save. feed has a map; it and the sides outlive the saver. Without a thread, which may
+ * not be had, the map is saved at the end alone.
+ */
+void saver_start(struct saver *s, struct feed *feed, const struct sides *sides, side_set_t writes,
+	const struct keeper *keeper);
+
+/* Ends it, after a save that is under way; no flush of its own. */
+void saver_stop(struct saver *s);
+
+#endif
