@@ -234,6 +234,95 @@ static bool check_verify(struct parse *p)
 	return true;
 }
 
+static void raise_level(unsigned *level, unsigned to)
+{
+	if (*level < to)
+		*level = to;
+}
+
+/* The highest of what was said of a side counts, in whatever order it was said. */
+static bool check_levels(struct parse *p)
+{
+	raise_level(&p->o.coe_in, p->coe);
+	raise_level(&p->o.coe_out, p->coe);
+	if (p->noerror)
+		raise_level(&p->o.coe_in, 1);
+	p->o.max_bad_given = parse_given(p, "maxbad") != NULL;
+	return true;
+}
+
+/* What a map cannot be had with, and what to do instead. */
+static bool check_map(struct parse *p)
+{
+	const char *map = parse_given(p, "map"), *why = NULL;
+
+	if (!map)
+		return true;
+	if (p->o.compare)
+		why = "-x copies nothing that a map could tell of (leave one out)";
+	else if (p->o.out.flags & END_NOCOPY)
+		why = "-n copies nothing that a map could tell of (leave one out)";
+	else if (p->o.nouts > 1)
+		why = "a map is of one destination (give one of=, or a run and a map to each)";
+	else if (p->o.hash)
+		why = "a hash needs all data in their order (leave hash= out; hash the result)";
+	else if (p->o.out.flags & END_APPEND)
+		why = "append moves the place that the map tells of (give seek= instead)";
+	else if (p->o.verify == VERIFY_EACH)
+		why = "verify=each reads back nothing that an earlier run wrote (use verify=after)";
+	return why ? parse_refuse(p, EXIT_CONTRADICT, map, "%s", why) : true;
+}
+
+static bool check_reverse(struct parse *p)
+{
+	bool by_flag = p->o.in.flags & WORD_REVERSE;
+	const char *word = by_flag ? parse_given(p, "iflag") : "-R";
+
+	p->o.reverse |= by_flag;
+	if (!p->o.reverse)
+		return true;
+	if (p->o.hash)
+		return parse_refuse(p, EXIT_CONTRADICT, word,
+			"a hash needs the data from the start on (leave hash= or reverse out)");
+	if (p->o.out.flags & END_APPEND)
+		return parse_refuse(p, EXIT_CONTRADICT, word,
+			"append writes from the start on (give seek= instead, or leave reverse "
+			"out)");
+	return true;
+}
+
+/* "map=a" and "if=a" name one file; so do "map=a" and "of=a.bak" when behind is ".bak". */
+static bool same_file(const char *a, const char *behind, const char *b)
+{
+	size_t len = a ? strlen(a) : 0;
+
+	return a && b && strncmp(a, b, len) == 0 && strcmp(b + len, behind) == 0;
+}
+
+/* A file that is written at the end of the run, and kept as FILE.bak or not, is nothing else. */
+static bool check_apart(struct parse *p, const char *name, const char *path, const char *behind)
+{
+	const char *ends[OUTS_MAX + 1] = { p->o.in.path };
+
+	memcpy(ends + 1, p->o.out_path, sizeof(p->o.out_path));
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (same_file(path, behind, ends[i]))
+			return parse_refuse(p, EXIT_CONTRADICT, parse_given(p, name),
+				"%s would be overwritten (give another name)", i ? "of=" : "if=");
+	return true;
+}
+
+static bool check_files(struct parse *p)
+{
+	const char *map = p->o.map_path, *bad = p->o.badblocks_path;
+
+	if (same_file(map, "", bad) || same_file(map, ".bak", bad))
+		return parse_refuse(p, EXIT_CONTRADICT, parse_given(p, "badblocks"),
+			"the map would be overwritten (give another name)");
+	return check_apart(p, "map", map, "") && check_apart(p, "map", map, ".bak") &&
+	       check_apart(p, "badblocks", bad, "");
+}
+
 static bool (*const checks[])(struct parse *p) = {
 	check_ends,
 	check_seed,
@@ -248,6 +337,10 @@ static bool (*const checks[])(struct parse *p) = {
 	check_timeout,
 	check_shown,
 	check_verify,
+	check_levels,
+	check_map,
+	check_reverse,
+	check_files,
 };
 
 bool parse_check(struct parse *p)
@@ -256,7 +349,7 @@ bool parse_check(struct parse *p)
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
 		if (!checks[i](p))
 			return false;
-	p->o.in.flags &= ~(WORD_NOMMAP | WORD_RANDOM);
-	p->o.out.flags &= ~WORD_NOMMAP;
+	p->o.in.flags &= ~WORDS;
+	p->o.out.flags &= ~WORDS;
 	return true;
 }

@@ -27,7 +27,7 @@
 
 #define VERBOSE_MAX 1000
 
-enum group { GROUP_DD, GROUP_DATA, GROUP_SCSI, GROUP_MOVE, GROUP_SHOW };
+enum group { GROUP_DD, GROUP_DATA, GROUP_SCSI, GROUP_BAD, GROUP_MOVE, GROUP_SHOW };
 
 struct choice {
 	const char *word;
@@ -68,7 +68,7 @@ struct flag {
 struct conversion {
 	const char *word;
 	unsigned sets; /* of the destination */
-	bool flush;
+	bool flush, noerror;
 };
 
 /* Words of a peer's that would change the copy: refused with a reason rather than as unknown. */
@@ -302,19 +302,6 @@ static bool set_fua(struct parse *p, const struct operand *row, const char *valu
 	return true;
 }
 
-static bool set_coe(struct parse *p, const struct operand *row, const char *value)
-{
-	uint64_t n;
-
-	if (!number(p, value, strlen(value), row->min, row->max, &n))
-		return false;
-	if (n == 0)
-		return true;
-	return parse_refuse(p, EXIT_SYNTAX, p->word,
-		"continuing past errors is not there yet (leave it out: the first error stops the "
-		"copy)");
-}
-
 static bool set_pattern(struct parse *p, const struct operand *row, const char *value)
 {
 	struct pattern *pattern = &p->o.pattern;
@@ -370,30 +357,35 @@ static const struct flag flags[] = {
 	{ "dsync", SIDE_BOTH, END_DSYNC, METHOD_AUTO, "open a file with O_DSYNC" },
 	{ "sync", SIDE_BOTH, END_SYNC, METHOD_AUTO, "open a file with O_SYNC" },
 	{ "nocache", SIDE_BOTH, END_NOCACHE, METHOD_AUTO, "keep a file's pages out of the cache" },
+	{ "coe", SIDE_BOTH, WORD_COE, METHOD_AUTO,
+		"go on after errors; twice and thrice as coe=2, coe=3" },
+	{ "start", SIDE_BOTH, END_START, METHOD_AUTO, "start a disk that is stopped" },
 	{ "fullblock", SIDE_BOTH, 0, METHOD_AUTO, "no effect: pipes are always read so" },
 	{ "sparse", SIDE_OUT, END_SPARSE, METHOD_AUTO,
 		"oflag only: zeros are left out (a disk), or holes (a file)" },
 	{ "trim", SIDE_OUT, END_TRIM, METHOD_AUTO,
 		"oflag only: zeros are unmapped, or holes; else written" },
 	{ "unmap", SIDE_OUT, END_TRIM, METHOD_AUTO, "oflag only: the same as trim" },
+	{ "nofill", SIDE_OUT, END_NOFILL, METHOD_AUTO,
+		"oflag only: bad blocks are left as they are there" },
+	{ "reverse", SIDE_IN, WORD_REVERSE, METHOD_AUTO, "iflag only: the same as --reverse" },
 	{ "00", SIDE_IN, END_ZEROS, METHOD_AUTO, "iflag only, instead of if=: read zeros" },
 	{ "ff", SIDE_IN, END_ONES, METHOD_AUTO, "iflag only, instead of if=: read 0xff bytes" },
 	{ "random", SIDE_IN, WORD_RANDOM, METHOD_AUTO, "iflag only: the same as pattern=random" },
 };
 
 static const struct conversion conversions[] = {
-	{ "null", 0, false },
-	{ "nocreat", END_NOCREAT, false },
-	{ "notrunc", END_NOTRUNC, false },
-	{ "sparse", END_SPARSE, false },
-	{ "sync", END_PAD, false },
-	{ "fsync", 0, true },
-	{ "fdatasync", 0, true },
+	{ "null", 0, false, false },
+	{ "noerror", 0, false, true },
+	{ "nocreat", END_NOCREAT, false, false },
+	{ "notrunc", END_NOTRUNC, false, false },
+	{ "sparse", END_SPARSE, false, false },
+	{ "sync", END_PAD, false, false },
+	{ "fsync", 0, true, false },
+	{ "fdatasync", 0, true, false },
 };
 
 static const struct missing missing[] = {
-	{ "coe", "continuing past errors" },
-	{ "noerror", "continuing past errors" },
 	{ "sparing", "write sparing" },
 	{ "rarc", "the RARC bit" },
 };
@@ -440,12 +432,25 @@ static bool each_word(struct parse *p, const struct operand *row, const char *li
 	}
 }
 
+/* As often as the word stands there, so high is the level, as in sg_dd. */
+static bool raise_coe(struct parse *p, const struct side_options *side)
+{
+	unsigned *level = side == &p->o.in ? &p->o.coe_in : &p->o.coe_out;
+
+	if (*level == 3)
+		return parse_refuse(p, EXIT_SYNTAX, p->word, "coe: three times at most");
+	++*level;
+	return true;
+}
+
 static bool apply_flag(struct parse *p, const struct flag *f, struct side_options *side)
 {
 	if ((f->sides & (side == &p->o.in ? SIDE_IN : SIDE_OUT)) == 0)
 		return parse_refuse(p, EXIT_SYNTAX, p->word, "%s is for %s= only", f->word,
 			f->sides == SIDE_IN ? "iflag" : "oflag");
 	side->flags |= f->sets;
+	if (f->sets & WORD_COE)
+		return raise_coe(p, side);
 	if (f->method == METHOD_AUTO)
 		return true;
 	if (side->method != METHOD_AUTO && side->method != f->method)
@@ -485,6 +490,7 @@ static bool take_conversion(struct parse *p, const struct operand *row, struct s
 		if (span_is(s, c->word)) {
 			p->o.out.flags |= c->sets;
 			p->flush_asked |= c->flush;
+			p->noerror |= c->noerror;
 			return true;
 		}
 		nearest_offer(&near, c->word);
@@ -553,7 +559,7 @@ static const struct operand operands[] = {
 	{ "oflag", "FLAG[,FLAG]...", NULL, "flags of the destination, see below", GROUP_DD,
 		.set = set_flags, FIELD(o.out) },
 	{ "conv", "WORD[,WORD]...", NULL,
-		"nocreat, notrunc, sparse, sync (pads the tail), fsync, fdatasync", GROUP_DD,
+		"noerror, nocreat, notrunc, sparse, sync (pads), fsync, fdatasync", GROUP_DD,
 		.set = set_conv },
 
 	{ "verify", "after|drive|each", "no", "compare after the copy, by VERIFY, or each chunk",
@@ -575,10 +581,21 @@ static const struct operand operands[] = {
 		NUMBER(o.sync_at_end, 0, 1) },
 	{ "timeout", "SECONDS", "60", "of one command", GROUP_SCSI, .set = set_seconds, .min = 1,
 		.max = 86400 },
-	{ "retries", "N", "0", "more tries of a failed command than its error gets anyway",
-		GROUP_SCSI, NUMBER(o.retries, 0, 100) },
-	{ "coe", "0", "0", "continue on error: only 0 (no) for now", GROUP_SCSI, .set = set_coe,
-		.max = 3 },
+
+	{ "retries", "N", "0", "more tries; with coe or map, of a block that failed alone",
+		GROUP_BAD, NUMBER(o.retries, 0, 100) },
+	{ "coe", "0|1|2|3", "0", "go on after errors; 1: zeros instead; 2, 3: READ LONG", GROUP_BAD,
+		NUMBER(coe, 0, 3) },
+	{ "coe_limit", "N", "no limit", "stop at so many adjacent bad blocks", GROUP_BAD,
+		NUMBER(o.coe_limit, 0, UINT64_MAX) },
+	{ "maxbad", "N", "no limit", "stop at more bad blocks than this", GROUP_BAD,
+		NUMBER(o.max_bad, 0, UINT64_MAX) },
+	{ "map", "FILE", NULL, "what was copied, to resume by: ddrescue's mapfile", GROUP_BAD,
+		.set = set_path, FIELD(o.map_path) },
+	{ "badblocks", "FILE", NULL, "write the list of bad blocks to FILE", GROUP_BAD,
+		.set = set_path, FIELD(o.badblocks_path) },
+	{ "minrate", "BYTES", "none", "leave areas slower than that a second for later", GROUP_BAD,
+		NUMBER(o.min_rate, 1, INT64_MAX) },
 
 	{ "bpt", "N", "chosen", "blocks of bs per transfer; 0: chosen", GROUP_MOVE,
 		NUMBER(o.bpt_blk, 0, UINT32_MAX) },
@@ -703,6 +720,12 @@ static enum options_result apply_quiet(struct parse *p)
 	return OPTIONS_RUN;
 }
 
+static enum options_result apply_reverse(struct parse *p)
+{
+	p->o.reverse = true;
+	return OPTIONS_RUN;
+}
+
 static enum options_result apply_verbose(struct parse *p)
 {
 	p->verbose_letters += p->verbose_letters < VERBOSE_MAX;
@@ -714,6 +737,7 @@ static const struct option options[] = {
 	{ "nocopy", 'n', "read only: write nothing to of=", apply_nocopy },
 	{ "progress", 'p', "percent, rate and time left, as status=progress", apply_progress },
 	{ "quiet", 'q', "say only what goes wrong, as status=none", apply_quiet },
+	{ "reverse", 'R', "from the end to the start", apply_reverse },
 	{ "verify", 'x', "compare if= with of=; write nothing", apply_compare },
 	{ "verbose", 'v', "show the plan and what was decided; may be repeated", apply_verbose },
 	{ "help", 'h', "show this and exit", print_help },
@@ -726,6 +750,7 @@ static const char *const group_titles[] = {
 	[GROUP_DD] = "Operands as in dd and sgm_dd:",
 	[GROUP_DATA] = "Generated data and hashes:",
 	[GROUP_SCSI] = "Commands:",
+	[GROUP_BAD] = "When blocks are bad:",
 	[GROUP_MOVE] = "How data move:",
 	[GROUP_SHOW] = "What is shown (all on standard error):",
 };
@@ -782,7 +807,7 @@ static enum options_result stdout_done(struct parse *p)
 
 static enum options_result print_help(struct parse *p)
 {
-	printf("Usage: sgmmcp if=FILE of=FILE [NAME=VALUE]... [-dnpqv]\n"
+	printf("Usage: sgmmcp if=FILE of=FILE [NAME=VALUE]... [-dnpqRvx]\n"
 	       "Copy between SCSI disks through their sg nodes, or measure how fast they are.\n");
 	print_operands();
 	print_options();

@@ -8,9 +8,12 @@
 
 #include "options.h"
 
-/* Flag words that only checks.c looks at; they share a mask with enum end_flags. */
-#define WORD_NOMMAP (1u << 31)
-#define WORD_RANDOM (1u << 30)
+/* Flag words that options.c and checks.c alone know; they share a mask with enum end_flags. */
+#define WORD_NOMMAP  (1u << 31)
+#define WORD_RANDOM  (1u << 30)
+#define WORD_REVERSE (1u << 29)
+#define WORD_COE     (1u << 28)
+#define WORDS	     (WORD_NOMMAP | WORD_RANDOM | WORD_REVERSE | WORD_COE)
 
 #define PARSE_ROWS 64
 
@@ -26,7 +29,9 @@ struct parse {
 	const char *in_word, *out_word; /* where a side's method comes from, for messages */
 	unsigned time_timeout_ms;	/* time=0|1,SECONDS; 0: not given */
 	unsigned verbose_letters;
+	unsigned coe;	  /* coe=: both sides */
 	bool flush_asked; /* conv=fsync */
+	bool noerror;	  /* conv=noerror */
 	int exit_status;
 };
 

@@ -62,7 +62,7 @@ static void options_are_sound(const struct options *o)
 	must(o->queue_depth <= 1024 && o->workers <= 1024 && o->retries <= 100);
 	must((uint64_t)o->ibs_bytes * o->bpt_blk <= UINT32_MAX);
 	must(o->in.offset_blk <= INT64_MAX && o->out.offset_blk <= INT64_MAX);
-	must((o->in.flags | o->out.flags) < END_MMAP << 1);
+	must((o->in.flags | o->out.flags) < END_START << 1);
 	must(!(o->in.flags & (END_SPARSE | END_TRIM)));
 	must(o->nouts >= 1 && o->nouts <= OUTS_MAX);
 	must(!(o->out.flags & (END_ZEROS | END_ONES)) && !(o->in.flags & END_NOCOPY));

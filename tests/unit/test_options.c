@@ -534,11 +534,6 @@ static void an_empty_argument_is_shown_as_quotes(void **state)
 static void what_is_not_there_yet_is_refused_with_its_name(void **state)
 {
 	(void)state;
-	assert_true(ACCEPTED("if=a coe=0").sync_at_end);
-	expect_refusal("if=a coe=1", EXIT_SYNTAX, "continuing past errors is not there yet");
-	expect_refusal("if=a coe=4", EXIT_SYNTAX, "must be");
-	expect_refusal("if=a iflag=coe", EXIT_SYNTAX, "continuing past errors is not there yet");
-	expect_refusal("if=a conv=noerror,sync", EXIT_SYNTAX, "noerror: continuing past errors");
 	expect_refusal("if=a iflag=trim", EXIT_SYNTAX, "trim is for oflag= only");
 	expect_refusal("if=a iflag=fua,,dpo", EXIT_SYNTAX, "empty word");
 	expect_refusal("if=a iflag=,", EXIT_SYNTAX, "empty word");
