@@ -586,7 +586,7 @@ static const struct operand operands[] = {
 		GROUP_BAD, NUMBER(o.retries, 0, 100) },
 	{ "coe", "0|1|2|3", "0", "go on after errors; 1: zeros instead; 2, 3: READ LONG", GROUP_BAD,
 		NUMBER(coe, 0, 3) },
-	{ "coe_limit", "N", "no limit", "stop at so many adjacent bad blocks", GROUP_BAD,
+	{ "coe_limit", "N", "no limit", "stop at more adjacent bad blocks than this", GROUP_BAD,
 		NUMBER(o.coe_limit, 0, UINT64_MAX) },
 	{ "maxbad", "N", "no limit", "stop at more bad blocks than this", GROUP_BAD,
 		NUMBER(o.max_bad, 0, UINT64_MAX) },

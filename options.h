@@ -60,7 +60,7 @@ struct options {
 	 * END_NOFILL). 2: instead of them what READ LONG gives, where that can be had. 3: as 2.
 	 */
 	unsigned coe_in, coe_out;
-	uint64_t coe_limit; /* stop at so many adjacent bad blocks; 0: never */
+	uint64_t coe_limit; /* stop at more adjacent bad blocks than this, as sg_dd; 0: never */
 	uint64_t max_bad;   /* maxbad=: stop at more bad blocks than this; 0 is a limit, too */
 	bool max_bad_given;
 	const char *map_path;	    /* map=; NULL: none */
