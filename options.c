@@ -2,7 +2,7 @@
 /*
  * One table row for each operand, option and flag word; the rows carry their own text, so --help
  * cannot drift from what is accepted. A word is judged alone by its row's set(); what depends on
- * several words is judged by checks[] when all have been read.
+ * several words is judged by checks.c when all have been read.
  *
  * Each dashed word gets a popt context of its own: popt then never sees an operand, and neither
  * POSIXLY_CORRECT nor the order of the words changes what a line means. popt's config files and
@@ -23,31 +23,11 @@
 #include "core/hash.h"
 #include "core/status.h"
 #include "core/units.h"
+#include "parse.h"
 
-/* Flag words that only checks[] look at; they share a mask with enum end_flags. */
-#define WORD_NOMMAP (1u << 31)
-#define WORD_RANDOM (1u << 30)
-
-#define ROWS	    64
 #define VERBOSE_MAX 1000
 
-struct parse {
-	struct options o;
-	const char *word;		/* the one being read */
-	const char *given[ROWS];	/* by operand row: the word that set it, at last */
-	unsigned times[ROWS];		/* how often */
-	uint64_t seed;			/* seed= */
-	uint32_t bs_bytes;		/* of both sides; 0: not given */
-	enum xfer_method xfer;		/* xfer=: both sides */
-	unsigned dio;			/* dio=N */
-	const char *in_word, *out_word; /* where a side's method comes from, for messages */
-	unsigned time_timeout_ms;	/* time=0|1,SECONDS; 0: not given */
-	unsigned verbose_letters;
-	bool flush_asked; /* conv=fsync */
-	int exit_status;
-};
-
-enum group { GROUP_DD, GROUP_DATA, GROUP_SCSI, GROUP_MOVE, GROUP_SHOW };
+enum group { GROUP_DD, GROUP_DATA, GROUP_SCSI, GROUP_BAD, GROUP_MOVE, GROUP_SHOW };
 
 struct choice {
 	const char *word;
@@ -88,7 +68,7 @@ struct flag {
 struct conversion {
 	const char *word;
 	unsigned sets; /* of the destination */
-	bool flush;
+	bool flush, noerror;
 };
 
 /* Words of a peer's that would change the copy: refused with a reason rather than as unknown. */
@@ -98,10 +78,7 @@ struct missing {
 
 /* ---- saying no ---- */
 
-#define SHOWN_ROOM 64
-
-/* What the user wrote, cut (not inside a UTF-8 character) to fit a line. */
-static const char *shown(const char *word, size_t len, char *text)
+const char *parse_shown(const char *word, size_t len, char *text)
 {
 	size_t keep = SHOWN_ROOM - sizeof("...");
 
@@ -119,11 +96,7 @@ static const char *shown(const char *word, size_t len, char *text)
 	return text;
 }
 
-#define SHOWN(word, len) shown((word), (len), (char[SHOWN_ROOM]){ "" })
-
-/* Says why word (NULL: the line as a whole) cannot be. Returns false, for the caller to pass on. */
-static COLD bool PRINTF_LIKE(4, 5)
-	refuse(struct parse *p, int status, const char *word, const char *fmt, ...)
+bool parse_refuse(struct parse *p, int status, const char *word, const char *fmt, ...)
 {
 	char why[160];
 	va_list args;
@@ -198,11 +171,11 @@ static bool number(
 	enum units_error err = units_parse_n(text, len, out);
 
 	if (err != UNITS_OK)
-		return refuse(p, EXIT_SYNTAX, p->word, "%s (see NUMBERS in the manual)",
+		return parse_refuse(p, EXIT_SYNTAX, p->word, "%s (see NUMBERS in the manual)",
 			units_error_text(err));
 	if (*out >= min && *out <= max)
 		return true;
-	return refuse(p, EXIT_SYNTAX, p->word, "must be %" PRIu64 " %s %" PRIu64, min,
+	return parse_refuse(p, EXIT_SYNTAX, p->word, "must be %" PRIu64 " %s %" PRIu64, min,
 		max == min + 1 ? "or" : "to", max);
 }
 
@@ -246,7 +219,7 @@ static bool set_seconds(struct parse *p, const struct operand *row, const char *
 static bool set_path(struct parse *p, const struct operand *row, const char *value)
 {
 	if (strlen(value) >= PATH_MAX)
-		return refuse(p, EXIT_SYNTAX, p->word, "file name too long");
+		return parse_refuse(p, EXIT_SYNTAX, p->word, "file name too long");
 	memcpy((char *)p + row->field, &value, sizeof(value));
 	return true;
 }
@@ -255,7 +228,7 @@ static bool add_out(struct parse *p, const struct operand *row, const char *valu
 {
 	(void)row;
 	if (strlen(value) >= PATH_MAX)
-		return refuse(p, EXIT_SYNTAX, p->word, "file name too long");
+		return parse_refuse(p, EXIT_SYNTAX, p->word, "file name too long");
 	p->o.out_path[p->o.nouts++] = value;
 	return true;
 }
@@ -268,7 +241,7 @@ static bool set_choice(struct parse *p, const struct operand *row, const char *v
 			return true;
 		}
 	}
-	return refuse(p, EXIT_SYNTAX, p->word, "must be %s", row->arg);
+	return parse_refuse(p, EXIT_SYNTAX, p->word, "must be %s", row->arg);
 }
 
 static bool is_cdb_size(uint64_t n)
@@ -281,7 +254,8 @@ static bool cdb_size(struct parse *p, const char *text, size_t len, unsigned *ou
 	uint64_t n = 0;
 
 	if (units_parse_n(text, len, &n) != UNITS_OK || !is_cdb_size(n))
-		return refuse(p, EXIT_SYNTAX, p->word, "must be 6, 10, 12 or 16, or two of them");
+		return parse_refuse(
+			p, EXIT_SYNTAX, p->word, "must be 6, 10, 12 or 16, or two of them");
 	*out = (unsigned)n;
 	return true;
 }
@@ -328,19 +302,6 @@ static bool set_fua(struct parse *p, const struct operand *row, const char *valu
 	return true;
 }
 
-static bool set_coe(struct parse *p, const struct operand *row, const char *value)
-{
-	uint64_t n;
-
-	if (!number(p, value, strlen(value), row->min, row->max, &n))
-		return false;
-	if (n == 0)
-		return true;
-	return refuse(p, EXIT_SYNTAX, p->word,
-		"continuing past errors is not there yet (leave it out: the first error stops the "
-		"copy)");
-}
-
 static bool set_pattern(struct parse *p, const struct operand *row, const char *value)
 {
 	struct pattern *pattern = &p->o.pattern;
@@ -352,7 +313,7 @@ static bool set_pattern(struct parse *p, const struct operand *row, const char *
 	else if (strcmp(value, "stamp") == 0)
 		pattern->kind = PATTERN_STAMP;
 	else if (!pattern_parse_bytes(value, strlen(value), pattern))
-		return refuse(p, EXIT_SYNTAX, p->word,
+		return parse_refuse(p, EXIT_SYNTAX, p->word,
 			"must be 1 to 8 bytes as pairs of hex digits, random or stamp");
 	return true;
 }
@@ -367,7 +328,7 @@ static bool set_hash(struct parse *p, const struct operand *row, const char *val
 			return true;
 		}
 	}
-	return refuse(p, EXIT_SYNTAX, p->word, "must be %s", row->arg);
+	return parse_refuse(p, EXIT_SYNTAX, p->word, "must be %s", row->arg);
 }
 
 /* ---- lists of words: iflag=, oflag=, conv= ---- */
@@ -396,30 +357,35 @@ static const struct flag flags[] = {
 	{ "dsync", SIDE_BOTH, END_DSYNC, METHOD_AUTO, "open a file with O_DSYNC" },
 	{ "sync", SIDE_BOTH, END_SYNC, METHOD_AUTO, "open a file with O_SYNC" },
 	{ "nocache", SIDE_BOTH, END_NOCACHE, METHOD_AUTO, "keep a file's pages out of the cache" },
+	{ "coe", SIDE_BOTH, WORD_COE, METHOD_AUTO,
+		"go on after errors; twice and thrice as coe=2, coe=3" },
+	{ "start", SIDE_BOTH, END_START, METHOD_AUTO, "start a disk that is stopped" },
 	{ "fullblock", SIDE_BOTH, 0, METHOD_AUTO, "no effect: pipes are always read so" },
 	{ "sparse", SIDE_OUT, END_SPARSE, METHOD_AUTO,
 		"oflag only: zeros are left out (a disk), or holes (a file)" },
 	{ "trim", SIDE_OUT, END_TRIM, METHOD_AUTO,
 		"oflag only: zeros are unmapped, or holes; else written" },
 	{ "unmap", SIDE_OUT, END_TRIM, METHOD_AUTO, "oflag only: the same as trim" },
+	{ "nofill", SIDE_OUT, END_NOFILL, METHOD_AUTO,
+		"oflag only: bad blocks are left as they are there" },
+	{ "reverse", SIDE_IN, WORD_REVERSE, METHOD_AUTO, "iflag only: the same as --reverse" },
 	{ "00", SIDE_IN, END_ZEROS, METHOD_AUTO, "iflag only, instead of if=: read zeros" },
 	{ "ff", SIDE_IN, END_ONES, METHOD_AUTO, "iflag only, instead of if=: read 0xff bytes" },
 	{ "random", SIDE_IN, WORD_RANDOM, METHOD_AUTO, "iflag only: the same as pattern=random" },
 };
 
 static const struct conversion conversions[] = {
-	{ "null", 0, false },
-	{ "nocreat", END_NOCREAT, false },
-	{ "notrunc", END_NOTRUNC, false },
-	{ "sparse", END_SPARSE, false },
-	{ "sync", END_PAD, false },
-	{ "fsync", 0, true },
-	{ "fdatasync", 0, true },
+	{ "null", 0, false, false },
+	{ "noerror", 0, false, true },
+	{ "nocreat", END_NOCREAT, false, false },
+	{ "notrunc", END_NOTRUNC, false, false },
+	{ "sparse", END_SPARSE, false, false },
+	{ "sync", END_PAD, false, false },
+	{ "fsync", 0, true, false },
+	{ "fdatasync", 0, true, false },
 };
 
 static const struct missing missing[] = {
-	{ "coe", "continuing past errors" },
-	{ "noerror", "continuing past errors" },
 	{ "sparing", "write sparing" },
 	{ "rarc", "the RARC bit" },
 };
@@ -441,14 +407,14 @@ static bool refuse_word(struct parse *p, struct span s, struct nearest near)
 
 	for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
 		if (span_is(s, missing[i].word))
-			return refuse(p, EXIT_SYNTAX, p->word,
+			return parse_refuse(p, EXIT_SYNTAX, p->word,
 				"%s: %s is not there yet (leave it out)", bad, missing[i].why);
 	if (s.len == 0)
-		return refuse(p, EXIT_SYNTAX, p->word, "empty word in the list");
+		return parse_refuse(p, EXIT_SYNTAX, p->word, "empty word in the list");
 	if (near.name)
-		return refuse(p, EXIT_SYNTAX, p->word, "%s: unknown (did you mean %s? see --help)",
-			bad, near.name);
-	return refuse(p, EXIT_SYNTAX, p->word, "%s: unknown (see --help)", bad);
+		return parse_refuse(p, EXIT_SYNTAX, p->word,
+			"%s: unknown (did you mean %s? see --help)", bad, near.name);
+	return parse_refuse(p, EXIT_SYNTAX, p->word, "%s: unknown (see --help)", bad);
 }
 
 typedef bool take_word(struct parse *p, const struct operand *row, struct span s);
@@ -466,16 +432,29 @@ static bool each_word(struct parse *p, const struct operand *row, const char *li
 	}
 }
 
+/* As often as the word stands there, so high is the level, as in sg_dd. */
+static bool raise_coe(struct parse *p, const struct side_options *side)
+{
+	unsigned *level = side == &p->o.in ? &p->o.coe_in : &p->o.coe_out;
+
+	if (*level == 3)
+		return parse_refuse(p, EXIT_SYNTAX, p->word, "coe: three times at most");
+	++*level;
+	return true;
+}
+
 static bool apply_flag(struct parse *p, const struct flag *f, struct side_options *side)
 {
 	if ((f->sides & (side == &p->o.in ? SIDE_IN : SIDE_OUT)) == 0)
-		return refuse(p, EXIT_SYNTAX, p->word, "%s is for %s= only", f->word,
+		return parse_refuse(p, EXIT_SYNTAX, p->word, "%s is for %s= only", f->word,
 			f->sides == SIDE_IN ? "iflag" : "oflag");
 	side->flags |= f->sets;
+	if (f->sets & WORD_COE)
+		return raise_coe(p, side);
 	if (f->method == METHOD_AUTO)
 		return true;
 	if (side->method != METHOD_AUTO && side->method != f->method)
-		return refuse(p, EXIT_CONTRADICT, p->word,
+		return parse_refuse(p, EXIT_CONTRADICT, p->word,
 			"two transfer methods for one side (leave one)");
 	side->method = f->method;
 	*(side == &p->o.in ? &p->in_word : &p->out_word) = p->word;
@@ -511,6 +490,7 @@ static bool take_conversion(struct parse *p, const struct operand *row, struct s
 		if (span_is(s, c->word)) {
 			p->o.out.flags |= c->sets;
 			p->flush_asked |= c->flush;
+			p->noerror |= c->noerror;
 			return true;
 		}
 		nearest_offer(&near, c->word);
@@ -579,7 +559,7 @@ static const struct operand operands[] = {
 	{ "oflag", "FLAG[,FLAG]...", NULL, "flags of the destination, see below", GROUP_DD,
 		.set = set_flags, FIELD(o.out) },
 	{ "conv", "WORD[,WORD]...", NULL,
-		"nocreat, notrunc, sparse, sync (pads the tail), fsync, fdatasync", GROUP_DD,
+		"noerror, nocreat, notrunc, sparse, sync (pads), fsync, fdatasync", GROUP_DD,
 		.set = set_conv },
 
 	{ "verify", "after|drive|each", "no", "compare after the copy, by VERIFY, or each chunk",
@@ -601,10 +581,21 @@ static const struct operand operands[] = {
 		NUMBER(o.sync_at_end, 0, 1) },
 	{ "timeout", "SECONDS", "60", "of one command", GROUP_SCSI, .set = set_seconds, .min = 1,
 		.max = 86400 },
-	{ "retries", "N", "0", "more tries of a failed command than its error gets anyway",
-		GROUP_SCSI, NUMBER(o.retries, 0, 100) },
-	{ "coe", "0", "0", "continue on error: only 0 (no) for now", GROUP_SCSI, .set = set_coe,
-		.max = 3 },
+
+	{ "retries", "N", "0", "more tries; with coe or map, of a block that failed alone",
+		GROUP_BAD, NUMBER(o.retries, 0, 100) },
+	{ "coe", "0|1|2|3", "0", "go on after errors; 1: zeros instead; 2, 3: READ LONG", GROUP_BAD,
+		NUMBER(coe, 0, 3) },
+	{ "coe_limit", "N", "no limit", "stop at more adjacent bad blocks than this", GROUP_BAD,
+		NUMBER(o.coe_limit, 0, UINT64_MAX) },
+	{ "maxbad", "N", "no limit", "stop at more bad blocks than this", GROUP_BAD,
+		NUMBER(o.max_bad, 0, UINT64_MAX) },
+	{ "map", "FILE", NULL, "what was copied, to resume by: ddrescue's mapfile", GROUP_BAD,
+		.set = set_path, FIELD(o.map_path) },
+	{ "badblocks", "FILE", NULL, "write the list of bad blocks to FILE", GROUP_BAD,
+		.set = set_path, FIELD(o.badblocks_path) },
+	{ "minrate", "BYTES", "none", "leave areas slower than that a second for later", GROUP_BAD,
+		NUMBER(o.min_rate, 1, INT64_MAX) },
 
 	{ "bpt", "N", "chosen", "blocks of bs per transfer; 0: chosen", GROUP_MOVE,
 		NUMBER(o.bpt_blk, 0, UINT32_MAX) },
@@ -631,7 +622,7 @@ static const struct operand operands[] = {
 		NUMBER(o.verbose, 0, VERBOSE_MAX) },
 };
 
-_Static_assert(ARRAY_SIZE(operands) <= ROWS, "struct parse has a word for each row");
+_Static_assert(ARRAY_SIZE(operands) <= PARSE_ROWS, "struct parse has a word for each row");
 
 static const struct operand *operand_find(const char *name, size_t len)
 {
@@ -647,8 +638,7 @@ static const struct operand *operand_real(const struct operand *row)
 	return row->same_as ? operand_find(row->same_as, strlen(row->same_as)) : row;
 }
 
-/* The word that set operand name, NULL if none did. */
-static const char *given(const struct parse *p, const char *name)
+const char *parse_given(const struct parse *p, const char *name)
 {
 	const struct operand *row = operand_find(name, strlen(name));
 
@@ -661,14 +651,14 @@ static bool refuse_operand(struct parse *p, size_t name_len)
 	struct nearest near = nearest_to(p->word, name_len);
 
 	if (p->word[name_len] == '\0')
-		return refuse(p, EXIT_SYNTAX, p->word,
+		return parse_refuse(p, EXIT_SYNTAX, p->word,
 			"not of the form NAME=VALUE (if= and of= go before a file; see --help)");
 	for (size_t i = 0; i < ARRAY_SIZE(operands); i++)
 		nearest_offer(&near, operands[i].name);
 	if (near.name)
-		return refuse(p, EXIT_SYNTAX, p->word,
+		return parse_refuse(p, EXIT_SYNTAX, p->word,
 			"unknown operand (did you mean %s=? see --help)", near.name);
-	return refuse(p, EXIT_SYNTAX, p->word, "unknown operand (see --help)");
+	return parse_refuse(p, EXIT_SYNTAX, p->word, "unknown operand (see --help)");
 }
 
 static bool parse_operand(struct parse *p)
@@ -681,11 +671,12 @@ static bool parse_operand(struct parse *p)
 	if (!row || p->word[name_len] == '\0')
 		return refuse_operand(p, name_len);
 	if (*value == '\0')
-		return refuse(p, EXIT_SYNTAX, p->word, "empty value (give one or leave it out)");
+		return parse_refuse(
+			p, EXIT_SYNTAX, p->word, "empty value (give one or leave it out)");
 	row = operand_real(row);
 	first = &p->given[row - operands];
 	if (*first && p->times[row - operands] >= max_u64(row->most, 1))
-		return refuse(p, EXIT_SYNTAX, p->word,
+		return parse_refuse(p, EXIT_SYNTAX, p->word,
 			row->most ? "given too often (%s was before)"
 				  : "given twice (%s was before)",
 			SHOWN(*first, strlen(*first)));
@@ -729,6 +720,12 @@ static enum options_result apply_quiet(struct parse *p)
 	return OPTIONS_RUN;
 }
 
+static enum options_result apply_reverse(struct parse *p)
+{
+	p->o.reverse = true;
+	return OPTIONS_RUN;
+}
+
 static enum options_result apply_verbose(struct parse *p)
 {
 	p->verbose_letters += p->verbose_letters < VERBOSE_MAX;
@@ -740,6 +737,7 @@ static const struct option options[] = {
 	{ "nocopy", 'n', "read only: write nothing to of=", apply_nocopy },
 	{ "progress", 'p', "percent, rate and time left, as status=progress", apply_progress },
 	{ "quiet", 'q', "say only what goes wrong, as status=none", apply_quiet },
+	{ "reverse", 'R', "from the end to the start", apply_reverse },
 	{ "verify", 'x', "compare if= with of=; write nothing", apply_compare },
 	{ "verbose", 'v', "show the plan and what was decided; may be repeated", apply_verbose },
 	{ "help", 'h', "show this and exit", print_help },
@@ -752,6 +750,7 @@ static const char *const group_titles[] = {
 	[GROUP_DD] = "Operands as in dd and sgm_dd:",
 	[GROUP_DATA] = "Generated data and hashes:",
 	[GROUP_SCSI] = "Commands:",
+	[GROUP_BAD] = "When blocks are bad:",
 	[GROUP_MOVE] = "How data move:",
 	[GROUP_SHOW] = "What is shown (all on standard error):",
 };
@@ -808,7 +807,7 @@ static enum options_result stdout_done(struct parse *p)
 
 static enum options_result print_help(struct parse *p)
 {
-	printf("Usage: sgmmcp if=FILE of=FILE [NAME=VALUE]... [-dnpqv]\n"
+	printf("Usage: sgmmcp if=FILE of=FILE [NAME=VALUE]... [-dnpqRvx]\n"
 	       "Copy between SCSI disks through their sg nodes, or measure how fast they are.\n");
 	print_operands();
 	print_options();
@@ -835,10 +834,11 @@ static enum options_result refuse_option(struct parse *p, int popt_error)
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
 		nearest_offer(&near, options[i].name);
 	if (popt_error == POPT_ERROR_BADOPT && near.name)
-		(void)refuse(p, EXIT_SYNTAX, p->word,
+		(void)parse_refuse(p, EXIT_SYNTAX, p->word,
 			"unknown option (did you mean --%s? see --help)", near.name);
 	else
-		(void)refuse(p, EXIT_SYNTAX, p->word, "%s (see --help)", poptStrerror(popt_error));
+		(void)parse_refuse(
+			p, EXIT_SYNTAX, p->word, "%s (see --help)", poptStrerror(popt_error));
 	return OPTIONS_BAD;
 }
 
@@ -865,7 +865,7 @@ static enum options_result parse_option(struct parse *p)
 	popt_table(table);
 	con = poptGetContext(NULL, 1, argv, table, POPT_CONTEXT_KEEP_FIRST | POPT_CONTEXT_NO_EXEC);
 	if (!con) {
-		(void)refuse(p, exit_status_from_errno(ENOMEM), p->word, "no memory");
+		(void)parse_refuse(p, exit_status_from_errno(ENOMEM), p->word, "no memory");
 		return OPTIONS_BAD;
 	}
 	while (r == OPTIONS_RUN && (val = poptGetNextOpt(con)) > 0)
@@ -874,256 +874,6 @@ static enum options_result parse_option(struct parse *p)
 		r = refuse_option(p, val);
 	poptFreeContext(con);
 	return r;
-}
-
-/* ---- what the words mean together ---- */
-
-#define GENERATED (END_ZEROS | END_ONES | WORD_RANDOM)
-
-static bool refuse_both(struct parse *p, const char *word, const char *other)
-{
-	return refuse(p, EXIT_CONTRADICT, word, "contradicts %s (leave one out)",
-		SHOWN(other, strlen(other)));
-}
-
-static bool check_ends(struct parse *p)
-{
-	const char *in = given(p, "if"), *out = given(p, "of");
-	unsigned generated = p->o.in.flags & GENERATED;
-
-	if (generated & (generated - 1))
-		return refuse(p, EXIT_CONTRADICT, given(p, "iflag"),
-			"00, ff and random exclude each other (leave one)");
-	if (generated && given(p, "pattern"))
-		return refuse_both(p, given(p, "pattern"), given(p, "iflag"));
-	if (generated && in)
-		return refuse(p, EXIT_CONTRADICT, in,
-			"00, ff and random of iflag= are a source of their own (leave one out)");
-	if (p->o.generated && in)
-		return refuse_both(p, p->o.generated, in);
-	if (generated & WORD_RANDOM) {
-		p->o.generated = "random";
-		p->o.pattern.kind = PATTERN_RANDOM;
-	}
-	generated |= p->o.generated != NULL;
-	if (!generated && !in && !out)
-		return refuse(p, EXIT_CONTRADICT, NULL, "neither if= nor of= given (see --help)");
-	return true;
-}
-
-static bool check_seed(struct parse *p)
-{
-	const char *seed = given(p, "seed");
-
-	if (!seed)
-		return true;
-	if (!p->o.generated || p->o.pattern.kind == PATTERN_BYTES)
-		return refuse(p, EXIT_CONTRADICT, seed,
-			"only pattern=random and pattern=stamp have a seed (leave seed= out)");
-	p->o.pattern.seed = p->seed;
-	p->o.seed_given = true;
-	return true;
-}
-
-static bool check_hash(struct parse *p)
-{
-	if (!given(p, "hashwindow") || p->o.hash)
-		return true;
-	return refuse(p, EXIT_CONTRADICT, given(p, "hashwindow"), "of which hash? (give hash=)");
-}
-
-static bool check_block(struct parse *p)
-{
-	const struct {
-		const char *word;
-		uint32_t *bytes;
-	} sizes[] = {
-		{ given(p, "ibs"), &p->o.ibs_bytes },
-		{ given(p, "obs"), &p->o.obs_bytes },
-	};
-	const char *both = given(p, "bs");
-
-	for (size_t i = 0; both && i < ARRAY_SIZE(sizes); i++) {
-		if (sizes[i].word && *sizes[i].bytes != p->bs_bytes)
-			return refuse(p, EXIT_CONTRADICT, sizes[i].word,
-				"contradicts %s, which is for both sides (leave one out)",
-				SHOWN(both, strlen(both)));
-		*sizes[i].bytes = p->bs_bytes;
-	}
-	return true;
-}
-
-static bool check_chunk(struct parse *p)
-{
-	uint64_t bytes;
-
-	if (checked_mul(p->o.ibs_bytes, p->o.bpt_blk, &bytes) && bytes <= UINT32_MAX)
-		return true;
-	return refuse(p, EXIT_SYNTAX, given(p, "bpt"),
-		"one transfer would exceed 4 GiB (blocks are %" PRIu32 " bytes)", p->o.ibs_bytes);
-}
-
-/* Bytes up to the end of the range must fit in a file offset; so the sums elsewhere do. */
-static bool check_range(struct parse *p, const struct side_options *side, uint32_t bs_bytes,
-	const char *offset_word)
-{
-	uint64_t count = p->o.count == COUNT_ALL ? 0 : p->o.count;
-	uint64_t end;
-
-	if (checked_add(side->offset_blk, count, &end) &&
-		checked_mul(end, max_u64(bs_bytes, 1), &end) && end <= INT64_MAX)
-		return true;
-	return refuse(p, EXIT_SYNTAX, offset_word ? offset_word : given(p, "count"),
-		"the copy would end past 2^63 bytes");
-}
-
-static bool check_ranges(struct parse *p)
-{
-	return check_range(p, &p->o.in, p->o.ibs_bytes, given(p, "skip")) &&
-	       check_range(p, &p->o.out, p->o.obs_bytes, given(p, "seek"));
-}
-
-/* dio=0 is "indirect IO on write" for sgm_dd, which maps the destination's buffer all the same. */
-static bool check_dio(struct parse *p)
-{
-	const char *word = given(p, "dio");
-	enum xfer_method wanted = p->dio ? METHOD_DIO : METHOD_INDIRECT;
-	bool may_stay = !p->dio && p->o.out.method != METHOD_DIO;
-
-	if (!word)
-		return true;
-	if (p->o.out.method == METHOD_AUTO) {
-		p->o.out.method = wanted;
-		p->out_word = word;
-		return true;
-	}
-	if (p->o.out.method == wanted || may_stay)
-		return true;
-	return refuse_both(p, word, p->out_word);
-}
-
-static bool settle_method(
-	struct parse *p, struct side_options *side, const char *from, const char *flag_word)
-{
-	if (p->xfer != METHOD_AUTO) {
-		if (side->method != METHOD_AUTO && side->method != p->xfer)
-			return refuse_both(p, given(p, "xfer"), from);
-		side->method = p->xfer;
-	}
-	if (!(side->flags & WORD_NOMMAP))
-		return true;
-	if (side->method == METHOD_MMAP)
-		return refuse(p, EXIT_CONTRADICT, flag_word,
-			"nommap and the method mmap exclude each other (leave one out)");
-	if (side->method == METHOD_AUTO)
-		side->method = METHOD_INDIRECT;
-	return true;
-}
-
-static bool check_methods(struct parse *p)
-{
-	return check_dio(p) && settle_method(p, &p->o.in, p->in_word, given(p, "iflag")) &&
-	       settle_method(p, &p->o.out, p->out_word, given(p, "oflag"));
-}
-
-static bool check_append(struct parse *p)
-{
-	if (!(p->o.out.flags & END_APPEND) || p->o.out.offset_blk == 0)
-		return true;
-	return refuse_both(p, given(p, "oflag"), given(p, "seek"));
-}
-
-static bool lacks_bits(const struct side_options *side)
-{
-	return side->cdb_bytes == 6 && (side->flags & (END_DPO | END_FUA));
-}
-
-static bool check_cdb(struct parse *p)
-{
-	if (!lacks_bits(&p->o.in) && !lacks_bits(&p->o.out))
-		return true;
-	return refuse(p, EXIT_CONTRADICT, given(p, "cdbsz"),
-		"READ(6) and WRITE(6) have no DPO and FUA bits (leave cdbsz= out)");
-}
-
-static bool check_flush(struct parse *p)
-{
-	if (p->flush_asked && !p->o.sync_at_end)
-		return refuse_both(p, given(p, "sync"), given(p, "conv"));
-	return true;
-}
-
-static bool check_timeout(struct parse *p)
-{
-	if (!p->time_timeout_ms)
-		return true;
-	if (given(p, "timeout") && p->o.timeout_ms != p->time_timeout_ms)
-		return refuse_both(p, given(p, "time"), given(p, "timeout"));
-	p->o.timeout_ms = p->time_timeout_ms;
-	return true;
-}
-
-static bool check_shown(struct parse *p)
-{
-	const char *status = given(p, "status");
-
-	p->o.verbose += p->verbose_letters;
-	if (p->o.status == STATUS_PROGRESS)
-		p->o.progress = true;
-	if (p->o.status == STATUS_NOXFER)
-		p->o.time_lines = false;
-	if (p->o.quiet && p->o.status != STATUS_DEFAULT && p->o.status != STATUS_NONE)
-		return refuse_both(p, status, "-q");
-	if (p->o.quiet)
-		p->o.status = STATUS_NONE;
-	if (p->o.status == STATUS_NONE)
-		p->o.quiet = true;
-	if (p->o.quiet && (p->o.verbose || p->o.progress))
-		return refuse_both(p, status ? status : "-q", p->o.verbose ? "-v" : "-p");
-	return true;
-}
-
-static bool check_verify(struct parse *p)
-{
-	const char *word = given(p, "verify");
-	bool nocopy = (p->o.out.flags & END_NOCOPY) != 0;
-
-	if (p->o.compare && word)
-		return refuse(
-			p, EXIT_CONTRADICT, word, "-x compares and copies nothing (leave one out)");
-	if (nocopy && (p->o.compare || word))
-		return refuse(p, EXIT_CONTRADICT, word,
-			"-n leaves nothing to compare or verify (leave one out)");
-	if (p->o.compare && !given(p, "of"))
-		return refuse(p, EXIT_CONTRADICT, NULL, "-x needs an of= to compare with");
-	return true;
-}
-
-static bool (*const checks[])(struct parse *p) = {
-	check_ends,
-	check_seed,
-	check_hash,
-	check_block,
-	check_chunk,
-	check_ranges,
-	check_methods,
-	check_append,
-	check_cdb,
-	check_flush,
-	check_timeout,
-	check_shown,
-	check_verify,
-};
-
-static enum options_result check_all(struct parse *p)
-{
-	p->o.nouts = p->o.nouts ? p->o.nouts : 1; /* standard output */
-	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
-		if (!checks[i](p))
-			return OPTIONS_BAD;
-	p->o.in.flags &= ~(WORD_NOMMAP | WORD_RANDOM);
-	p->o.out.flags &= ~WORD_NOMMAP;
-	return OPTIONS_RUN;
 }
 
 /* ---- the line ---- */
@@ -1160,7 +910,7 @@ enum options_result options_parse(struct options *o, int argc, const char **argv
 	enum options_result r = parse_words(&p, argc, argv);
 
 	if (r == OPTIONS_RUN)
-		r = check_all(&p);
+		r = parse_check(&p) ? OPTIONS_RUN : OPTIONS_BAD;
 	if (r == OPTIONS_RUN)
 		*o = p.o;
 	*exit_status = p.exit_status;

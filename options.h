@@ -53,8 +53,23 @@ struct options {
 	enum io_kind io;
 	unsigned timeout_ms; /* of one command; default 60 s, 1..86400 s */
 	unsigned retries;    /* of commands that may succeed when repeated; 0..100 */
-	bool sync_at_end;    /* sync=, default on */
-	bool time_lines;     /* time=, default on; off with status=noxfer */
+	/*
+	 * What becomes of a block that cannot be read (in) or written (out), 0..3: coe=,
+	 * iflag=coe, oflag=coe, conv=noerror, the highest of them. 0: the copy stops. 1: it is
+	 * noted and the copy goes on; for one that cannot be read zeros are written (unless
+	 * END_NOFILL). 2: instead of them what READ LONG gives, where that can be had. 3: as 2.
+	 */
+	unsigned coe_in, coe_out;
+	uint64_t coe_limit; /* stop at more adjacent bad blocks than this, as sg_dd; 0: never */
+	uint64_t max_bad;   /* maxbad=: stop at more bad blocks than this; 0 is a limit, too */
+	bool max_bad_given;
+	const char *map_path;	    /* map=; NULL: none */
+	const char *badblocks_path; /* badblocks=; NULL: none. Neither is an end, nor the other one,
+				     * nor map_path's .bak, as far as the names tell */
+	bool reverse;		    /* -R, iflag=reverse: from the end to the start */
+	uint64_t min_rate;	    /* minrate=, bytes per second; 0: none */
+	bool sync_at_end;	    /* sync=, default on */
+	bool time_lines;	    /* time=, default on; off with status=noxfer */
 	enum status_level status;
 	unsigned verbose; /* -v, repeated; verbose= */
 	bool quiet;	  /* -q or status=none, which are one */

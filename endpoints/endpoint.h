@@ -104,6 +104,8 @@ enum end_flags {
 	END_SPARSE = 1u << 19,	/* destination: zeros are left out, or made holes of */
 	END_TRIM = 1u << 20,	/* destination: zeros are given back to the device */
 	END_MMAP = 1u << 21,	/* a regular file is mapped */
+	END_NOFILL = 1u << 22,	/* destination: blocks that cannot be read stay as they are there */
+	END_START = 1u << 23,	/* a disk that is stopped is started by open() */
 };
 
 /* By what means an end's bytes reach memory: what the plan's table is made of. */

@@ -32,7 +32,7 @@ man_tags()
 		sed -E 's/^\.(B|BI|BR) //; s/\\f.//g; s/\\-/-/g; s/"//g'
 }
 
-help_operands=$(sed -nE 's/^  ([a-z]+=).*/\1/p' <<<"$help")
+help_operands=$(sed -nE 's/^  ([a-z_]+=).*/\1/p' <<<"$help")
 help_options=$(sed -nE 's/^  (-., --[a-z-]+).*/\1/p' <<<"$help")
 help_flags=$(sed -n '/^Flags/,$p' <<<"$help" | sed -nE 's/^  ([a-z0-9]+) .*/\1/p')
 
@@ -50,13 +50,13 @@ complete_line()
 
 same "the completion's operands" "$help_operands" "$(complete_line '')"
 same "the completion's options" "${help_options//-?, }" "$(complete_line '-')"
-same "the completion's flags of iflag=" "$(grep -vxE 'sparse|trim|unmap' <<<"$help_flags")" \
+same "the completion's flags of iflag=" "$(grep -vxE 'sparse|trim|unmap|nofill' <<<"$help_flags")" \
 	"$(complete_line 'iflag=')"
-same "the completion's flags of oflag=" "$(grep -vxE '00|ff|random' <<<"$help_flags")" \
+same "the completion's flags of oflag=" "$(grep -vxE 'reverse|00|ff|random' <<<"$help_flags")" \
 	"$(complete_line 'oflag=')"
 # the values of rows such as io=sg_io|rw
 while IFS='=' read -r name values; do
 	same "the completion of $name=" "${values//|/$'\n'}" "$(complete_line "$name=")"
-done < <(sed -nE 's/^  ([a-z]+=[a-z0-9_]+(\|[a-z0-9_]+)+) .*/\1/p' <<<"$help")
+done < <(sed -nE 's/^  ([a-z_]+=[a-z0-9_]+(\|[a-z0-9_]+)+) .*/\1/p' <<<"$help")
 
 exit $status

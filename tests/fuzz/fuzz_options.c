@@ -62,8 +62,8 @@ static void options_are_sound(const struct options *o)
 	must(o->queue_depth <= 1024 && o->workers <= 1024 && o->retries <= 100);
 	must((uint64_t)o->ibs_bytes * o->bpt_blk <= UINT32_MAX);
 	must(o->in.offset_blk <= INT64_MAX && o->out.offset_blk <= INT64_MAX);
-	must((o->in.flags | o->out.flags) < END_MMAP << 1);
-	must(!(o->in.flags & (END_SPARSE | END_TRIM)));
+	must((o->in.flags | o->out.flags) < END_START << 1);
+	must(!(o->in.flags & (END_SPARSE | END_TRIM | END_NOFILL)));
 	must(o->nouts >= 1 && o->nouts <= OUTS_MAX);
 	must(!(o->out.flags & (END_ZEROS | END_ONES)) && !(o->in.flags & END_NOCOPY));
 	must(!(o->in.path && (o->generated || (o->in.flags & (END_ZEROS | END_ONES)))));
@@ -74,6 +74,11 @@ static void options_are_sound(const struct options *o)
 	must(!(o->quiet && (o->verbose || o->progress)));
 	must(o->in.method <= METHOD_INDIRECT && o->out.method <= METHOD_INDIRECT);
 	must(o->io <= IO_RW);
+	must(o->coe_in <= 3 && o->coe_out <= 3 && o->min_rate <= INT64_MAX);
+	must(!o->map_path || (o->nouts == 1 && !o->hash && !o->compare));
+	must(!o->map_path || !(o->out.flags & (END_APPEND | END_NOCOPY)));
+	must(!o->map_path || o->verify != VERIFY_EACH);
+	must(!o->reverse || !(o->hash || o->out.flags & END_APPEND));
 }
 
 static void parse(int argc, const char **argv)

@@ -146,6 +146,10 @@ static void defaults_are_those_the_header_promises(void **state)
 	assert_int_equal(o.in.method, METHOD_AUTO);
 	assert_int_equal(o.out.method, METHOD_AUTO);
 	assert_int_equal(o.in.offset_blk + o.out.offset_blk, 0);
+	assert_int_equal(o.coe_in + o.coe_out + o.coe_limit + o.min_rate, 0);
+	assert_false(o.max_bad_given || o.reverse);
+	assert_null(o.map_path);
+	assert_null(o.badblocks_path);
 }
 
 static void each_operand_sets_its_field(void **state)
@@ -209,6 +213,7 @@ static void each_flag_lands_on_its_own_side(void **state)
 		{ "direct", END_DIRECT },
 		{ "sgio", END_SGIO },
 		{ "pt", END_SGIO },
+		{ "start", END_START },
 		{ "fullblock", 0 },
 	};
 	char line[64];
@@ -382,6 +387,11 @@ static void numbers_outside_their_range_are_refused_with_the_range(void **state)
 		{ "if=a time=1,86401", "must be 1 to 86400" },
 		{ "if=a fua=4", "must be 0 to 3" },
 		{ "if=a verbose=1001", "must be 0 to 1000" },
+		{ "if=a coe=4", "must be 0 to 3" },
+		{ "if=a minrate=0", "must be 1 to 9223372036854775807" },
+		{ "if=a minrate=8E", "must be 1 to 9223372036854775807" },
+		{ "if=a maxbad=-1", "not a number" },
+		{ "if=a coe_limit=99999999999999999999", "number too large" },
 		{ "if=a bs=99999999999999999999", "number too large" },
 		{ "if=a bs=1q", "not a number" },
 		{ "if=a time=1,", "empty number" },
@@ -402,6 +412,9 @@ static void limits_themselves_are_taken(void **state)
 	assert_int_equal(ACCEPTED("if=a retries=100").retries, 100);
 	assert_int_equal(ACCEPTED("if=a bpt=4294967295").bpt_blk, UINT32_MAX);
 	assert_int_equal(ACCEPTED("if=a reserved=4294967295").reserved_bytes, UINT32_MAX);
+	assert_true(ACCEPTED("if=a minrate=9223372036854775807").min_rate == INT64_MAX);
+	assert_true(ACCEPTED("if=a maxbad=18446744073709551615").max_bad == UINT64_MAX);
+	assert_true(ACCEPTED("if=a coe_limit=18446744073709551615").coe_limit == UINT64_MAX);
 }
 
 static void words_outside_a_choice_are_refused_with_the_choice(void **state)
@@ -531,20 +544,173 @@ static void an_empty_argument_is_shown_as_quotes(void **state)
 	assert_int_equal(strncmp(r.err, "sgmmcp: '': ", 12), 0);
 }
 
-static void what_is_not_there_yet_is_refused_with_its_name(void **state)
+static void words_of_a_list_are_refused_with_the_reason(void **state)
 {
 	(void)state;
-	assert_true(ACCEPTED("if=a coe=0").sync_at_end);
-	expect_refusal("if=a coe=1", EXIT_SYNTAX, "continuing past errors is not there yet");
-	expect_refusal("if=a coe=4", EXIT_SYNTAX, "must be");
-	expect_refusal("if=a iflag=coe", EXIT_SYNTAX, "continuing past errors is not there yet");
-	expect_refusal("if=a conv=noerror,sync", EXIT_SYNTAX, "noerror: continuing past errors");
+	expect_refusal(
+		"if=a conv=noerror,sparing", EXIT_SYNTAX, "sparing: write sparing is not there");
+	expect_refusal("if=a iflag=rarc", EXIT_SYNTAX, "rarc: the RARC bit is not there yet");
+	expect_refusal("if=a iflag=nofill", EXIT_SYNTAX, "nofill is for oflag= only");
+	expect_refusal("if=a oflag=reverse", EXIT_SYNTAX, "reverse is for iflag= only");
 	expect_refusal("if=a iflag=trim", EXIT_SYNTAX, "trim is for oflag= only");
 	expect_refusal("if=a iflag=fua,,dpo", EXIT_SYNTAX, "empty word");
 	expect_refusal("if=a iflag=,", EXIT_SYNTAX, "empty word");
 	expect_refusal("if=a oflag=00", EXIT_SYNTAX, "00 is for iflag= only");
 	expect_refusal("if=a oflag=ff", EXIT_SYNTAX, "ff is for iflag= only");
 	expect_refusal("if=a oflag=random", EXIT_SYNTAX, "random is for iflag= only");
+}
+
+static void coe_is_the_highest_level_that_was_said_of_a_side(void **state)
+{
+	static const struct {
+		const char *line;
+		unsigned in, out;
+	} cases[] = {
+		{ "if=a coe=0", 0, 0 },
+		{ "if=a coe=1", 1, 1 },
+		{ "if=a coe=3", 3, 3 },
+		{ "if=a iflag=coe", 1, 0 },
+		{ "if=a iflag=coe,fua,coe", 2, 0 },
+		{ "if=a iflag=coe,coe,coe", 3, 0 },
+		{ "if=a oflag=coe", 0, 1 },
+		{ "if=a oflag=coe,coe,coe", 0, 3 },
+		{ "if=a iflag=coe,coe oflag=coe", 2, 1 },
+		{ "if=a coe=2 iflag=coe", 2, 2 },
+		{ "if=a iflag=coe,coe,coe coe=1", 3, 1 },
+		{ "if=a coe=1 oflag=coe,coe", 1, 2 },
+		{ "if=a iflag=coe coe=0", 1, 0 },
+		{ "if=a conv=noerror", 1, 0 },
+		{ "if=a conv=noerror,noerror", 1, 0 },
+		{ "if=a conv=noerror iflag=coe,coe", 2, 0 },
+		{ "if=a conv=sync,noerror coe=3", 3, 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct options o = ACCEPTED(cases[i].line);
+
+		if (o.coe_in != cases[i].in || o.coe_out != cases[i].out)
+			fail_msg("%s: %u, %u", cases[i].line, o.coe_in, o.coe_out);
+		assert_int_equal((o.in.flags | o.out.flags) & ~(unsigned)(END_FUA | END_PAD), 0);
+	}
+	expect_refusal("if=a iflag=coe,coe,coe,coe", EXIT_SYNTAX, "coe: three times at most");
+	expect_refusal("if=a oflag=coe,coe,coe,coe", EXIT_SYNTAX, "coe: three times at most");
+}
+
+static void what_is_said_of_bad_blocks_is_set(void **state)
+{
+	char room[512];
+	struct options o = accepted_("if=a of=b coe=1 coe_limit=5 maxbad=1k map=m badblocks=l "
+				     "minrate=10M -R oflag=nofill",
+		room);
+
+	(void)state;
+	assert_int_equal(o.coe_limit, 5);
+	assert_int_equal(o.max_bad, 1024);
+	assert_true(o.max_bad_given && o.reverse);
+	assert_string_equal(o.map_path, "m");
+	assert_string_equal(o.badblocks_path, "l");
+	assert_int_equal(o.min_rate, 10 << 20);
+	assert_int_equal(o.out.flags, END_NOFILL);
+	o = ACCEPTED("if=a maxbad=0");
+	assert_true(o.max_bad_given);
+	assert_int_equal(o.max_bad, 0);
+	assert_int_equal(ACCEPTED("if=a minrate=10kB").min_rate, 10000);
+}
+
+/* Words that mean nothing without one another are no contradiction. */
+static void what_is_said_of_bad_blocks_needs_no_coe(void **state)
+{
+	static const char *const lines[] = {
+		"if=a coe_limit=5",
+		"if=a maxbad=5",
+		"if=a of=b badblocks=l",
+		"if=a of=b map=m",
+		"if=a of=b oflag=nofill",
+		"if=a of=b minrate=1k",
+		"if=a of=b map=m verify=after",
+		"if=a of=b map=m verify=drive",
+		"if=a of=b map=m conv=notrunc -d",
+		"pattern=stamp of=b map=m",
+		"if=a of=b of=c coe=1 badblocks=l -R",
+		"if=a of=b coe=1 hash=md5",
+		"if=a coe=1 -n",
+		"if=a of=b coe=1 -x",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		(void)ACCEPTED(lines[i]);
+}
+
+static void reverse_has_three_spellings(void **state)
+{
+	(void)state;
+	assert_true(ACCEPTED("if=a -R").reverse);
+	assert_true(ACCEPTED("if=a --reverse").reverse);
+	assert_true(ACCEPTED("if=a iflag=reverse").reverse);
+	assert_true(ACCEPTED("if=a iflag=fua,reverse -vR").reverse);
+	assert_int_equal(ACCEPTED("if=a iflag=reverse").in.flags, 0);
+	assert_false(ACCEPTED("if=a iflag=fua").reverse);
+}
+
+static void a_map_excludes_what_it_could_not_tell_of(void **state)
+{
+	static const struct {
+		const char *line, *part;
+	} cases[] = {
+		{ "if=a of=b map=m -x", "map=m: -x copies nothing" },
+		{ "if=a of=b map=m -n", "map=m: -n copies nothing" },
+		{ "if=a of=b of=c map=m", "map=m: a map is of one destination" },
+		{ "if=a of=b map=m hash=md5", "map=m: a hash needs all data" },
+		{ "if=a of=b map=m oflag=append", "map=m: append moves" },
+		{ "if=a of=b map=m verify=each", "map=m: verify=each reads back nothing" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		expect_refusal(cases[i].line, EXIT_CONTRADICT, cases[i].part);
+}
+
+static void reverse_excludes_what_begins_at_the_start(void **state)
+{
+	(void)state;
+	expect_refusal("if=a -R hash=md5", EXIT_CONTRADICT, "-R: a hash needs");
+	expect_refusal("if=a iflag=reverse hash=md5", EXIT_CONTRADICT, "iflag=reverse: a hash");
+	expect_refusal("if=a -R oflag=append", EXIT_CONTRADICT, "-R: append writes");
+	expect_refusal("if=a iflag=reverse oflag=append", EXIT_CONTRADICT, "iflag=reverse: append");
+}
+
+static void files_that_are_written_are_nothing_else(void **state)
+{
+	static const struct {
+		const char *line, *part;
+	} cases[] = {
+		{ "if=a of=b map=a", "map=a: if= would be overwritten" },
+		{ "if=a of=b map=b", "map=b: of= would be overwritten" },
+		{ "if=a.bak of=b map=a", "map=a: if= would be overwritten" },
+		{ "if=a of=b.bak map=b", "map=b: of= would be overwritten" },
+		{ "if=a of=b badblocks=a", "badblocks=a: if= would be overwritten" },
+		{ "if=a of=b badblocks=b", "badblocks=b: of= would be overwritten" },
+		{ "if=a of=b of=c badblocks=c", "badblocks=c: of= would be overwritten" },
+		{ "if=a of=b map=m badblocks=m", "badblocks=m: the map would be overwritten" },
+		{ "if=a of=b map=m badblocks=m.bak", "badblocks=m.bak: the map would be" },
+		{ "map=b of=b iflag=00", "map=b: of= would be overwritten" },
+	};
+	static const char *const good[] = {
+		"if=a of=b map=a.map badblocks=b.bad",
+		"if=a of=b map=b.ba badblocks=b.bak",
+		"if=ab of=ac map=a badblocks=abc",
+		"if=a of=b badblocks=b.bak",
+		"if=a of=b map=b.bak",
+		"if=a.bakx of=.bak map=a",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		expect_refusal(cases[i].line, EXIT_CONTRADICT, cases[i].part);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		(void)ACCEPTED(good[i]);
 }
 
 static void a_generated_source_excludes_a_named_one(void **state)
@@ -874,6 +1040,20 @@ static void version_names_the_program_and_its_version(void **state)
 	assert_string_equal(r.out, "sgmmcp " SGMMCP_VERSION "\n");
 }
 
+static void sg_dd_and_dd_command_lines_for_bad_disks_are_taken(void **state)
+{
+	static const char *const lines[] = {
+		"if=/dev/sg0 of=/dev/sg1 bs=512 coe=1 coe_limit=5",
+		"if=/dev/sg0 of=out bs=512 bpt=1 iflag=coe,coe,coe retries=3 coe_limit=100 time=1",
+		"if=/dev/sg0 of=/dev/sg1 bs=512 iflag=coe oflag=coe,sparse conv=noerror,sync",
+		"if=/dev/sda of=out bs=4096 conv=noerror,sync,notrunc iflag=direct",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		(void)ACCEPTED(lines[i]);
+}
+
 static void sgm_dd_command_lines_are_taken(void **state)
 {
 	static const char *const lines[] = {
@@ -915,7 +1095,14 @@ int main(void)
 		cmocka_unit_test(nothing_is_suggested_for_what_resembles_nothing),
 		cmocka_unit_test(words_that_are_no_operands_are_refused),
 		cmocka_unit_test(an_empty_argument_is_shown_as_quotes),
-		cmocka_unit_test(what_is_not_there_yet_is_refused_with_its_name),
+		cmocka_unit_test(words_of_a_list_are_refused_with_the_reason),
+		cmocka_unit_test(coe_is_the_highest_level_that_was_said_of_a_side),
+		cmocka_unit_test(what_is_said_of_bad_blocks_is_set),
+		cmocka_unit_test(what_is_said_of_bad_blocks_needs_no_coe),
+		cmocka_unit_test(reverse_has_three_spellings),
+		cmocka_unit_test(a_map_excludes_what_it_could_not_tell_of),
+		cmocka_unit_test(reverse_excludes_what_begins_at_the_start),
+		cmocka_unit_test(files_that_are_written_are_nothing_else),
 		cmocka_unit_test(a_generated_source_excludes_a_named_one),
 		cmocka_unit_test(a_pattern_is_bytes_random_or_stamp),
 		cmocka_unit_test(a_seed_is_of_random_data_and_stamps),
@@ -939,6 +1126,7 @@ int main(void)
 		cmocka_unit_test(help_fits_100_columns_and_a_line_is_a_row),
 		cmocka_unit_test(version_names_the_program_and_its_version),
 		cmocka_unit_test(sgm_dd_command_lines_are_taken),
+		cmocka_unit_test(sg_dd_and_dd_command_lines_for_bad_disks_are_taken),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
