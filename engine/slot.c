@@ -569,6 +569,20 @@ static bool is_given_up(const struct slot *s)
 	return (s->lost & ~s->spared & ~s->failed) || s->cut;
 }
 
+/* The side that the rest was to be moved again for is gone; the others have it. */
+static COLD void forget_rest(struct slot *s)
+{
+	struct chunk rest = s->chunk;
+	uint32_t left;
+
+	if (!s->apart || !s->spared || s->lost & side_bit(0))
+		return;
+	left = (uint32_t)(s->narrow.end_bytes - place_of(&s->leg[0]));
+	counter_add(&s->leg[0].tally->count.bytes, left - s->chunk.len_bytes);
+	rest.len_bytes = left;
+	feed_settle(s->recipe->feed, &rest, RANGE_WRITTEN);
+}
+
 enum slot_news slot_settle(struct slot *s, unsigned *bad)
 {
 	struct recipe *r = s->recipe;
@@ -580,8 +594,10 @@ enum slot_news slot_settle(struct slot *s, unsigned *bad)
 	}
 	if (s->failed)
 		return piece_failed(s, bad);
-	if (is_given_up(s))
+	if (is_given_up(s)) {
+		forget_rest(s);
 		return SLOT_THROUGH;
+	}
 	if (r->records || s->chunk.pass > PASS_FIRST || s->apart)
 		feed_settle(r->feed, &s->chunk, RANGE_WRITTEN);
 	if (!s->apart)
