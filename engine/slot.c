@@ -528,8 +528,8 @@ static COLD void move_again(struct slot *s)
 	if (feed_is_stopped(r->feed))
 		return;
 	if (!s->apart)
-		s->spared = r->writes & ~s->lost;
-	again = (side_bit(0) | r->writes) & ~s->spared & ~s->lost;
+		s->spared = (r->writes | r->checks) & ~s->lost;
+	again = (side_bit(0) | r->writes | r->checks) & ~s->spared & ~s->lost;
 	for (; again; again &= again - 1)
 		counter_add(&s->leg[__builtin_ctz(again)].tally->count.bytes,
 			-(uint64_t)s->chunk.len_bytes);

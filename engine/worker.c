@@ -142,7 +142,7 @@ static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool ov
 		case LEG_HOME: return;
 		case LEG_FLYING:
 			w->reading += l->side == 0;
-			if (overdue && l->side == 0)
+			if (overdue && (l->side == 0 || l->slot->apart))
 				ring_push_front(w, l);
 			else
 				ring_push(w, l);
@@ -171,18 +171,19 @@ static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool ov
 
 /*
  * Where chunks have an order, one that was read at once, by an end that mostly lets them fly, must
- * not overtake those that still do.
+ * not overtake those that still do; but all wait for one that is taken apart.
  */
 static void send_legs(struct worker *w, struct slot *s, side_set_t legs)
 {
 	for (; legs; legs &= legs - 1) {
 		struct leg *l = &s->leg[__builtin_ctz(legs)];
+		bool overdue = w->in_order && s->apart;
 		enum leg_next next;
 
-		l->must_wait = w->in_order && l->side == 0 && w->reading > 0;
+		l->must_wait = w->in_order && l->side == 0 && w->reading > 0 && !overdue;
 		next = leg_send(l);
 		if (next != LEG_HOME)
-			run_leg(w, l, next, false);
+			run_leg(w, l, next, overdue);
 	}
 }
 

@@ -224,7 +224,7 @@ static void accepted(struct fixture *f, const struct keep_about *about)
 
 static void without_a_file_the_map_is_new_and_untried(void **state)
 {
-	static const char *const argv[] = { "sgmmcp", "if=/dev/sg1", "map=" MAP };
+	static const char *const argv[] = { "sgmmcp", "if=/dev/sg1", "map=disk.map" };
 	struct keep_about about = about_disk();
 	struct keep k;
 
