@@ -11,8 +11,8 @@ static void set_hint(struct narrow *n, uint64_t hint_bytes)
 {
 	bool within = hint_bytes >= n->at_bytes && hint_bytes < n->suspect_bytes;
 
-	n->hint_bytes = within ? hint_bytes - (hint_bytes - n->at_bytes) % n->block_bytes
-			       : NARROW_NO_HINT;
+	n->hint_bytes =
+		within ? hint_bytes - (hint_bytes - n->at_bytes) % n->block_bytes : NARROW_NO_HINT;
 }
 
 void narrow_begin(struct narrow *n, uint64_t at_bytes, uint32_t len_bytes, uint32_t block_bytes,
@@ -33,7 +33,8 @@ void narrow_begin(struct narrow *n, uint64_t at_bytes, uint32_t len_bytes, uint3
 static uint64_t middle(const struct narrow *n)
 {
 	uint64_t half = (n->suspect_bytes - n->at_bytes) / 2;
-	uint64_t cut = round_down_u64(n->at_bytes + half, n->physical_bytes ? n->physical_bytes : 1);
+	uint64_t cut =
+		round_down_u64(n->at_bytes + half, n->physical_bytes ? n->physical_bytes : 1);
 
 	if (cut > n->at_bytes && (cut - n->at_bytes) % n->block_bytes == 0)
 		return cut;

@@ -18,7 +18,8 @@
 
 struct narrow {
 	uint64_t at_bytes, end_bytes; /* what is left */
-	uint64_t suspect_bytes; /* a block before this one is bad, as far as is known; at_bytes: no */
+	uint64_t suspect_bytes; /* a block before this one is bad, as far as is known; at_bytes: no
+				 */
 	uint64_t hint_bytes;	/* this one is said to be bad, NARROW_NO_HINT: none is */
 	uint32_t block_bytes, physical_bytes;
 	bool after_bad; /* the next block is a bad one's neighbour */

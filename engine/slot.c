@@ -226,6 +226,7 @@ void slot_lose(struct leg *l, bool failed)
 	struct slot *s = l->slot;
 
 	leg_reset(l);
+	l->hole_bytes = 0;
 	s->lost |= side_bit(l->side);
 	s->failed |= failed ? side_bit(l->side) : 0;
 	s->pending--;
@@ -248,10 +249,14 @@ static COLD bool has_more_parts(struct leg *l)
 {
 	uint32_t sent = l->from_bytes + l->x.len_bytes;
 
-	if (l->x.op == XFER_TRIM)
+	if (l->x.op == XFER_TRIM) {
 		counter_add(&l->tally->count.holes, l->x.done_bytes);
-	if (sent >= l->slot->chunk.len_bytes)
+		l->hole_bytes += l->x.done_bytes;
+	}
+	if (sent >= l->slot->chunk.len_bytes) {
+		l->hole_bytes = 0;
 		return false;
+	}
 	leg_reset(l);
 	l->from_bytes = sent;
 	l->delay_ns = 0;
@@ -329,7 +334,9 @@ static COLD enum leg_next lose(struct leg *l)
 	bool is_new = is_block(l) && l->slot->chunk.pass != PASS_AGAIN;
 
 	counter_add(is_new ? &c->unrecovered : &c->narrowed, 1);
-	counter_add(&c->bytes, -(uint64_t)l->from_bytes); /* its first parts come again */
+	/* Its first parts come again. */
+	counter_add(&c->bytes, -(uint64_t)l->from_bytes);
+	counter_add(&c->holes, -(uint64_t)l->hole_bytes);
 	if (r->policy.min_rate)
 		tell_pace(l, true);
 	return LEG_LOST;
@@ -361,10 +368,7 @@ static COLD enum leg_next trouble(struct leg *l)
 		counter_add(&c->retries, 1);
 		l->delay_ns = v.delay_ns;
 		return LEG_AGAIN;
-	case POLICY_SMALLER:
-		feed_shrink(r->feed, l->slot->chunk.len_bytes);
-		counter_add(&c->narrowed, 1);
-		return LEG_LOST;
+	case POLICY_SMALLER: feed_shrink(r->feed, l->slot->chunk.len_bytes); return lose(l);
 	case POLICY_LOSE: return lose(l);
 	default: counter_add(&c->unrecovered, 1); return LEG_FAILED;
 	}
@@ -563,10 +567,21 @@ static COLD enum slot_news piece_failed(struct slot *s, unsigned *bad)
 	return next_piece(s); /* a part of it */
 }
 
+/* Nobody is left who needs the piece. */
+static bool is_in_vain(const struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+	side_set_t needs = (r->writes | r->checks) & ~s->spared;
+
+	return needs && (needs & ~r->dropped) == 0;
+}
+
 /* What a run that ends has not done is left as it was. */
 static bool is_given_up(const struct slot *s)
 {
-	return (s->lost & ~s->spared & ~s->failed) || s->cut;
+	side_set_t gone = s->lost & ~s->spared & ~s->failed & ~s->recipe->dropped;
+
+	return gone || s->cut || is_in_vain(s);
 }
 
 /* The side that the rest was to be moved again for is gone; the others have it. */
@@ -575,7 +590,7 @@ static COLD void forget_rest(struct slot *s)
 	struct chunk rest = s->chunk;
 	uint32_t left;
 
-	if (!s->apart || !s->spared || s->lost & side_bit(0))
+	if (!s->apart || !s->spared || !is_in_vain(s))
 		return;
 	left = (uint32_t)(s->narrow.end_bytes - place_of(&s->leg[0]));
 	counter_add(&s->leg[0].tally->count.bytes, left - s->chunk.len_bytes);

@@ -84,6 +84,7 @@ struct leg {
 	const struct hole_rule *holes; /* NULL: zeros are written */
 	uint32_t from_bytes; /* of the chunk, what is to be sent next: a leg may have several parts
 			      */
+	uint32_t hole_bytes; /* of the parts before, zeros that were not written */
 	bool plain;	     /* a trim was not granted: the zeros are written */
 	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
 			 */
