@@ -162,6 +162,12 @@ static void print_sides(
 	}
 }
 
+/* What is missing then is not what remains: it was told as lost. */
+static bool went_through(const struct copy_result *r)
+{
+	return !r->failed && !r->signal && !r->limit && (r->losses || r->before_bytes);
+}
+
 void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
 	const struct sides *sides, const struct copy_result *r)
 {
@@ -170,10 +176,11 @@ void report_end(const struct report_style *style, const struct plan *p, const st
 
 	if (style->time_line)
 		print_time(out_bytes, r->elapsed_ns);
-	if (out_bytes < s->len_bytes && !s->open_ended)
+	if (out_bytes + r->before_bytes < s->len_bytes && !s->open_ended && !went_through(r))
 		diag_plain("%s remaining block count=%llu",
-			r->failed ? "Some error occurred, " : "Interrupted,",
-			(unsigned long long)((s->len_bytes - out_bytes) / s->block_bytes));
+			r->failed || r->limit ? "Some error occurred, " : "Interrupted,",
+			(unsigned long long)((s->len_bytes - out_bytes - r->before_bytes) /
+					     s->block_bytes));
 	print_records(in_bytes, s->ibs_bytes, "in");
 	print_records(out_bytes, s->obs_bytes, out_words[p->job]);
 	if (!style->details)

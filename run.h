@@ -7,6 +7,7 @@
 #include "engine/copy.h"
 #include "guard.h"
 #include "hashlines.h"
+#include "keep.h"
 #include "options.h"
 #include "progress.h"
 
@@ -24,12 +25,30 @@ struct run {
 	struct progress progress;
 	struct digest digest; /* hash= */
 	struct hashlines hashlines;
+	/*
+	 * What became of the source: map= keeps it, or else, after the run, what failed of it, in
+	 * own_map. todo: of a run that verifies, what there is to be verified; NULL: all.
+	 */
+	struct keep keep;
+	struct ranges own_map;
+	struct ranges *todo;
 };
 
 /* When the drive verifies, the source is read for a second time. */
 static inline bool run_is_hashed(const struct run *r)
 {
 	return r->o->hash && r->request.job != JOB_VERIFY;
+}
+
+/* A run that remembers: not one that looks at what such a run has written. */
+static inline bool run_is_kept(const struct run *r)
+{
+	return r->o->map_path && !r->o->compare && r->request.job == JOB_COPY;
+}
+
+static inline const struct ranges *run_map(const struct run *r)
+{
+	return r->o->map_path ? &r->keep.map.ranges : &r->own_map;
 }
 
 #endif

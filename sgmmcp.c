@@ -18,6 +18,7 @@
 #include "endpoints/sg.h"
 #include "engine/signals.h"
 #include "report.h"
+#include "rescue.h"
 #include "run.h"
 #include "verdict.h"
 
@@ -248,6 +249,8 @@ static int prepare(struct run *r)
 		return exit_status;
 	set_sides(r);
 	exit_status = resolve_span(r);
+	if (!exit_status)
+		exit_status = rescue_check(r);
 	if (!exit_status && !r->o->compare)
 		exit_status = check_guards(r);
 	if (!exit_status && (r->o->out.flags & END_NOCOPY))
@@ -279,6 +282,14 @@ static void on_report(void *arg, const struct copy_progress *now)
 	report_midway(&r->span, r->plan.writes, now);
 }
 
+static void on_loss(void *arg, uint64_t nth, const struct loss *l)
+{
+	struct run *r = arg;
+
+	progress_end(&r->progress);
+	verdict_say_loss(r, nth, l);
+}
+
 static int begin_end(struct endpoint *ep, uint64_t at_bytes, const struct span *s)
 {
 	uint64_t len = s->open_ended ? SIZE_UNKNOWN : s->len_bytes;
@@ -301,7 +312,7 @@ static int begin_ends(struct run *r)
 
 static int open_copy(struct run *r)
 {
-	const struct policy policy = { .retries = r->o->retries };
+	const struct policy policy = rescue_policy(r->o);
 	int exit_status = 0;
 	enum copy_opened opened;
 
@@ -348,6 +359,7 @@ static int run_copy(struct run *r)
 		.tick_ns = r->o->progress ? NSEC_PER_SEC : 0,
 		.tick = on_tick,
 		.report = on_report,
+		.lost = on_loss,
 		.arg = r,
 	};
 	int err;
@@ -391,10 +403,13 @@ static int carry_out(struct run *r)
 {
 	int exit_status = open_copy(r);
 
-	if (!exit_status)
-		exit_status = set_digest(r);
+	if (exit_status)
+		return exit_status;
+	rescue_set_map(r);
+	exit_status = set_digest(r);
 	if (!exit_status)
 		exit_status = run_copy(r);
+	rescue_take_map(r);
 	return exit_status ? exit_status : verdict(r);
 }
 
@@ -413,6 +428,9 @@ static struct options to_read_back(const struct options *o)
 		END_NOTRUNC |
 		(o->out.flags & (END_DIRECT | END_NODIRECT | END_SGIO | END_DPO | END_FUA));
 	back.in.method = back.out.method = METHOD_AUTO;
+	back.map_path = back.badblocks_path = NULL;
+	back.reverse = false;
+	back.min_rate = 0;
 	return back;
 }
 
@@ -436,6 +454,8 @@ static int run(struct run *r)
 	if (exit_status)
 		return exit_status;
 	if (!r->o->dry_run)
+		exit_status = rescue_try_save(r);
+	if (!exit_status && !r->o->dry_run)
 		exit_status = begin_ends(r);
 	if (!exit_status && !r->o->dry_run && r->o->verify == VERIFY_EACH)
 		exit_status = add_read_back(r);
@@ -474,6 +494,7 @@ static void run_close(struct run *r)
 				counter_get(&r->result.side[i + 1].count.bytes) > 0);
 	ends_close(&r->back);
 	ends_close(&r->ends);
+	ranges_destroy(&r->own_map);
 }
 
 /* --- verify= --- */
@@ -490,7 +511,7 @@ static void drop_failed(struct options *o, const struct copy_result *copied)
 }
 
 /* What was written is read back by ends of its own, while the first ones keep their locks. */
-static int verify_after(const struct run *copied, int *signal_number)
+static int verify_after(const struct run *copied, struct ranges *todo, int *signal_number)
 {
 	struct options o = to_read_back(copied->o);
 	struct run r;
@@ -498,6 +519,7 @@ static int verify_after(const struct run *copied, int *signal_number)
 
 	drop_failed(&o, &copied->result);
 	run_init(&r, &o);
+	r.todo = todo;
 	exit_status = run(&r);
 	*signal_number = r.result.signal;
 	run_close(&r);
@@ -578,7 +600,7 @@ static void drop_failed_sides(struct sides *s, const struct copy_result *copied)
 /*
  * The same copy once more, with VERIFY in place of WRITE: the disk reads, compares, stores nothing.
  */
-static int verify_drive(struct run *r, int *signal_number)
+static int verify_drive(struct run *r, struct ranges *todo, int *signal_number)
 {
 	struct copy_result written = r->result;
 	int exit_status;
@@ -586,6 +608,7 @@ static int verify_drive(struct run *r, int *signal_number)
 	copy_done(r);
 	drop_failed_sides(&r->sides, &r->result);
 	r->request.job = JOB_VERIFY;
+	r->todo = todo;
 	exit_status = make_plan(r);
 	if (!exit_status)
 		exit_status = carry_out(r);
@@ -598,17 +621,23 @@ static int verify_drive(struct run *r, int *signal_number)
 
 static int verify(struct run *r)
 {
-	int exit_status, signal_number;
+	struct ranges todo = { 0 };
+	bool has_todo;
+	int exit_status = rescue_todo(r, &todo, &has_todo), signal_number = 0;
+
+	if (exit_status)
+		return exit_status;
 
 	if (r->o->status != STATUS_NONE)
 		diag_plain("verify: what was written is compared with the source");
 	if (r->o->verify == VERIFY_DRIVE) {
-		exit_status = verify_drive(r, &signal_number);
+		exit_status = verify_drive(r, has_todo ? &todo : NULL, &signal_number);
 	} else {
 		copy_done(r);
-		exit_status = verify_after(r, &signal_number);
+		exit_status = verify_after(r, has_todo ? &todo : NULL, &signal_number);
 	}
 	r->result.signal = signal_number;
+	ranges_destroy(&todo);
 	return exit_status;
 }
 
@@ -642,12 +671,15 @@ int main(int argc, char **argv)
 	run_init(&r, &o);
 	exit_status = choose_seed(&o);
 	if (!exit_status)
+		exit_status = rescue_read(&r, &o, argc, (const char *const *)argv);
+	if (!exit_status)
 		exit_status = run(&r);
 	if (is_to_be_verified(&r)) {
 		int verify_status = verify(&r);
 
 		exit_status = exit_status ? exit_status : verify_status;
 	}
+	exit_status = rescue_end(&r, exit_status);
 	run_close(&r);
 	if (verdict_ended_by_reader(&r))
 		signals_die(SIGPIPE);

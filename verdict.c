@@ -65,6 +65,57 @@ static int say_failures(const struct run *r)
 	return fault_exit_status(&result->side[result->failed_first].failure.fault);
 }
 
+void verdict_say_loss(const struct run *r, uint64_t nth, const struct loss *l)
+{
+	const struct endpoint *ep = r->sides.end[l->side];
+	char text[512];
+
+	ep->ops->describe(ep, &l->x, text, sizeof(text));
+	diag(ep->name, "%s", text);
+	if (nth == LOSSES_KEPT)
+		diag(NULL, "further bad blocks are counted only");
+}
+
+static const char *limit_words(enum feed_limit limit)
+{
+	switch (limit) {
+	case LIMIT_ADJACENT: return "stopped: more adjacent bad blocks than coe_limit=";
+	case LIMIT_TOTAL: return "stopped: more bad blocks than maxbad=";
+	default: return "stopped: no memory for the map";
+	}
+}
+
+static void say_lost_bytes(const struct run *r)
+{
+	const struct copy_result *result = &r->result;
+	uint32_t block = result->loss_block_bytes;
+	unsigned long long blocks = (result->bad_bytes + block - 1) / block;
+
+	if (result->bad_bytes)
+		diag_plain("%llu unrecovered block%s of %u bytes", blocks, blocks == 1 ? "" : "s",
+			block);
+	if (result->undone_bytes && !result->failed && !result->signal)
+		diag_plain("%llu bytes were not copied", (unsigned long long)result->undone_bytes);
+}
+
+/* What the run went on without, and what a run before it left. */
+static int say_losses(const struct run *r)
+{
+	const struct copy_result *result = &r->result;
+	bool known = !r->todo && (result->bad_bytes || result->undone_bytes);
+
+	if (result->limit)
+		diag(NULL, "%s", limit_words(result->limit));
+	if (!result->losses && !known)
+		return result->limit ? EXIT_OTHER : 0;
+	say_lost_bytes(r);
+	if (result->losses)
+		return fault_exit_status(&result->first_loss.x.fault);
+	if (result->bad_bytes)
+		return EXIT_MEDIUM_HARD;
+	return result->signal ? 0 : EXIT_OTHER;
+}
+
 /* Where a stream ends and where the disk does. One that was interrupted was not waited for. */
 static int say_stream(const struct run *r)
 {
@@ -222,8 +273,9 @@ int verdict(struct run *r)
 		.time_line = o->time_lines && o->status != STATUS_NOXFER,
 		.details = o->status != STATUS_NOXFER && !o->quiet,
 	};
-	int statuses[5] = { say_failures(r), say_stream(r) };
+	int statuses[6] = { say_failures(r), say_stream(r) };
 	int flush_status = say_flush_faults(r);
+	int lost_status = say_losses(r);
 
 	statuses[2] = say_miscompares(r); /* also where the run failed later */
 	if (!first_of(statuses, 3) && !r->result.signal)
@@ -233,5 +285,6 @@ int verdict(struct run *r)
 		report_end(&style, &r->plan, &r->span, &r->sides, &r->result);
 	statuses[3] = flush_status;
 	statuses[4] = say_hash(r);
+	statuses[5] = lost_status;
 	return first_of(statuses, ARRAY_SIZE(statuses));
 }

@@ -99,6 +99,7 @@ static void recipe_errors(struct copy *c)
 	r->physical_bytes = physical % r->block_bytes == 0 ? physical : 0;
 	r->records = r->policy.reverse || r->policy.min_rate;
 	c->map = (struct feed_map){
+		.at_bytes = c->span->in_bytes,
 		.records = r->records,
 		.reverse = r->policy.reverse,
 		.again = r->policy.retries > 0,
@@ -302,14 +303,21 @@ void copy_set_digest(struct copy *c, struct digest *d)
 	c->recipe.is_plain = false;
 }
 
-void copy_set_map(
-	struct copy *c, struct ranges *map, uint64_t at_bytes, const struct keeper *keeper)
+void copy_set_map(struct copy *c, struct ranges *map, const struct keeper *keeper)
 {
-	assert(!c->plan->in_order && sides_dests(&c->sides) <= 1);
+	assert(!c->plan->in_order && (!keeper || sides_dests(&c->sides) <= 1));
 	c->map.ranges = map;
-	c->map.at_bytes = at_bytes;
 	c->map.records = c->recipe.records = true;
-	c->keeper = *keeper;
+	if (keeper)
+		c->keeper = *keeper;
+	else
+		c->map.again = false;
+}
+
+void copy_move_map(struct copy *c, struct ranges *to)
+{
+	*to = c->own_map;
+	memset(&c->own_map, 0, sizeof(c->own_map));
 }
 
 void copy_close(struct copy *c)
@@ -380,6 +388,8 @@ static void take_signal(struct copy *c, const struct copy_watch *watch, int sign
 	case SIGUSR1:
 		p = progress_now(c);
 		watch->report(watch->arg, &p);
+		if (c->keeper.save)
+			saver_now(&c->saver);
 		break;
 	case SIGTSTP: stop_and_go(c); break;
 	default:
@@ -599,6 +609,7 @@ static void result_of_map(struct copy *c, struct copy_result *r)
 	r->losses = c->failures.losses;
 	r->first_loss = c->failures.loss[0];
 	r->loss_block_bytes = c->map.block_bytes;
+	r->before_bytes = c->before_bytes;
 	r->bad_bytes = feed_bytes(&c->feed, RANGE_IS(RANGE_BAD));
 	r->undone_bytes = feed_bytes(&c->feed, failed);
 	if (c->map.records)
@@ -666,8 +677,11 @@ static void end_run(struct copy *c, const struct signals *sigs, const struct cop
 
 static bool make_own_map(struct copy *c)
 {
+	uint64_t total;
+
 	c->map.ranges = &c->own_map;
-	return ranges_init(&c->own_map, c->span->len_bytes);
+	return checked_add(c->span->in_bytes, c->span->len_bytes, &total) &&
+	       ranges_init(&c->own_map, total);
 }
 
 int copy_run(

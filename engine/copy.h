@@ -56,6 +56,7 @@ struct copy_result {
 	/* What the run went on without: */
 	uint64_t losses;	   /* blocks, or chunks of a stream, */
 	struct loss first_loss;	   /* the first of them */
+	uint64_t before_bytes;	   /* of the span, done before the run */
 	uint64_t bad_bytes;	   /* of the span, that nothing is left to be done for, */
 	uint64_t undone_bytes;	   /* and what was not dealt with */
 	uint32_t loss_block_bytes; /* how long such a block is */
@@ -88,13 +89,16 @@ enum copy_opened copy_open(const struct plan *p, const struct span *s, const str
 void copy_set_digest(struct copy *c, struct digest *d);
 
 /*
- * What became of each byte of the source is kept in map, which the span is in at_bytes of: before
- * copy_run(), from the map of a run before (UNTRIED, FAILED, BAD; DONE is left alone), after it as
- * it is saved: what is written is DONE where it was flushed. Without it a run has a map of its own.
- * There is one destination, and no end is a stream.
+ * What became of each byte of the source is kept in map, in positions of the source, which reaches
+ * to the end of the span at least. It tells before copy_run() what is left to be done (DONE is left
+ * alone), and after it what was: DONE is what was flushed. Without it a run has a map of its own,
+ * of failures alone. No end is a stream; with a keeper there is one destination. keeper NULL: the
+ * map is not saved, and bad blocks are left alone, whatever retries there are.
  */
-void copy_set_map(
-	struct copy *c, struct ranges *map, uint64_t at_bytes, const struct keeper *keeper);
+void copy_set_map(struct copy *c, struct ranges *map, const struct keeper *keeper);
+
+/* After copy_run(): the run's own map becomes *to, which owns nothing. */
+void copy_move_map(struct copy *c, struct ranges *to);
 
 /*
  * Moves the data; returns when the last transfer is home. Takes SIGINT, SIGTERM, SIGHUP, SIGQUIT

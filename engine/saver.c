@@ -57,9 +57,10 @@ static bool wait_for_turn(struct saver *s)
 		until.tv_nsec -= NSEC_PER_SEC;
 	}
 	pthread_mutex_lock(&s->lock);
-	while (!s->ends && err == 0)
+	while (!s->ends && !s->now && err == 0)
 		err = pthread_cond_timedwait(&s->told, &s->lock, &until);
 	ends = s->ends;
+	s->now = false;
 	pthread_mutex_unlock(&s->lock);
 	return !ends;
 }
@@ -90,6 +91,14 @@ void saver_start(struct saver *s, struct feed *feed, const struct sides *sides, 
 	pthread_condattr_destroy(&attr);
 	if (keeper->every_ns > 0)
 		s->runs = pthread_create(&s->thread, NULL, saver_run, s) == 0;
+}
+
+void saver_now(struct saver *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->now = true;
+	pthread_cond_signal(&s->told);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void saver_stop(struct saver *s)

@@ -25,8 +25,8 @@ struct saver {
 	struct keeper keeper;
 	struct ranges copy;
 	pthread_mutex_t lock;
-	pthread_cond_t told; /* to end */
-	bool runs, ends;
+	pthread_cond_t told; /* to end, or to save at once */
+	bool runs, ends, now;
 	pthread_t thread;
 	unsigned failed; /* the side whose flush failed, which stopped the run; 0: none */
 	struct fault fault;
@@ -38,6 +38,9 @@ struct saver {
  */
 void saver_start(struct saver *s, struct feed *feed, const struct sides *sides, side_set_t writes,
 	const struct keeper *keeper);
+
+/* Does not wait for it. */
+void saver_now(struct saver *s);
 
 /* Ends it, after a save that is under way; no flush of its own. */
 void saver_stop(struct saver *s);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each function is one step of a run that goes on after errors, or remembers; in that order. */
+#include "rescue.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/diag.h"
+#include "core/status.h"
+#include "endpoints/sg.h"
+
+#define SAVE_EVERY_NS (30 * NSEC_PER_SEC)
+
+struct policy rescue_policy(const struct options *o)
+{
+	return (struct policy){
+		.retries = o->retries,
+		.go_on_in = o->coe_in > 0,
+		.go_on_out = o->coe_out > 0,
+		.leave_bad = (o->out.flags & END_NOFILL) != 0,
+		.max_adjacent = o->coe_limit,
+		.max_bad = o->max_bad_given ? o->max_bad : UINT64_MAX,
+		.reverse = o->reverse,
+		.min_rate = o->min_rate,
+	};
+}
+
+int rescue_read(struct run *r, struct options *o, int argc, const char *const *argv)
+{
+	int exit_status;
+
+	if (!o->map_path)
+		return 0;
+	exit_status = keep_read(&r->keep, o->map_path);
+	if (exit_status)
+		return exit_status;
+	keep_set_command(&r->keep, argc, argv);
+	if (keep_has_progress(&r->keep))
+		o->out.flags |= END_NOTRUNC;
+	return 0;
+}
+
+/* --- what these ends can do --- */
+
+static int cannot(const struct endpoint *ep, const char *why)
+{
+	diag(ep->name, "%s", why);
+	return EXIT_CONTRADICT;
+}
+
+static int check_end(const struct options *o, const struct endpoint *ep)
+{
+	bool goes_on = o->coe_in || o->coe_out;
+
+	if (ep->facts.sequential && o->map_path)
+		return cannot(ep, "a stream cannot be gone on with later (leave map= out)");
+	if (ep->facts.sequential && (o->reverse || o->min_rate))
+		return cannot(ep, "a stream has one order (leave -R and minrate= out)");
+	if (ep->facts.cls == END_MAPPED && goes_on)
+		return cannot(ep, "a mapped file cannot be gone on with after errors (leave mmap or "
+				  "coe out)");
+	return 0;
+}
+
+static uint64_t size_of_out(const struct end *out, unsigned flags)
+{
+	struct stat st;
+
+	if (out->node.kind == NODE_MISSING)
+		return 0;
+	/* Zeros at its end that are left out are not there yet. */
+	if (out->node.kind != NODE_FILE || flags & (END_SPARSE | END_TRIM))
+		return out->ep->facts.size_bytes;
+	return stat(out->ep->name, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void copy_text(char to[MAPFILE_TEXT_ROOM], const char *from)
+{
+	snprintf(to, MAPFILE_TEXT_ROOM, "%s", from);
+}
+
+static struct keep_about about_run(const struct run *r)
+{
+	const struct endpoint *in = r->ends.in.ep;
+	const struct options *o = r->o;
+	struct keep_about about = {
+		.in_name = in->name,
+		.out_name = r->ends.out[0].ep->name,
+		.block_bytes = in->facts.block_bytes,
+		.in_size_bytes = in->facts.size_bytes,
+		.in_bytes = r->span.in_bytes,
+		.out_bytes = r->span.out_bytes,
+		.len_bytes = r->span.len_bytes,
+		.out_size_bytes = size_of_out(&r->ends.out[0], o->out.flags),
+		.has_seed = o->generated && o->pattern.kind != PATTERN_BYTES,
+		.seed = o->pattern.seed,
+	};
+
+	if (in->facts.cls == END_DEVICE) {
+		copy_text(about.serial, sg_identity(in)->serial);
+		copy_text(about.unit_id, sg_identity(in)->lu_id_text);
+	}
+	return about;
+}
+
+int rescue_check(struct run *r)
+{
+	int exit_status = check_end(r->o, r->ends.in.ep);
+	struct keep_about about;
+
+	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
+		exit_status = check_end(r->o, r->ends.out[i].ep);
+	if (exit_status || !run_is_kept(r))
+		return exit_status;
+	about = about_run(r);
+	exit_status = keep_check(&r->keep, &about);
+	if (!exit_status && r->o->status != STATUS_NONE && !r->o->quiet)
+		keep_say(&r->keep, &about);
+	return exit_status;
+}
+
+int rescue_try_save(struct run *r)
+{
+	return run_is_kept(r) ? keep_try_save(&r->keep) : 0;
+}
+
+/* --- around the run --- */
+
+static bool has_any(const struct run *r, const struct ranges *map, unsigned set)
+{
+	uint64_t at = r->span.in_bytes;
+	struct range x;
+
+	return ranges_first(map, set, at, at + r->span.len_bytes, &x);
+}
+
+/* ddrescue's word for what is to be done next. */
+static char phase_of(const struct run *r, const struct ranges *map)
+{
+	if (has_any(r, map, RANGE_IS(RANGE_UNTRIED) | RANGE_IS(RANGE_WRITTEN)))
+		return '?';
+	if (has_any(r, map, RANGE_IS(RANGE_FAILED)))
+		return '*';
+	if (has_any(r, map, RANGE_IS(RANGE_NONSCRAPED)))
+		return '/';
+	return has_any(r, map, RANGE_IS(RANGE_BAD)) ? '-' : '+';
+}
+
+static void save_map(void *arg, const struct ranges *map)
+{
+	struct run *r = arg;
+
+	(void)keep_save(&r->keep, map, phase_of(r, map)); /* says it, and keeps the status */
+}
+
+void rescue_set_map(struct run *r)
+{
+	const struct keeper keeper = { .every_ns = SAVE_EVERY_NS, .save = save_map, .arg = r };
+
+	if (run_is_kept(r))
+		copy_set_map(r->copy, &r->keep.map.ranges, &keeper);
+	else if (r->todo)
+		copy_set_map(r->copy, r->todo, NULL);
+}
+
+void rescue_take_map(struct run *r)
+{
+	if (run_is_kept(r) || r->todo || r->request.job == JOB_VERIFY)
+		return;
+	ranges_destroy(&r->own_map);
+	copy_move_map(r->copy, &r->own_map);
+}
+
+/* --- after it --- */
+
+/* A run's own map has nothing of what was good; one that is kept tells it. */
+int rescue_todo(const struct run *r, struct ranges *todo, bool *has_todo)
+{
+	static const enum range_status left_out[] = { RANGE_FAILED, RANGE_NONSCRAPED };
+
+	*has_todo = run_is_kept(r) || r->result.losses > 0;
+	if (!*has_todo)
+		return 0;
+	if (!ranges_copy(todo, run_map(r))) {
+		diag(NULL, "no memory to verify");
+		return EXIT_OTHER;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(left_out); i++)
+		ranges_turn(todo, left_out[i], RANGE_BAD);
+	if (run_is_kept(r))
+		ranges_turn(todo, RANGE_UNTRIED, RANGE_BAD);
+	ranges_turn(todo, RANGE_WRITTEN, RANGE_UNTRIED);
+	ranges_turn(todo, RANGE_DONE, RANGE_UNTRIED);
+	return 0;
+}
+
+/* Only after a run: what is not known is not listed. */
+static int save_badblocks(const struct run *r)
+{
+	const struct options *o = r->o;
+	const struct ranges *map = run_map(r);
+	uint64_t all = counter_get(&r->result.side[0].count.commands);
+
+	if (!o->badblocks_path || o->dry_run || (!all && !ranges_bytes(map, RANGE_DONE)))
+		return 0;
+	return keep_badblocks(
+		o->badblocks_path, map, 0, UINT64_MAX, r->ends.in.ep->facts.block_bytes);
+}
+
+int rescue_end(struct run *r, int exit_status)
+{
+	int list_status = save_badblocks(r);
+
+	if (!exit_status)
+		exit_status = list_status;
+	if (!exit_status && r->o->map_path)
+		exit_status = keep_status(&r->keep);
+	keep_close(&r->keep);
+	return exit_status;
+}
