@@ -58,8 +58,9 @@ static int check_end(const struct options *o, const struct endpoint *ep)
 	if (ep->facts.sequential && (o->reverse || o->min_rate))
 		return cannot(ep, "a stream has one order (leave -R and minrate= out)");
 	if (ep->facts.cls == END_MAPPED && goes_on)
-		return cannot(ep, "a mapped file cannot be gone on with after errors (leave mmap or "
-				  "coe out)");
+		return cannot(ep,
+			"a mapped file cannot be gone on with after errors (leave mmap or "
+			"coe out)");
 	return 0;
 }
 

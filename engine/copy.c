@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -201,12 +202,33 @@ static bool lanes_keep_promise(struct copy *c, const struct slot *s)
 	return true;
 }
 
+/*
+ * A source's mapped buffer is read-only, as its descriptor may be. Ordinary pages, which are zeros
+ * and take no memory until they are needed.
+ */
+static bool make_room_aside(struct copy *c)
+{
+	const struct plan *p = c->plan;
+	size_t len = 2 * (size_t)p->chunk_bytes;
+	uint8_t *aside;
+
+	if (p->buffer != BUFFER_IN && p->buffer != BUFFER_BOTH)
+		return true;
+	aside = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (aside == MAP_FAILED)
+		return false;
+	c->recipe.zeros = aside;
+	c->recipe.room = aside + p->chunk_bytes;
+	return true;
+}
+
 static enum copy_opened open_slots(struct copy *c, int *exit_status)
 {
 	const struct plan *p = c->plan;
 
-	if (p->user_buffers &&
-		buffers_alloc(&c->memory, p->depth * p->user_buffers, p->chunk_bytes) < 0) {
+	if (!make_room_aside(c) ||
+		(p->user_buffers && buffers_alloc(&c->memory, p->depth * p->user_buffers,
+					    p->chunk_bytes) < 0)) {
 		out_of_memory(exit_status);
 		return COPY_FAILED;
 	}
@@ -329,6 +351,8 @@ void copy_close(struct copy *c)
 			lane->ep->ops->lane_close(lane);
 	}
 	buffers_free(&c->memory);
+	if (c->recipe.zeros)
+		munmap(c->recipe.zeros, 2 * (size_t)c->plan->chunk_bytes);
 	ranges_destroy(&c->own_map);
 	if (c->done_fd >= 0)
 		close(c->done_fd);

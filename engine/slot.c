@@ -62,8 +62,28 @@ static COLD void tell_cut(struct slot *s)
 	s->cut = true;
 }
 
+/* What lies in one buffer for all sides lies in the other from now on. */
+static COLD void move_buffer(struct slot *s, void *to)
+{
+	void *from = s->leg[0].buf;
+
+	for (unsigned side = 0; side < s->recipe->sides; side++)
+		if (s->leg[side].buf == from)
+			s->leg[side].buf = to;
+}
+
+static COLD void lend_buffer(struct slot *s, void *to)
+{
+	s->own_buf = s->leg[0].buf;
+	move_buffer(s, to);
+}
+
 static void begin_piece(struct slot *s)
 {
+	if (s->own_buf) {
+		move_buffer(s, s->own_buf);
+		s->own_buf = NULL;
+	}
 	s->phase = 0;
 	s->pending = 0;
 	s->lost = s->spared;
@@ -125,6 +145,10 @@ static COLD void trim_tail(struct slot *s)
 	uint32_t tail = s->chunk.len_bytes % block;
 
 	if (s->recipe->pad) {
+		if (s->recipe->room) {
+			memcpy(s->recipe->room, s->leg[0].buf, s->chunk.len_bytes);
+			lend_buffer(s, s->recipe->room);
+		}
 		memset((uint8_t *)s->leg[0].buf + s->chunk.len_bytes, 0, block - tail);
 		s->chunk.len_bytes += block - tail;
 	} else {
@@ -490,7 +514,10 @@ static COLD void begin_fill(struct slot *s)
 {
 	begin_piece(s);
 	s->phase = 1;
-	memset(s->leg[0].buf, 0, s->chunk.len_bytes);
+	if (s->recipe->zeros)
+		lend_buffer(s, s->recipe->zeros);
+	else
+		memset(s->leg[0].buf, 0, s->chunk.len_bytes);
 	after_read(s);
 }
 

@@ -52,7 +52,9 @@ struct recipe {
 	bool records;	 /* what is good is told to the feed, too */
 	bool at_once;	 /* chunks have an order: what fails is taken apart where it is */
 	bool reads_once; /* the source is a stream: nothing can be taken apart */
-	bool fill;	 /* what cannot be read is written as zeros */
+	/* Where the source\'s own buffer can only be read: zeros, of a chunk; room for one tail. */
+	void *zeros, *room;
+	bool fill;			      /* what cannot be read is written as zeros */
 	uint32_t block_bytes, physical_bytes; /* of the source: narrow_begin()'s */
 	unsigned depth;			      /* slots of all workers */
 	_Atomic bool hint_lies;		      /* the sense data have named a good block */
@@ -103,6 +105,7 @@ struct slot {
 	side_set_t lost;   /* whose leg was given up, in this chunk */
 	side_set_t failed; /* of these, those whose data are what is wrong: LEG_LOST */
 	side_set_t spared; /* those that have had their part of what is taken apart */
+	void *own_buf;	   /* of leg[0], and of those that share it, while they have another */
 	bool filling;	   /* zeros are written for what cannot be read */
 	bool apart;	   /* the chunk is a piece of: */
 	struct narrow narrow;
