@@ -18,6 +18,7 @@ struct policy rescue_policy(const struct options *o)
 		.retries = o->retries,
 		.go_on_in = o->coe_in > 0,
 		.go_on_out = o->coe_out > 0,
+		.salvage = o->coe_in > 1,
 		.leave_bad = (o->out.flags & END_NOFILL) != 0,
 		.max_adjacent = o->coe_limit,
 		.max_bad = o->max_bad_given ? o->max_bad : UINT64_MAX,

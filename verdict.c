@@ -85,6 +85,14 @@ static const char *limit_words(enum feed_limit limit)
 	}
 }
 
+static void say_salvaged(const struct run *r)
+{
+	unsigned long long n = counter_get(&r->result.side[0].count.salvaged);
+
+	if (n)
+		diag_plain("%llu of them salvaged by READ LONG: they may be wrong", n);
+}
+
 static void say_lost_bytes(const struct run *r)
 {
 	const struct copy_result *result = &r->result;
@@ -94,6 +102,7 @@ static void say_lost_bytes(const struct run *r)
 	if (result->bad_bytes)
 		diag_plain("%llu unrecovered block%s of %u bytes", blocks, blocks == 1 ? "" : "s",
 			block);
+	say_salvaged(r);
 	if (result->undone_bytes && !result->failed && !result->signal)
 		diag_plain("%llu bytes were not copied", (unsigned long long)result->undone_bytes);
 }

@@ -357,6 +357,47 @@ bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f)
 	return fault_is_good(f);
 }
 
+static bool read_long(
+	int fd, uint64_t lba, uint8_t *data, uint32_t len, struct fault *f, uint32_t *got)
+{
+	struct command c = { .in = data, .in_len = len, .timeout_s = MEDIUM_TIMEOUT_S };
+	bool is_far = lba > UINT32_MAX;
+
+	c.cdb_len = is_far ? 16 : 10;
+	c.cdb[0] = is_far ? 0x9e : 0x3e;
+	c.cdb[1] = is_far ? 0x11 : 0;
+	for (unsigned i = 0, n = is_far ? 8 : 4; i < n; i++)
+		c.cdb[2 + i] = (uint8_t)(lba >> (8 * (n - 1 - i)));
+	c.cdb[is_far ? 12 : 7] = (uint8_t)(len >> 8);
+	c.cdb[is_far ? 13 : 8] = (uint8_t)len;
+	return send_command(fd, &c, f, got);
+}
+
+/* How long such a block is, the unit alone knows, and says so when asked for another length. */
+bool control_read_long(int fd, uint64_t lba, uint8_t *block, uint32_t block_bytes, struct fault *f)
+{
+	uint8_t data[2 * READ_LONG_MAX_BYTES];
+	uint32_t got;
+	int64_t excess;
+
+	if (block_bytes > READ_LONG_MAX_BYTES) {
+		fault_from_errno(f, EOPNOTSUPP);
+		return false;
+	}
+	if (!read_long(fd, lba, data, block_bytes, f, &got)) {
+		int64_t len = block_bytes;
+
+		if (!fault_wrong_length(f, &excess) || excess > 0 ||
+			excess < -(int64_t)READ_LONG_MAX_BYTES)
+			return false;
+		len -= excess;
+		if (!read_long(fd, lba, data, (uint32_t)len, f, &got))
+			return false;
+	}
+	memcpy(block, data, min_u64(got, block_bytes));
+	return got >= block_bytes;
+}
+
 static const char *remedy_04(uint8_t ascq)
 {
 	switch (ascq) {

@@ -39,6 +39,16 @@ bool control_identify(int fd, struct identity *id, struct fault *f) MUST_CHECK;
  */
 bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f) MUST_CHECK;
 
+#define READ_LONG_MAX_BYTES 8192 /* the largest block */
+
+/*
+ * READ LONG(10) or (16), without correction: a block as the medium has it. Of what comes, which
+ * has the ECC bytes behind, block gets the first block_bytes. Obsolete since SBC-4, and many units
+ * never had it: false, *f tells.
+ */
+bool control_read_long(
+	int fd, uint64_t lba, uint8_t *block, uint32_t block_bytes, struct fault *f) MUST_CHECK;
+
 /* Says what a user can do about a unit that is not ready, "" for others: "spin it up with ...". */
 const char *control_remedy(const struct fault *f);
 

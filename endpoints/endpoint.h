@@ -241,6 +241,13 @@ struct endpoint_ops {
 	void (*reap)(struct lane *lane, struct xfer *x);
 
 	/*
+	 * Of a source; NULL where there is no such thing: what the medium has of one block that
+	 * cannot be read, right or not. Any thread, in between the lane's transfers. False:
+	 * nothing.
+	 */
+	bool (*salvage)(struct endpoint *ep, uint64_t offset_bytes, void *block);
+
+	/*
 	 * After the last transfer and before flush(): the copy ended at end_bytes, written there or
 	 * not. What had its last zeros left out or trimmed is made that long; nothing gets shorter.
 	 * Main thread, nothing in flight. NULL where there is nothing to do. 0, or -1 as probe().

@@ -364,9 +364,22 @@ static void sg_close(struct endpoint *ep)
 		close(e->block_fd);
 	if (e->control_fd >= 0)
 		close(e->control_fd);
-	pthread_mutex_destroy(&e->trim_lock);
+	pthread_mutex_destroy(&e->control_lock);
 	free(e->zero_block);
 	free(e);
+}
+
+static bool sg_salvage(struct endpoint *ep, uint64_t offset_bytes, void *block)
+{
+	struct sg_end *e = (struct sg_end *)ep;
+	uint64_t lba = offset_bytes / ep->facts.block_bytes;
+	struct fault f;
+	bool salvaged;
+
+	pthread_mutex_lock(&e->control_lock);
+	salvaged = control_read_long(e->control_fd, lba, block, ep->facts.block_bytes, &f);
+	pthread_mutex_unlock(&e->control_lock);
+	return salvaged;
 }
 
 static const struct endpoint_ops sg_ops = {
@@ -375,6 +388,7 @@ static const struct endpoint_ops sg_ops = {
 	.lane_close = sg_lane_close,
 	.submit = sg_submit,
 	.reap = sg_reap,
+	.salvage = sg_salvage,
 	.flush = sg_flush,
 	.close = sg_close,
 	.describe = sg_describe,
@@ -398,7 +412,7 @@ struct endpoint *sg_open(const struct sg_params *p, int *exit_status)
 	e->path = p->flags & END_SGIO ? e->node.sg_path : p->name;
 	e->timeout_ms = p->timeout_ms;
 	e->control_fd = e->block_fd = -1;
-	pthread_mutex_init(&e->trim_lock, NULL);
+	pthread_mutex_init(&e->control_lock, NULL);
 	if (sg_setup(e) < 0) {
 		*exit_status = e->ep.exit_status;
 		sg_close(&e->ep);

@@ -27,9 +27,9 @@ struct sg_end {
 	unsigned cdb_bytes; /* of the run's commands, 0 before lane_open() */
 	enum cdb_op op;	    /* likewise */
 	struct trim_how trim;
-	uint8_t *zero_block;	   /* what WRITE SAME sends; NULL where it is not used */
-	pthread_mutex_t trim_lock; /* one command of XFER_TRIM on control_fd at a time */
-	_Atomic bool trim_refused; /* the unit does not know the command it claims to have */
+	uint8_t *zero_block;	      /* what WRITE SAME sends; NULL where it is not used */
+	pthread_mutex_t control_lock; /* one command of a worker on control_fd at a time */
+	_Atomic bool trim_refused;    /* the unit does not know the command it claims to have */
 };
 
 /*

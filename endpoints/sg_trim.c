@@ -195,9 +195,9 @@ void sg_trim(struct sg_end *e, struct xfer *x)
 		xfer_unsupported(x);
 		return;
 	}
-	pthread_mutex_lock(&e->trim_lock);
+	pthread_mutex_lock(&e->control_lock);
 	good = carry_out(e, &r, &x->fault);
-	pthread_mutex_unlock(&e->trim_lock);
+	pthread_mutex_unlock(&e->control_lock);
 	x->done_bytes = good ? x->len_bytes : 0;
 	if (good || !is_refused(&x->fault))
 		return;

@@ -32,6 +32,7 @@ struct copy {
 	struct leg **rings;	/* as many */
 	struct worker *workers; /* plan->workers */
 	struct buffers memory;
+	uint8_t *salvage; /* a block of each slot; NULL: not asked for */
 	struct failures failures;
 	struct feed feed;
 	struct ranges own_map; /* where there is no other */
@@ -222,11 +223,24 @@ static bool make_room_aside(struct copy *c)
 	return true;
 }
 
+/* Aligned for direct IO: blocks are of 512 bytes and more. */
+static bool make_room_to_salvage(struct copy *c)
+{
+	const struct endpoint *in = c->sides.end[0];
+	size_t len = (size_t)c->plan->depth * c->recipe.block_bytes;
+
+	if (!c->recipe.policy.salvage || !in->ops->salvage ||
+		c->recipe.block_bytes != in->facts.block_bytes)
+		return true;
+	c->salvage = aligned_alloc(4096, (len + 4095) / 4096 * 4096);
+	return c->salvage != NULL;
+}
+
 static enum copy_opened open_slots(struct copy *c, int *exit_status)
 {
 	const struct plan *p = c->plan;
 
-	if (!make_room_aside(c) ||
+	if (!make_room_aside(c) || !make_room_to_salvage(c) ||
 		(p->user_buffers && buffers_alloc(&c->memory, p->depth * p->user_buffers,
 					    p->chunk_bytes) < 0)) {
 		out_of_memory(exit_status);
@@ -242,6 +256,7 @@ static enum copy_opened open_slots(struct copy *c, int *exit_status)
 		if (!lanes_keep_promise(c, s))
 			return COPY_REPLAN;
 		place_buffers(c, s, i);
+		s->salvage = c->salvage ? c->salvage + (size_t)i * c->recipe.block_bytes : NULL;
 	}
 	return COPY_READY;
 }
@@ -357,6 +372,7 @@ void copy_close(struct copy *c)
 	if (c->done_fd >= 0)
 		close(c->done_fd);
 	pthread_mutex_destroy(&c->failures.lock);
+	free(c->salvage);
 	free(c->workers);
 	free(c->rings);
 	free(c->legs);

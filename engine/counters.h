@@ -20,6 +20,7 @@ struct counters {
 	counter_t retries;
 	counter_t recovered;	    /* good after a recovered error */
 	counter_t unrecovered;	    /* transfers given up for good */
+	counter_t salvaged;	    /* of these blocks, those of which the medium had something */
 	counter_t narrowed;	    /* given up as a whole: their parts are tried, or they later */
 	counter_t resets;	    /* unit attentions 29/xx: power on or reset in mid-run */
 	counter_t not_direct_bytes; /* direct IO asked, copied by the driver */
@@ -48,6 +49,7 @@ static inline void counters_add(struct counters *sum, const struct counters *c)
 	counter_add(&sum->retries, counter_get(&c->retries));
 	counter_add(&sum->recovered, counter_get(&c->recovered));
 	counter_add(&sum->unrecovered, counter_get(&c->unrecovered));
+	counter_add(&sum->salvaged, counter_get(&c->salvaged));
 	counter_add(&sum->narrowed, counter_get(&c->narrowed));
 	counter_add(&sum->resets, counter_get(&c->resets));
 	counter_add(&sum->not_direct_bytes, counter_get(&c->not_direct_bytes));

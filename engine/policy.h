@@ -20,6 +20,7 @@ struct policy {
 	unsigned retries; /* retries=: for faults that a repetition may cure */
 	/* What cannot be read, or written, does not end the run. */
 	bool go_on_in, go_on_out;
+	bool salvage;	       /* what the medium has of it all the same goes before zeros */
 	bool leave_bad;	       /* what cannot be read is left as it is, not written as zeros */
 	uint64_t max_adjacent; /* bad blocks in a row; 0: any */
 	uint64_t max_bad;      /* bad blocks in all; UINT64_MAX: any */

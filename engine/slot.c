@@ -512,12 +512,28 @@ static COLD uint64_t hint_of(const struct slot *s)
 	return at - l->start_bytes + s->leg[0].start_bytes;
 }
 
-/* Zeros stand for what cannot be read. */
+static COLD bool has_salvaged(struct slot *s)
+{
+	struct endpoint *ep = s->leg[0].lane->ep;
+
+	if (!s->salvage || !ep->ops->salvage(ep, place_of(&s->leg[0]), s->salvage))
+		return false;
+	counter_add(&s->leg[0].tally->count.salvaged, 1);
+	return true;
+}
+
+/* Zeros stand for what cannot be read, or what the medium has of it. */
 static COLD void begin_fill(struct slot *s)
 {
+	bool salvaged = has_salvaged(s);
+
 	begin_piece(s);
 	s->phase = 1;
-	if (s->recipe->zeros)
+	if (salvaged && s->recipe->zeros)
+		lend_buffer(s, s->salvage);
+	else if (salvaged)
+		memcpy(s->leg[0].buf, s->salvage, s->chunk.len_bytes);
+	else if (s->recipe->zeros)
 		lend_buffer(s, s->recipe->zeros);
 	else
 		memset(s->leg[0].buf, 0, s->chunk.len_bytes);

@@ -105,9 +105,10 @@ struct slot {
 	side_set_t lost;   /* whose leg was given up, in this chunk */
 	side_set_t failed; /* of these, those whose data are what is wrong: LEG_LOST */
 	side_set_t spared; /* those that have had their part of what is taken apart */
-	void *own_buf;	   /* of leg[0], and of those that share it, while they have another */
-	bool filling;	   /* zeros are written for what cannot be read */
-	bool apart;	   /* the chunk is a piece of: */
+	void *salvage; /* a block of memory for what the medium has of a bad one; NULL: not asked */
+	void *own_buf; /* of leg[0], and of those that share it, while they have another */
+	bool filling;  /* zeros are written for what cannot be read */
+	bool apart;    /* the chunk is a piece of: */
 	struct narrow narrow;
 	nsec_t sent_ns;	     /* the last read; with policy.min_rate */
 	uint32_t tail_bytes; /* of a last block that cannot be written */

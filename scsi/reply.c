@@ -180,6 +180,19 @@ static bool sense_information(const uint8_t *sense, size_t len, uint64_t *info)
 	}
 }
 
+/* Fixed format has the bit ILI; in descriptor format the information itself has to do. */
+bool fault_wrong_length(const struct fault *f, int64_t *excess_bytes)
+{
+	bool is_fixed = f->sense_len > 2 && (f->sense[0] & 0x7f) == 0x70;
+	uint64_t info;
+
+	if (f->kind != FAULT_ILLEGAL_REQUEST || (is_fixed && !(f->sense[2] & 0x20)) ||
+		!sense_information(f->sense, f->sense_len, &info))
+		return false;
+	*excess_bytes = is_fixed ? (int32_t)(uint32_t)info : (int64_t)info;
+	return true;
+}
+
 /* A valid INFORMATION may still be nonsense: scsi_debug names LBAs outside what was asked. */
 static void take_information(struct fault *f, const struct scsi_asked *asked)
 {

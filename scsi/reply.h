@@ -40,6 +40,12 @@ bool scsi_sense_decode(const uint8_t *sense, size_t len, struct scsi_sense *out)
 bool fault_sense(const struct fault *f, struct scsi_sense *out) MUST_CHECK;
 
 /*
+ * The length that was asked for was wrong (ILI): *excess_bytes more than the right one, SBC-4 5.15
+ * READ LONG. False where the sense does not say so.
+ */
+bool fault_wrong_length(const struct fault *f, int64_t *excess_bytes) MUST_CHECK;
+
+/*
  * Fills in *f; *done_bytes is the count of bytes known to be good: all of them, those before the
  * residual, or 0. INFORMATION of the sense is believed only if VALID is set and it lies in the
  * asked range (scsi_debug and some drives report others). Deferred errors (response codes 71h, 73h)

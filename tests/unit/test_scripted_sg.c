@@ -995,6 +995,95 @@ static void a_disk_that_is_not_ready_is_refused_with_a_remedy(void **state)
 	refuses(steps, ARRAY_SIZE(steps), END_SOURCE, EXIT_NOT_READY, "sg_start --start");
 }
 
+#define STARTS(...) \
+	SENDS(CMD(6, .cdb = { 0x1b, 0, 0, 0, 1 }, .direction = SG_DXFER_NONE, \
+		      .timeout_ms = 300000), \
+		__VA_ARGS__)
+
+static void the_flag_start_starts_what_waits_for_it(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY), IDENTIFIED,
+		ASKS_READY(CHECK_CONDITION(2, 0x04, 0x02)), STARTS(.value = 0),
+		ASKS_READY(CHECK_CONDITION(2, 0x04, 0x01)), IS_READY };
+	struct capture said;
+	struct endpoint *ep;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	ep = open_end(&said, END_SOURCE, END_START, &status);
+	assert_non_null(ep);
+	ep->ops->close(ep);
+	script_end();
+}
+
+static void the_flag_start_does_nothing_about_what_waits_for_a_hand(void **state)
+{
+	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDONLY), IDENTIFIED,
+		ASKS_READY(CHECK_CONDITION(2, 0x04, 0x03)) };
+	struct capture said;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	assert_null(open_end(&said, END_SOURCE, END_START, &status));
+	assert_int_equal(status, EXIT_NOT_READY);
+	script_end();
+}
+
+/* --- what the medium has of a block that cannot be read --- */
+
+#define READS_LONG(hi, lo, ...) \
+	SENDS(CMD(10, .cdb = { 0x3e, [4] = 0x03, 0xe8, 0, hi, lo }, IN((hi) << 8 | (lo))), \
+		__VA_ARGS__)
+/* Asked for so many bytes more than there are, in two's complement: sign 0 or 0xff, low byte. */
+#define WRONG_LENGTH(sign, low) \
+	.reply = { .status = 2, \
+		.driver = 8, \
+		.sense_len = 18, \
+		.sense = { 0xf0, 0, 0x25, sign, sign, sign, low, 10, [12] = 0x24 } }
+
+static bool salvages(const struct script_step *steps, size_t n, uint64_t offset, uint8_t *block)
+{
+	struct capture said;
+	struct endpoint *ep;
+	bool salvaged;
+	int status;
+
+	script_begin(steps, n);
+	ep = open_end(&said, END_SOURCE, 0, &status);
+	assert_non_null(ep);
+	salvaged = ep->ops->salvage(ep, offset, block);
+	ep->ops->close(ep);
+	script_end();
+	return salvaged;
+}
+
+static void read_long_learns_the_length_and_gives_the_block(void **state)
+{
+	static uint8_t data[512 + 40], block[512];
+	static const struct script_step steps[] = { OPENED,
+		READS_LONG(2, 0, WRONG_LENGTH(0xff, 256 - 40)), READS_LONG(2, 40, DATA(data)) };
+
+	(void)state;
+	memset(data, 0x5a, 512);
+	assert_true(salvages(steps, ARRAY_SIZE(steps), 1000 * 512, block));
+	assert_memory_equal(block, data, 512);
+}
+
+static void without_read_long_nothing_is_salvaged(void **state)
+{
+	static const struct script_step unknown[] = { OPENED,
+		READS_LONG(2, 0, CHECK_CONDITION(5, 0x20, 0)) };
+	static const struct script_step too_long[] = { OPENED,
+		READS_LONG(2, 0, WRONG_LENGTH(0, 40)) };
+	uint8_t block[512];
+
+	(void)state;
+	assert_false(salvages(unknown, ARRAY_SIZE(unknown), 1000 * 512, block));
+	assert_false(salvages(too_long, ARRAY_SIZE(too_long), 1000 * 512, block));
+}
+
 static void a_write_protected_destination_is_refused(void **state)
 {
 	static const struct script_step steps[] = { OPENS(SG_NAME, O_RDWR), INQUIRES(inquiry_data),
@@ -1473,6 +1562,10 @@ int main(void)
 		TEST(a_unit_attention_at_the_start_is_not_the_answer),
 		TEST(a_unit_that_becomes_ready_is_identified_once_more),
 		TEST(a_disk_that_is_not_ready_is_refused_with_a_remedy),
+		TEST(the_flag_start_starts_what_waits_for_it),
+		TEST(the_flag_start_does_nothing_about_what_waits_for_a_hand),
+		TEST(read_long_learns_the_length_and_gives_the_block),
+		TEST(without_read_long_nothing_is_salvaged),
 		TEST(a_write_protected_destination_is_refused),
 		TEST(a_tape_is_no_disk),
 		TEST(a_node_of_nobody_is_told),
