@@ -526,13 +526,94 @@ bool world_ready(struct world *w)
 	return resolve(w) && plan(w) && begin(w) && add_read_back(w) && open_copy(w);
 }
 
+static void close_copy(struct world *w)
+{
+	if (w->copy)
+		copy_close(w->copy);
+	w->copy = NULL;
+}
+
+/* Whose contents they are, is closed last. */
+static void open_again(struct world *w, unsigned side)
+{
+	struct endpoint *ep = w->sides.end[side];
+
+	if (w->owner[side])
+		sim_close(ep);
+	else
+		w->owner[side] = ep;
+	w->again[side] = w->spec[side];
+	w->again[side].same_as = w->owner[side];
+	w->again[side].fresh = false;
+	w->sides.end[side] = sim_open(&w->again[side]);
+	memcpy(w->before[side], sim_data(w->sides.end[side]), world_bytes(w, side));
+}
+
+bool world_reopen(struct world *w)
+{
+	hold(!w->each);
+	close_copy(w);
+	for (unsigned side = 0; side < w->ends; side++)
+		if (w->is_sim[side])
+			open_again(w, side);
+	return world_ready(w);
+}
+
 void world_close(struct world *w)
 {
+	close_copy(w);
 	for (unsigned side = w->sides.n; side-- > 0;) {
 		w->sides.end[side]->ops->close(w->sides.end[side]);
-		if (side < w->ends)
-			free(w->before[side]);
+		if (side >= w->ends)
+			continue;
+		free(w->before[side]);
+		if (w->owner[side])
+			sim_close(w->owner[side]);
 	}
+}
+
+/* --- telling --- */
+
+static void print_side(const struct world *w, unsigned side)
+{
+	const struct sim_spec *spec = &w->spec[side];
+
+	fprintf(stderr, "%u: class %d%s, %llu blocks of %u bytes%s, holes %d, method %d\n", side,
+		(int)spec->cls, spec->sequential ? " stream" : "", (unsigned long long)spec->blocks,
+		spec->block_bytes, w->is_sim[side] ? "" : " (generated)",
+		(int)w->plan.side[side].holes, (int)w->plan.side[side].method);
+	for (unsigned i = 0; i < spec->nrules; i++) {
+		const struct sim_rule *r = &w->rules[side][i];
+
+		fprintf(stderr,
+			"\t%s asc %02x%s: blocks %llu to %llu, longer than %u, after %u, each "
+			"%u, %u tries\n",
+			fault_kind_name(r->kind), r->asc, r->deferred ? " deferred" : "",
+			(unsigned long long)r->first_blk, (unsigned long long)r->end_blk,
+			r->longer_blk, r->after, r->every_nth, r->tries);
+	}
+}
+
+void world_print(const struct world *w)
+{
+	const struct span *s = &w->span;
+
+	fprintf(stderr,
+		"seed %llu: %u ends, blocks of %u (%u out), from %llu to %llu, %llu bytes%s%s\n",
+		(unsigned long long)w->seed, w->ends, s->block_bytes, s->out_block_bytes,
+		(unsigned long long)s->in_bytes, (unsigned long long)s->out_bytes,
+		(unsigned long long)s->len_bytes, s->pad ? ", padded" : "",
+		w->interrupt_at ? ", interrupted" : "");
+	fprintf(stderr,
+		"chunk %u, depth %u, workers %u%s; coe %d %d%s%s, retries %u, limits %llu %llu, "
+		"rate %llu\n",
+		w->plan.chunk_bytes, w->plan.depth, w->plan.workers,
+		w->plan.in_order ? " in order" : "", w->policy.go_on_in, w->policy.go_on_out,
+		w->policy.leave_bad ? ", bad left" : "", w->policy.reverse ? ", reverse" : "",
+		w->policy.retries, (unsigned long long)w->policy.max_adjacent,
+		(unsigned long long)w->policy.max_bad, (unsigned long long)w->policy.min_rate);
+	for (unsigned side = 0; side < w->sides.n; side++)
+		print_side(w, side);
 }
 
 /* --- after a run --- */
@@ -583,7 +664,7 @@ bool world_taken_apart(const struct world *w)
 
 	for (unsigned side = 0; side < w->sides.n; side++)
 		narrowed += counter_get(&w->result.side[side].count.narrowed);
-	return narrowed > 0;
+	return narrowed > 0 || w->result.losses > 0;
 }
 
 void world_check_counts(const struct world *w, unsigned side)

@@ -7,6 +7,7 @@
  *	world_open()	opens them; what is asked
  *	world_ready()	span, plan, lanes
  *	copy_run(w->copy, ...)
+ *	world_reopen()	perhaps, for another run
  *	world_close()
  */
 #ifndef TESTS_WORLD_H
@@ -40,10 +41,12 @@ struct world {
 	struct sim_spec spec[WORLD_SIDES];
 	struct sides sides; /* of ends; after world_ready() those that are read back too */
 	bool is_sim[WORLD_SIDES];
-	unsigned hole_flags; /* END_SPARSE, END_TRIM */
-	bool each;	     /* what is written is read back */
-	uint8_t byte;	     /* that a generated source has */
-	uint8_t *before[WORLD_ENDS];
+	unsigned hole_flags;		    /* END_SPARSE, END_TRIM */
+	bool each;			    /* what is written is read back */
+	uint8_t byte;			    /* that a generated source has */
+	uint8_t *before[WORLD_ENDS];	    /* its contents before the run */
+	struct sim_spec again[WORLD_ENDS];  /* of world_reopen(): */
+	struct endpoint *owner[WORLD_ENDS]; /* those that were opened first; NULL: no others */
 	struct span_request asked;
 	struct span span;
 	struct plan_request request;
@@ -101,7 +104,14 @@ void world_make_interrupt(struct world *w);
 void world_open(struct world *w);
 /* False: what is asked cannot be had, for a reason that was told. */
 bool world_ready(struct world *w) MUST_CHECK;
+/* The next run on the same disks, opened anew; the copy of the one before is closed. As
+ * world_ready(). Not where anything is read back. */
+bool world_reopen(struct world *w) MUST_CHECK;
+/* Also the copy. */
 void world_close(struct world *w);
+
+/* In a few lines on stderr, to find out why a world failed. */
+void world_print(const struct world *w);
 
 /* --- after a run --- */
 
@@ -116,7 +126,7 @@ const struct counters *world_counts(const struct world *w, unsigned side);
 uint64_t world_moved(const struct world *w, unsigned side);
 /* What was left out without a word to the end. */
 uint64_t world_skipped_bytes(const struct world *w, unsigned side);
-/* Whether something was. */
+/* Whether something was, or was lost after a part of it had been written. */
 bool world_taken_apart(const struct world *w);
 
 /* What is to be found in the destination len bytes from at_bytes of the span. */

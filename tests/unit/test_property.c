@@ -366,7 +366,6 @@ static bool world_run(struct world *w)
 			(flush && w->is_sim[side] && side < w->ends &&
 				counter_get(&world_counts(w, side)->commands) > 0));
 	check_result(w);
-	copy_close(w->copy);
 	return true;
 }
 
