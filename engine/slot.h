@@ -49,10 +49,10 @@ struct recipe {
 	struct policy policy;
 	_Atomic side_set_t dropped; /* those that failed: they get nothing more */
 	/* What is done where something fails: */
-	bool records;	 /* what is good is told to the feed, too */
-	bool at_once;	 /* chunks have an order: what fails is taken apart where it is */
-	bool reads_once; /* the source is a stream: nothing can be taken apart */
-	bool fill;	 /* what cannot be read is written as zeros */
+	bool records;	  /* what is good is told to the feed, too */
+	bool at_once;	  /* chunks have an order: what fails is taken apart where it is */
+	bool reads_once;  /* the source is a stream: nothing can be taken apart */
+	side_set_t fills; /* those that get zeros for what cannot be read */
 	uint32_t block_bytes, physical_bytes; /* of the source: narrow_begin()'s */
 	unsigned depth;			      /* slots of all workers */
 	_Atomic bool hint_lies;		      /* the sense data have named a good block */
@@ -84,7 +84,7 @@ struct leg {
 	const struct hole_rule *holes; /* NULL: zeros are written */
 	uint32_t from_bytes; /* of the chunk, what is to be sent next: a leg may have several parts
 			      */
-	uint32_t hole_bytes; /* of the parts before, zeros that were not written */
+	uint32_t hole_bytes; /* of the parts of this piece, zeros that were not written */
 	bool plain;	     /* a trim was not granted: the zeros are written */
 	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
 			 */
@@ -99,15 +99,17 @@ struct slot {
 	struct chunk chunk;
 	struct slot *next; /* the worker's list */
 	unsigned phase;
-	unsigned pending;  /* legs that were sent, or are to be sent, and are not home */
-	side_set_t lost;   /* whose leg was given up, in this chunk */
-	side_set_t failed; /* of these, those whose data are what is wrong: LEG_LOST */
-	side_set_t spared; /* those that have had their part of what is taken apart */
-	bool filling;	   /* zeros are written for what cannot be read */
-	bool apart;	   /* the chunk is a piece of: */
+	unsigned pending;	 /* legs that were sent, or are to be sent, and are not home */
+	side_set_t lost;	 /* whose leg was given up, in this chunk */
+	side_set_t failed;	 /* of these, those whose data are what is wrong: LEG_LOST */
+	side_set_t spared;	 /* those that have had their part of what is taken apart */
+	uint64_t rest_end_bytes; /* that is only a piece, what follows ends here; 0: it is all */
+	bool filling;		 /* zeros are written for what cannot be read */
+	bool apart;		 /* the chunk is a piece of: */
 	struct narrow narrow;
 	nsec_t sent_ns;	     /* the last read; with policy.min_rate */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
+	uint32_t pad_bytes;  /* of the chunk, zeros that the source does not have */
 	void *memory;	     /* recipe->mapped: where the chunk lies */
 	bool cut; /* the file that it lies in has it no more: that side's leg tells of what */
 };
