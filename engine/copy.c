@@ -88,6 +88,20 @@ static uint32_t smallest_bytes(const struct span *s)
 	return block < 512 ? (512 + block - 1) / block * block : block;
 }
 
+/* A stream has no place that could be left as it is. */
+static side_set_t filled_sides(const struct copy *c)
+{
+	const struct recipe *r = &c->recipe;
+	side_set_t streams = 0;
+
+	if (r->mapped != NO_SIDE)
+		return 0;
+	for (unsigned side = 1; side < c->sides.n; side++)
+		if (c->sides.end[side]->facts.sequential)
+			streams |= side_bit(side);
+	return r->writes & (r->policy.leave_bad ? streams : r->writes);
+}
+
 static void recipe_errors(struct copy *c)
 {
 	struct recipe *r = &c->recipe;
@@ -96,7 +110,7 @@ static void recipe_errors(struct copy *c)
 	r->depth = c->plan->depth;
 	r->at_once = c->plan->in_order;
 	r->reads_once = c->sides.end[0]->facts.sequential;
-	r->fill = !r->policy.leave_bad && r->mapped == NO_SIDE;
+	r->fills = filled_sides(c);
 	r->block_bytes = smallest_bytes(c->span);
 	r->physical_bytes = physical % r->block_bytes == 0 ? physical : 0;
 	r->records = r->policy.reverse || r->policy.min_rate;

@@ -10,6 +10,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* How often what was lost by resets is written once more though it is no less than before. */
+#define FRUITLESS_MAX 3
+
 void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigned workers)
 {
 	assert(chunk_bytes > 0 && len_bytes <= INT64_MAX);
@@ -21,6 +24,7 @@ void feed_init(struct feed *f, uint64_t len_bytes, uint32_t chunk_bytes, unsigne
 	f->chunk_bytes = chunk_bytes;
 	f->workers = workers;
 	f->state = FEED_PAUSED;
+	f->least_untried = UINT64_MAX;
 }
 
 static bool goes_back(const struct feed *f)
@@ -176,6 +180,16 @@ bool feed_is_stopped(const struct feed *f)
 
 /* --- waiting; with the lock held --- */
 
+static uint64_t bytes_of(const struct feed *f, unsigned set)
+{
+	uint64_t at = f->map.at_bytes, end = at + f->end_bytes, sum = 0;
+	struct range x;
+
+	for (; ranges_first(f->map.ranges, set, at, end, &x); at = x.at_bytes + x.len_bytes)
+		sum += x.len_bytes;
+	return sum;
+}
+
 static bool is_in_pass(const struct feed *f)
 {
 	uint64_t from, to;
@@ -195,14 +209,39 @@ static bool is_in_pass(const struct feed *f)
 	return next_range(f, &from, &to);
 }
 
+/* A disk that keeps forgetting is not to be written forever. */
+static bool is_worth_it(struct feed *f)
+{
+	uint64_t untried = bytes_of(f, RANGE_IS(RANGE_UNTRIED));
+
+	f->fruitless = untried < f->least_untried ? 0 : f->fruitless + 1;
+	f->least_untried = min_u64(f->least_untried, untried);
+	return f->fruitless < FRUITLESS_MAX;
+}
+
+/* Once more what a reset took; then on from where that was. A last pass is not repeated. */
+static enum feed_pass pass_after(struct feed *f)
+{
+	bool was_reset = f->resets != f->resets_before && f->pass != PASS_FIRST;
+
+	if (f->map.first_only)
+		return PASS_NONE;
+	if (was_reset && is_worth_it(f))
+		return PASS_REST;
+	return f->pass == PASS_NARROW && f->furthest == PASS_AGAIN ? PASS_NONE : f->pass + 1;
+}
+
 /* Nothing of the pass is in flight: the next one in which there is something to do. */
 static void next_pass(struct feed *f)
 {
 	f->pass_over = false;
 	do {
-		f->pass = f->map.first_only ? PASS_NONE : f->pass + 1;
+		f->pass = pass_after(f);
+		f->resets_before = f->resets;
 		f->cursor_bytes = goes_back(f) ? f->end_bytes : 0;
 	} while (!is_in_pass(f));
+	if (f->pass != PASS_NONE && f->pass > f->furthest)
+		f->furthest = f->pass;
 	pthread_cond_broadcast(&f->resumed);
 }
 
@@ -261,15 +300,21 @@ void feed_leave(struct feed *f)
 
 /* --- what became of it --- */
 
+/* A last one may be shorter. */
+static uint64_t blocks_in(const struct feed *f, uint64_t bytes)
+{
+	return (bytes + f->map.block_bytes - 1) / f->map.block_bytes;
+}
+
 static bool is_beyond(const struct feed *f, const struct chunk *c, enum feed_limit *limit)
 {
 	const struct feed_map *m = &f->map;
 	struct range x;
 
 	if (m->max_adjacent && ranges_get(m->ranges, m->at_bytes + c->at_bytes, &x) &&
-		x.len_bytes / m->block_bytes >= m->max_adjacent)
+		blocks_in(f, x.len_bytes) > m->max_adjacent)
 		*limit = LIMIT_ADJACENT;
-	else if (ranges_bytes(m->ranges, RANGE_BAD) / m->block_bytes > m->max_bad)
+	else if (blocks_in(f, ranges_bytes(m->ranges, RANGE_BAD)) > m->max_bad)
 		*limit = LIMIT_TOTAL;
 	else
 		return false;
@@ -291,12 +336,12 @@ void feed_settle(struct feed *f, const struct chunk *c, enum range_status status
 	enum feed_limit limit;
 
 	pthread_mutex_lock(&f->lock);
-	if (status != RANGE_WRITTEN || c->resets == f->resets) {
-		if (!ranges_set(m->ranges, m->at_bytes + c->at_bytes, len, status))
-			stop_at_limit(f, LIMIT_MEMORY);
-		else if (status == RANGE_BAD && is_beyond(f, c, &limit))
-			stop_at_limit(f, limit);
-	}
+	if (status == RANGE_WRITTEN && c->resets != f->resets)
+		status = RANGE_UNTRIED;
+	if (!ranges_set(m->ranges, m->at_bytes + c->at_bytes, len, status))
+		stop_at_limit(f, LIMIT_MEMORY);
+	else if (status == RANGE_BAD && is_beyond(f, c, &limit))
+		stop_at_limit(f, limit);
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -375,12 +420,10 @@ bool feed_flushed(struct feed *f, const struct ranges *snapshot, bool good)
 
 uint64_t feed_bytes(struct feed *f, unsigned set)
 {
-	uint64_t at = f->map.at_bytes, end = at + f->end_bytes, sum = 0;
-	struct range x;
+	uint64_t sum;
 
 	pthread_mutex_lock(&f->lock);
-	for (; ranges_first(f->map.ranges, set, at, end, &x); at = x.at_bytes + x.len_bytes)
-		sum += x.len_bytes;
+	sum = bytes_of(f, set);
 	pthread_mutex_unlock(&f->lock);
 	return sum;
 }

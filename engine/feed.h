@@ -11,6 +11,7 @@
  *     NARROW   chunks that failed, each by pieces
  *     AGAIN    bad blocks, where they are to be tried again
  *
+ * What a reset takes in a later pass is a REST once more, as long as that gains something.
  * A pass begins when nothing of the one before is in flight any more. Without a map, FIRST is all.
  */
 #ifndef ENGINE_FEED_H
@@ -70,7 +71,11 @@ struct feed {
 	uint64_t skip_bytes;   /* left out after the last slow chunk; 0: the last was not slow */
 	uint64_t skipped_to_bytes; /* to where that was */
 	unsigned resets;
-	enum feed_limit limit; /* what stopped the run */
+	unsigned resets_before;	 /* the pass began */
+	enum feed_pass furthest; /* pass that was begun */
+	uint64_t least_untried;	 /* bytes, when REST began once more */
+	unsigned fruitless;	 /* times that it was no less */
+	enum feed_limit limit;	 /* what stopped the run */
 };
 
 /*
@@ -107,7 +112,7 @@ void feed_leave(struct feed *f);
 /* --- with a map; any thread --- */
 
 /*
- * What became of c, or of the piece of it that it has become. RANGE_WRITTEN stays untried where the
+ * What became of c, or of the piece of it that it has become. RANGE_WRITTEN is untried where the
  * destination was reset since c was handed out. Bad blocks beyond the limits stop the run.
  */
 void feed_settle(struct feed *f, const struct chunk *c, enum range_status status);

@@ -35,11 +35,9 @@ static void save_once(struct saver *s)
 	good = flush_all(s);
 	if (!good)
 		feed_stop(s->feed);
-	if (!feed_flushed(s->feed, &s->copy, good))
-		return;
-	if (good)
-		ranges_turn(&s->copy, RANGE_WRITTEN, RANGE_DONE);
-	s->keeper.save(s->keeper.arg, &s->copy);
+	/* Saved as it is now: of the first copy a reset may have taken some. */
+	if (feed_flushed(s->feed, &s->copy, good) && feed_snapshot(s->feed, &s->copy))
+		s->keeper.save(s->keeper.arg, &s->copy);
 }
 
 /* False: told to end. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Saves the map of a run while it runs, so that nothing the saved map calls finished can be lost:
- * a copy is made of the map, then the destinations are flushed, then what the copy calls written is
- * called done, and the copy is saved. A thread of its own: a flush may take minutes.
+ * a copy is made of the map, then the destinations are flushed, then what the copy calls written,
+ * and is still, is called done, and the map is saved. A thread of its own: a flush may take
+ * minutes.
  */
 #ifndef ENGINE_SAVER_H
 #define ENGINE_SAVER_H
@@ -10,8 +11,8 @@
 #include "feed.h"
 #include "sides.h"
 
-/* Who keeps the map. save() gets a map in which DONE is durable; in any thread, one at a time. What
- * goes wrong is its own matter. */
+/* Who keeps the map. save() gets a map in which DONE is durable, and WRITTEN is not yet; in any
+ * thread, one at a time. What goes wrong is its own matter. */
 struct keeper {
 	nsec_t every_ns; /* 0: at the end of the run alone */
 	void (*save)(void *arg, const struct ranges *map);

@@ -89,9 +89,23 @@ static void begin_piece(struct slot *s)
 	s->lost = s->spared;
 	s->failed = 0;
 	s->tail_bytes = 0;
+	s->pad_bytes = 0;
 	s->cut = false;
 	if (s->recipe->mapped != NO_SIDE)
 		find_memory(s);
+}
+
+/* Where that was of a piece, of which some had their part, on with what follows. */
+static COLD bool next_of_narrow(struct slot *s, struct piece *p)
+{
+	if (narrow_next(&s->narrow, p))
+		return true;
+	if (s->rest_end_bytes == 0)
+		return false;
+	s->narrow.end_bytes = s->rest_end_bytes;
+	s->rest_end_bytes = 0;
+	s->spared = 0;
+	return narrow_next(&s->narrow, p);
 }
 
 /* Through: all of the chunk has been told, or the run ends. */
@@ -99,7 +113,7 @@ static COLD enum slot_news next_piece(struct slot *s)
 {
 	struct piece p;
 
-	s->apart = !feed_is_stopped(s->recipe->feed) && narrow_next(&s->narrow, &p);
+	s->apart = !feed_is_stopped(s->recipe->feed) && next_of_narrow(s, &p);
 	if (!s->apart)
 		return SLOT_THROUGH;
 	s->chunk.at_bytes = p.at_bytes - s->leg[0].start_bytes;
@@ -126,6 +140,7 @@ void slot_begin(struct slot *s, const struct chunk *c)
 {
 	s->chunk = *c;
 	s->spared = 0;
+	s->rest_end_bytes = 0;
 	s->apart = false;
 	begin_piece(s);
 	if (c->pass == PASS_NARROW)
@@ -149,12 +164,13 @@ static COLD void trim_tail(struct slot *s)
 	uint32_t tail = s->chunk.len_bytes % block;
 
 	if (s->recipe->pad) {
+		s->pad_bytes = block - tail;
 		if (s->recipe->room) {
 			memcpy(s->recipe->room, s->leg[0].buf, s->chunk.len_bytes);
 			lend_buffer(s, s->recipe->room);
 		}
-		memset((uint8_t *)s->leg[0].buf + s->chunk.len_bytes, 0, block - tail);
-		s->chunk.len_bytes += block - tail;
+		memset((uint8_t *)s->leg[0].buf + s->chunk.len_bytes, 0, s->pad_bytes);
+		s->chunk.len_bytes += s->pad_bytes;
 	} else {
 		s->chunk.len_bytes -= tail;
 		s->tail_bytes = tail;
@@ -212,6 +228,12 @@ static side_set_t legs_of_phase(struct slot *s)
 	return s->lost | dropped ? legs_left(s, legs, dropped) : legs;
 }
 
+/* A part of a chunk that fails is moved again by all but those that had their part before. */
+static COLD bool comes_again(const struct slot *s)
+{
+	return s->failed && s->apart && s->chunk.len_bytes > s->recipe->block_bytes;
+}
+
 /* False: there is no going on with the chunk. */
 static bool phase_done(struct slot *s)
 {
@@ -225,7 +247,7 @@ static bool phase_done(struct slot *s)
 		after_read(s);
 	if (s->lost & side_bit(0) || s->chunk.len_bytes == 0)
 		return false;
-	if (s->phase == r->phases && r->checks)
+	if (s->phase == r->phases && r->checks && !comes_again(s))
 		compare_sides(s);
 	return true;
 }
@@ -281,10 +303,8 @@ static COLD bool has_more_parts(struct leg *l)
 		counter_add(&l->tally->count.holes, l->x.done_bytes);
 		l->hole_bytes += l->x.done_bytes;
 	}
-	if (sent >= l->slot->chunk.len_bytes) {
-		l->hole_bytes = 0;
+	if (sent >= l->slot->chunk.len_bytes)
 		return false;
-	}
 	leg_reset(l);
 	l->from_bytes = sent;
 	l->delay_ns = 0;
@@ -341,6 +361,12 @@ static bool is_block(const struct leg *l)
 	return l->x.len_bytes <= l->slot->recipe->block_bytes;
 }
 
+/* All of what may be taken apart: a leg has parts. */
+static bool is_of_block(const struct leg *l)
+{
+	return l->slot->chunk.len_bytes <= l->slot->recipe->block_bytes;
+}
+
 /* With a map bad blocks are tried again when all else has been done: the first of these is one. */
 static unsigned retries_of(const struct leg *l, bool on)
 {
@@ -351,7 +377,7 @@ static unsigned retries_of(const struct leg *l, bool on)
 		return retries;
 	if (l->slot->chunk.pass == PASS_AGAIN)
 		return retries - 1;
-	return is_block(l) && r->at_once ? retries : 0;
+	return is_of_block(l) && r->at_once ? retries : 0;
 }
 
 /* What is longer than a block is not lost yet; what is tried again was lost before. */
@@ -359,7 +385,7 @@ static COLD enum leg_next lose(struct leg *l)
 {
 	struct counters *c = &l->tally->count;
 	const struct recipe *r = l->slot->recipe;
-	bool is_new = is_block(l) && l->slot->chunk.pass != PASS_AGAIN;
+	bool is_new = is_of_block(l) && l->slot->chunk.pass != PASS_AGAIN;
 
 	counter_add(is_new ? &c->unrecovered : &c->narrowed, 1);
 	/* Its first parts come again. */
@@ -457,6 +483,8 @@ static COLD bool aim_at_part(struct leg *l)
 	const struct hole_rule *rule = l->holes;
 	bool is_hole;
 
+	if (l->from_bytes == 0 && l->tries == 0)
+		l->hole_bytes = 0;
 	l->x.len_bytes -= l->from_bytes;
 	l->x.offset_bytes += l->from_bytes;
 	l->x.buf = (uint8_t *)l->x.buf + l->from_bytes;
@@ -526,8 +554,10 @@ static COLD bool has_salvaged(struct slot *s)
 static COLD void begin_fill(struct slot *s)
 {
 	bool salvaged = has_salvaged(s);
+	const struct recipe *r = s->recipe;
 
 	begin_piece(s);
+	s->lost |= r->writes & ~r->fills;
 	s->phase = 1;
 	if (salvaged && s->recipe->zeros)
 		lend_buffer(s, s->salvage);
@@ -558,12 +588,24 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 	feed_settle(r->feed, &s->chunk, RANGE_BAD);
 	if (!is_known)
 		*bad = lost_side(s);
-	if (unread && !is_known && r->fill && r->writes && !feed_is_stopped(r->feed)) {
+	if (unread && !is_known && r->fills && !feed_is_stopped(r->feed)) {
 		begin_fill(s);
 		s->filling = true;
 		return SLOT_GOES_ON;
 	}
 	return s->apart ? next_piece(s) : SLOT_THROUGH;
+}
+
+/* Those that are good, up to the end of the chunk or piece. */
+static COLD void spare(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+
+	s->spared = (r->writes | r->checks) & ~s->lost;
+	if (!s->spared || !s->apart)
+		return;
+	s->rest_end_bytes = s->narrow.end_bytes;
+	s->narrow.end_bytes = place_of(&s->leg[0]) + s->chunk.len_bytes;
 }
 
 /*
@@ -577,12 +619,16 @@ static COLD void move_again(struct slot *s)
 
 	if (feed_is_stopped(r->feed))
 		return;
-	if (!s->apart)
-		s->spared = (r->writes | r->checks) & ~s->lost;
+	if (!s->spared)
+		spare(s);
 	again = (side_bit(0) | r->writes | r->checks) & ~s->spared & ~s->lost;
-	for (; again; again &= again - 1)
-		counter_add(&s->leg[__builtin_ctz(again)].tally->count.bytes,
-			-(uint64_t)s->chunk.len_bytes);
+	for (; again; again &= again - 1) {
+		struct leg *l = &s->leg[__builtin_ctz(again)];
+		uint64_t moved = s->chunk.len_bytes + (l->side > 0 ? s->pad_bytes : 0);
+
+		counter_add(&l->tally->count.bytes, -moved);
+		counter_add(&l->tally->count.holes, -(uint64_t)l->hole_bytes);
+	}
 }
 
 /* The chunk as a whole: now or later its parts are tried. */
@@ -613,13 +659,13 @@ static COLD enum slot_news piece_failed(struct slot *s, unsigned *bad)
 	return next_piece(s); /* a part of it */
 }
 
-/* Nobody is left who needs the piece. */
+/* Nobody is left who needs what is left of the chunk. */
 static bool is_in_vain(const struct slot *s)
 {
 	const struct recipe *r = s->recipe;
 	side_set_t needs = (r->writes | r->checks) & ~s->spared;
 
-	return needs && (needs & ~r->dropped) == 0;
+	return needs && (needs & ~r->dropped) == 0 && (!s->spared || s->rest_end_bytes == 0);
 }
 
 /* What a run that ends has not done is left as it was. */
@@ -649,10 +695,9 @@ enum slot_news slot_settle(struct slot *s, unsigned *bad)
 	struct recipe *r = s->recipe;
 
 	*bad = NO_SIDE;
-	if (s->filling) { /* what it stands for is bad whatever came of it */
+	s->chunk.len_bytes -= s->pad_bytes; /* the map, and what is read again, are the source's */
+	if (s->filling) {		    /* what it stands for is bad whatever came of it */
 		s->filling = false;
-		if (s->failed)
-			*bad = lost_side(s);
 		return s->apart ? next_piece(s) : SLOT_THROUGH;
 	}
 	if (s->failed)

@@ -52,9 +52,9 @@ struct recipe {
 	bool records;	 /* what is good is told to the feed, too */
 	bool at_once;	 /* chunks have an order: what fails is taken apart where it is */
 	bool reads_once; /* the source is a stream: nothing can be taken apart */
-	/* Where the source\'s own buffer can only be read: zeros, of a chunk; room for one tail. */
+	/* Where the source's own buffer can only be read: zeros, of a chunk; room for one tail. */
 	void *zeros, *room;
-	bool fill;			      /* what cannot be read is written as zeros */
+	side_set_t fills; /* those that get zeros for what cannot be read */
 	uint32_t block_bytes, physical_bytes; /* of the source: narrow_begin()'s */
 	unsigned depth;			      /* slots of all workers */
 	_Atomic bool hint_lies;		      /* the sense data have named a good block */
@@ -86,7 +86,7 @@ struct leg {
 	const struct hole_rule *holes; /* NULL: zeros are written */
 	uint32_t from_bytes; /* of the chunk, what is to be sent next: a leg may have several parts
 			      */
-	uint32_t hole_bytes; /* of the parts before, zeros that were not written */
+	uint32_t hole_bytes; /* of the parts of this piece, zeros that were not written */
 	bool plain;	     /* a trim was not granted: the zeros are written */
 	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
 			 */
@@ -107,11 +107,13 @@ struct slot {
 	side_set_t spared; /* those that have had their part of what is taken apart */
 	void *salvage; /* a block of memory for what the medium has of a bad one; NULL: not asked */
 	void *own_buf; /* of leg[0], and of those that share it, while they have another */
+	uint64_t rest_end_bytes; /* that is only a piece, what follows ends here; 0: it is all */
 	bool filling;  /* zeros are written for what cannot be read */
 	bool apart;    /* the chunk is a piece of: */
 	struct narrow narrow;
 	nsec_t sent_ns;	     /* the last read; with policy.min_rate */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
+	uint32_t pad_bytes;  /* of the chunk, zeros that the source does not have */
 	void *memory;	     /* recipe->mapped: where the chunk lies */
 	bool cut; /* the file that it lies in has it no more: that side's leg tells of what */
 };

@@ -169,6 +169,11 @@ static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool ov
 	}
 }
 
+static bool has_others_before(const struct worker *w)
+{
+	return w->in_order && (w->reading > 0 || w->apart > 0);
+}
+
 /*
  * Where chunks have an order, one that was read at once, by an end that mostly lets them fly, must
  * not overtake those that still do; but all wait for one that is taken apart.
@@ -180,7 +185,7 @@ static void send_legs(struct worker *w, struct slot *s, side_set_t legs)
 		bool overdue = w->in_order && s->apart;
 		enum leg_next next;
 
-		l->must_wait = w->in_order && l->side == 0 && w->reading > 0 && !overdue;
+		l->must_wait = l->side == 0 && !overdue && has_others_before(w);
 		next = leg_send(l);
 		if (next != LEG_HOME)
 			run_leg(w, l, next, overdue);
@@ -212,11 +217,14 @@ static COLD void not_all_written(struct worker *w, const struct slot *s)
 /* False: that was the last of its chunk. */
 static COLD bool settle(struct worker *w, struct slot *s)
 {
+	bool was_apart = s->apart;
 	unsigned bad;
 	enum slot_news news = slot_settle(s, &bad);
 
 	if (bad != NO_SIDE)
 		note_loss(w, s, bad);
+	if (w->in_order)
+		w->apart = w->apart - was_apart + s->apart;
 	if (news == SLOT_THROUGH && feed_is_stopped(w->feed)) /* perhaps in the midst of it */
 		w->broken = w->in_order;
 	return news == SLOT_GOES_ON;

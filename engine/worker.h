@@ -54,6 +54,7 @@ struct worker {
 	_Alignas(64) struct tally tally[SIDES_MAX];
 	unsigned head, flying;
 	unsigned reading; /* those of the flying that read from the source */
+	unsigned apart;	  /* in_order: slots whose chunk is taken apart: the others wait */
 	bool broken;	  /* in_order: a chunk was given up, those after it must not be written */
 	bool looked;	  /* whether the source has more than was asked for: */
 	bool has_more;	  /* it has */

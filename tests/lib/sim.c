@@ -19,12 +19,16 @@
 
 #define must(cond) ((cond) ? (void)0 : broken(#cond, __LINE__))
 
+/* What became of a good write. */
+enum keeping { IN_CACHE, IS_DURABLE, IS_LOST };
+
 struct sim_end {
 	struct endpoint ep; /* first */
 	const struct sim_spec *spec;
 	uint8_t *data;
 	/* one a block; data and busy are another's where spec->same_as */
 	_Atomic uint8_t *busy, *tries, *acks;
+	_Atomic uint8_t *kept;	   /* enum keeping */
 	_Atomic uint64_t cut_at;   /* END_MAPPED: the file ends here */
 	_Atomic unsigned memories; /* given out, where they are limited */
 	bool gave_up;		   /* a stream whose end was seen: it has no more */
@@ -43,8 +47,8 @@ struct sim_lane {
 	/* the transfer on the lane, as it was submitted, and what will become of it */
 	struct xfer *x, sent;
 	enum fault_kind kind;
-	bool deferred;
-	uint8_t asc;
+	const struct sim_rule *rule; /* that says so; NULL: none */
+	uint64_t named_blk;	     /* SIM_INFO_LIES */
 	unsigned notes;
 	uint8_t *memory; /* END_MAPPED: what was given out last */
 	uint64_t memory_at;
@@ -86,6 +90,8 @@ static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const 
 	if (r->end_blk &&
 		(end_block(e, &l->sent) <= r->first_blk || first_block(e, &l->sent) >= r->end_blk))
 		return false;
+	if (r->longer_blk && l->sent.len_bytes <= (uint64_t)r->longer_blk * e->spec->block_bytes)
+		return false;
 	if (nth <= r->after || (r->every_nth && (nth - r->after) % r->every_nth != 0))
 		return false;
 	return r->tries == 0 || try_number <= r->tries;
@@ -94,20 +100,22 @@ static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const 
 static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigned try_number)
 {
 	l->kind = FAULT_NONE;
-	l->deferred = false;
-	l->asc = 0;
+	l->rule = NULL;
 	for (unsigned i = 0; i < e->spec->nrules && l->kind == FAULT_NONE; i++) {
 		const struct sim_rule *r = &e->spec->rules[i];
 
 		if (!rule_hits(r, l, e, nth, try_number))
 			continue;
 		l->kind = r->kind;
-		l->deferred = r->deferred;
-		l->asc = r->asc;
+		l->rule = r;
+		if (r->info == SIM_INFO_LIES)
+			l->named_blk = rng_between(
+				&l->rng, first_block(e, &l->sent), end_block(e, &l->sent) - 1);
 	}
 	if (l->kind != FAULT_UNMAPPABLE || !l->spec.may_fall_back)
 		return;
 	l->kind = FAULT_NONE;
+	l->rule = NULL;
 	l->method = METHOD_INDIRECT;
 	l->notes |= XFER_FELL_BACK;
 	e->counts.fell_back++;
@@ -132,7 +140,22 @@ static void acknowledge(struct sim_end *e, const struct xfer *x)
 		 * not be had. */
 		must(e->acks[b] == 0 || e->spec->rewritten);
 		e->acks[b] = 1;
+		if (e->kept[b] == IS_LOST)
+			e->kept[b] = IN_CACHE;
 	}
+}
+
+/* A reset empties the cache: what was in it reads as anything. */
+static void forget(struct sim_lane *l, struct sim_end *e)
+{
+	uint32_t block = e->spec->block_bytes;
+
+	for (uint64_t b = 0; b < e->spec->blocks; b++)
+		if (e->acks[b] && e->kept[b] == IN_CACHE && !e->busy[b]) {
+			e->kept[b] = IS_LOST;
+			e->acks[b] = 0;
+			rng_fill(&l->rng, e->data + b * block, block);
+		}
 }
 
 /* A write that fails may have reached the medium in part. */
@@ -258,6 +281,8 @@ static void count_outcome(struct sim_lane *l, struct sim_end *e)
 		e->counts.not_direct_bytes += done_bytes(l, e);
 	if (!is_good(l)) {
 		e->counts.bad++;
+		if (l->rule->asc == 0x29 && e->spec->forgets)
+			forget(l, e);
 		return;
 	}
 	e->counts.good_bytes += l->sent.len_bytes;
@@ -269,17 +294,36 @@ static void count_outcome(struct sim_lane *l, struct sim_end *e)
 		e->counts.trimmed_bytes += l->sent.len_bytes;
 }
 
+static uint64_t named_block(const struct sim_lane *l, const struct sim_end *e)
+{
+	return l->rule->info == SIM_INFO_LIES
+		       ? l->named_blk
+		       : max_u64(l->rule->first_blk, first_block(e, &l->sent));
+}
+
+static void fill_sense(const struct sim_lane *l, const struct sim_end *e, struct fault *f)
+{
+	const struct sim_rule *r = l->rule;
+
+	f->deferred = r->deferred;
+	f->err = r->err;
+	f->info_valid = r->info != SIM_NO_INFO;
+	if (f->info_valid)
+		f->info_lba = named_block(l, e);
+	if (r->asc) {
+		f->sense_len = 18;
+		memcpy(f->sense, (uint8_t[14]){ 0x70, 0, 6, [7] = 10, [12] = r->asc }, 14);
+	}
+}
+
 static void fill_fault(const struct sim_lane *l, const struct sim_end *e, struct xfer *x)
 {
 	memset(&x->fault, 0, sizeof(x->fault));
 	x->fault.kind = l->kind;
-	x->fault.deferred = l->deferred;
 	x->notes = l->notes;
 	x->done_bytes = done_bytes(l, e);
-	if (l->asc) {
-		x->fault.sense_len = 18;
-		memcpy(x->fault.sense, (uint8_t[14]){ 0x70, 0, 6, [7] = 10, [12] = l->asc }, 14);
-	}
+	if (l->rule)
+		fill_sense(l, e, &x->fault);
 	if (l->kind == FAULT_SHORT)
 		x->fault.resid_bytes = x->len_bytes - x->done_bytes;
 }
@@ -605,11 +649,19 @@ static int sim_end(struct endpoint *ep, uint64_t end_bytes)
 	struct sim_end *e = end_of(ep);
 
 	must(pthread_equal(e->opener, pthread_self()) && e->spec->role == END_DEST);
-	must(e->counts.in_flight == 0 && e->counts.flushes == 0 && e->counts.ends == 0);
+	must(e->counts.in_flight == 0 && e->counts.ends == 0);
 	e->counts.ends++;
 	e->counts.end_bytes = end_bytes;
 	ep->exit_status = e->spec->end_status;
 	return e->spec->end_status ? -1 : 0;
+}
+
+/* What was answered as good when a flush begins. */
+static void keep(struct sim_end *e, bool good)
+{
+	for (uint64_t b = 0; b < e->spec->blocks; b++)
+		if (e->acks[b] && e->kept[b] == IN_CACHE)
+			e->kept[b] = good ? IS_DURABLE : IS_LOST;
 }
 
 static bool sim_flush(struct endpoint *ep, struct fault *f)
@@ -617,10 +669,12 @@ static bool sim_flush(struct endpoint *ep, struct fault *f)
 	struct sim_end *e = end_of(ep);
 
 	must(e->spec->role == END_DEST);
-	e->counts.flushes++;
+	memset(f, 0, sizeof(*f));
+	if (++e->counts.flushes > e->spec->flushes_good)
+		*f = e->spec->flush_fault;
+	keep(e, fault_is_good(f));
 	if (e->spec->on_flush)
 		e->spec->on_flush(e->spec->arg);
-	*f = e->spec->flush_fault;
 	return fault_is_good(f);
 }
 
@@ -635,6 +689,7 @@ static void sim_ep_close(struct endpoint *ep)
 	}
 	free((void *)e->tries);
 	free((void *)e->acks);
+	free((void *)e->kept);
 	free(e);
 }
 
@@ -759,7 +814,8 @@ struct endpoint *sim_open(const struct sim_spec *spec)
 	take_contents(e);
 	e->tries = calloc(spec->blocks + 1, sizeof(*e->tries));
 	e->acks = calloc(spec->blocks + 1, sizeof(*e->acks));
-	must(e->tries && e->acks);
+	e->kept = calloc(spec->blocks + 1, sizeof(*e->kept));
+	must(e->tries && e->acks && e->kept);
 	return &e->ep;
 }
 
@@ -776,6 +832,16 @@ struct sim_counts *sim_counts(struct endpoint *ep)
 bool sim_acknowledged(const struct endpoint *ep, uint64_t block)
 {
 	return ((const struct sim_end *)ep)->acks[block] != 0;
+}
+
+bool sim_is_durable(const struct endpoint *ep, uint64_t block)
+{
+	return ((const struct sim_end *)ep)->kept[block] == IS_DURABLE;
+}
+
+bool sim_is_lost(const struct endpoint *ep, uint64_t block)
+{
+	return ((const struct sim_end *)ep)->kept[block] == IS_LOST;
 }
 
 uint64_t sim_acknowledged_bytes(const struct endpoint *ep)

@@ -26,6 +26,10 @@
 
 #include "../../endpoints/endpoint.h"
 
+/* Which block the sense data name: none, the first that the rule and the transfer have in common,
+ * or any of the transfer. */
+enum sim_info { SIM_NO_INFO, SIM_INFO, SIM_INFO_LIES };
+
 /*
  * How transfers go wrong. The first rule that hits decides. FAULT_UNMAPPABLE hits lanes of direct
  * IO only, and one that may fall back does so and goes on; FAULT_RECOVERED moves the data;
@@ -35,7 +39,10 @@ struct sim_rule {
 	enum fault_kind kind;
 	bool deferred;
 	uint8_t asc;		     /* of a unit attention's sense; 0: no sense */
+	int err;		     /* of FAULT_OS; 0: none */
+	enum sim_info info;	     /* whether the sense names a block */
 	uint64_t first_blk, end_blk; /* hits transfers that touch these; both 0: any */
+	uint32_t longer_blk;	     /* and are longer than this; 0: of any length */
 	unsigned after;		     /* spares the end's first so many transfers */
 	unsigned every_nth;	     /* then hits each nth of the end's transfers; 0: each */
 	unsigned tries;		     /* hits the first so many tries of a transfer; 0: all */
@@ -65,6 +72,7 @@ struct sim_spec {
 	uint32_t hole_bytes, trim_grain_bytes, max_trim_bytes;
 	unsigned trims_granted;	  /* those after the first so many are unsupported; 0: none is */
 	bool rewritten;		  /* a good write may come again: of what cannot be had elsewhere */
+	bool forgets;		  /* a unit attention 29h: what was not flushed is lost */
 	bool zeros_too;		  /* stretches of its contents are zeros */
 	struct endpoint *same_as; /* a sim of the same blocks, which is closed later */
 	struct endpoint *out_of;  /* one that is END_MAPPED: EFAULT for its memory that was cut */
@@ -76,6 +84,7 @@ struct sim_spec {
 	const struct sim_rule *rules;
 	unsigned nrules;
 	struct fault flush_fault;
+	unsigned flushes_good; /* those after the first so many get it */
 	/* Called in the submitting thread before the nth transfer (from 1) is looked at. */
 	void (*on_submit)(void *arg, uint64_t nth);
 	void (*on_flush)(void *arg);
@@ -106,6 +115,11 @@ struct sim_counts *sim_counts(struct endpoint *ep);
 /* Has block been written by a write that was answered as good? */
 bool sim_acknowledged(const struct endpoint *ep, uint64_t block);
 uint64_t sim_acknowledged_bytes(const struct endpoint *ep);
+
+/* Has a flush that was good begun since that write? */
+bool sim_is_durable(const struct endpoint *ep, uint64_t block);
+/* Was it answered as good and then lost, by a flush that failed or a reset? */
+bool sim_is_lost(const struct endpoint *ep, uint64_t block);
 
 /* Of one that is END_MAPPED: its file has only so many bytes from now on. Any thread. */
 void sim_cut(struct endpoint *ep, uint64_t len_bytes);

@@ -43,6 +43,7 @@ struct scene {
 	bool flush;
 	struct copy *copy;
 	struct copy_result result;
+	uint64_t told; /* losses */
 };
 
 static int setup(void **state)
@@ -2170,6 +2171,156 @@ static void a_stop_waits_for_what_flies_and_a_continue_goes_on(void **state)
 	munmap(sh, sizeof(*sh));
 }
 
+/* --- going on after errors --- */
+
+/* The nth, in its turn. */
+static void count_loss(void *arg, uint64_t nth, const struct loss *l)
+{
+	struct scene *s = arg;
+
+	assert_int_equal(nth, ++s->told);
+	assert_false(xfer_is_good(&l->x));
+}
+
+static void go_on(struct scene *s)
+{
+	s->watch.lost = count_loss;
+	s->watch.arg = s;
+	s->policy = (struct policy){ .go_on_in = true, .go_on_out = true, .max_bad = UINT64_MAX };
+	s->request.bpt_blk = 64;
+	s->request.queue_depth = 1;
+}
+
+/* Commands beyond those that a good side gets. */
+static uint64_t extra_commands(const struct scene *s, unsigned side)
+{
+	return counter_get(&s->result.side[side].count.commands) - BLOCKS / 64;
+}
+
+static void assert_lost(const struct scene *s, uint64_t at_blk, unsigned n)
+{
+	const uint8_t *now = sim_data(s->end[1]), *want = sim_data(s->end[0]);
+
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, n);
+	assert_int_equal(s->told, n);
+	assert_int_equal(s->result.bad_bytes, n * BLOCK);
+	assert_int_equal(s->result.undone_bytes, 0);
+	for (uint64_t b = 0; b < BLOCKS; b++)
+		if (b < at_blk || b >= at_blk + n)
+			assert_memory_equal(now + b * BLOCK, want + b * BLOCK, BLOCK);
+}
+
+static void a_bad_block_is_lost_alone_and_found_by_halving(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78 };
+	run(s);
+	assert_lost(s, 77, 1);
+	assert_true(zeros_all(sim_data(s->end[1]) + 77 * BLOCK, BLOCK));
+	assert_int_equal(in_bytes(s), (BLOCKS - 1) * BLOCK);
+	assert_int_equal(out_bytes(s), BLOCKS * BLOCK);
+	assert_true(extra_commands(s, 0) <= 2 * 6 + 2); /* of 64 */
+}
+
+static void a_block_that_cannot_be_written_costs_four_commands_if_it_is_named(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->rule[1] = (struct sim_rule){
+		.kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78, .info = SIM_INFO
+	};
+	run(s);
+	assert_lost(s, 77, 1);
+	assert_int_equal(s->result.first_loss.side, 1);
+	assert_true(extra_commands(s, 1) <= 4);
+	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
+	assert_int_equal(out_bytes(s), (BLOCKS - 1) * BLOCK);
+}
+
+static void what_cannot_be_read_can_be_left_as_it_is(void **state)
+{
+	struct scene *s = *state;
+	struct endpoint *untouched = sim_open(&s->spec[1]);
+
+	go_on(s);
+	s->policy.leave_bad = true;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 9, .end_blk = 12 };
+	run(s);
+	assert_lost(s, 9, 3);
+	assert_memory_equal(
+		sim_data(s->end[1]) + 9 * BLOCK, sim_data(untouched) + 9 * BLOCK, 3 * BLOCK);
+	sim_close(untouched);
+}
+
+static void a_stream_gets_zeros_for_what_is_left_as_it_is_elsewhere(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->policy.leave_bad = true;
+	make_stream(s, 1);
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 9, .end_blk = 12 };
+	run(s);
+	assert_lost(s, 9, 3);
+	assert_true(zeros_all(sim_data(s->end[1]) + 9 * BLOCK, 3 * BLOCK));
+}
+
+static void transfers_that_are_refused_as_too_long_are_halved(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.bpt_blk = 64;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_ILLEGAL_REQUEST, .longer_blk = 5 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(s->result.losses, 0);
+	assert_true(s->result.chunk_bytes <= 5 * BLOCK); /* none is refused once more */
+}
+
+static void a_block_that_is_refused_ends_the_run(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->rule[0] =
+		(struct sim_rule){ .kind = FAULT_ILLEGAL_REQUEST, .first_blk = 8, .end_blk = 9 };
+	run(s);
+	assert_failed(s, 0, FAULT_ILLEGAL_REQUEST, XFER_READ);
+}
+
+static void a_bad_block_that_a_last_try_can_read_is_not_lost(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->policy.retries = 3;
+	s->spec[1].rewritten = true; /* zeros before */
+	s->rule[0] = (struct sim_rule){
+		.kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78, .tries = 3
+	};
+	run(s);
+	assert_int_equal(s->result.losses, 1);
+	assert_int_equal(s->result.bad_bytes, 0);
+	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
+}
+
+static void with_too_many_bad_blocks_the_run_ends(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->policy.max_bad = 4;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 20, .end_blk = 60 };
+	run(s);
+	assert_int_equal(s->result.limit, LIMIT_TOTAL);
+	assert_int_equal(s->result.losses, 5);
+	assert_false(s->result.failed);
+}
+
 /* A shell's background job starts with some of them ignored, and ignored they would stay. */
 static void heed_signals(void)
 {
@@ -2217,6 +2368,17 @@ static const struct CMUnitTest faults_tests[] = {
 	TEST(direct_io_that_was_copied_is_counted),
 	TEST(lanes_that_fall_back_are_counted_once),
 	TEST(direct_io_that_was_asked_does_not_fall_back),
+};
+
+static const struct CMUnitTest going_on_tests[] = {
+	TEST(a_bad_block_is_lost_alone_and_found_by_halving),
+	TEST(a_block_that_cannot_be_written_costs_four_commands_if_it_is_named),
+	TEST(what_cannot_be_read_can_be_left_as_it_is),
+	TEST(a_stream_gets_zeros_for_what_is_left_as_it_is_elsewhere),
+	TEST(transfers_that_are_refused_as_too_long_are_halved),
+	TEST(a_block_that_is_refused_ends_the_run),
+	TEST(a_bad_block_that_a_last_try_can_read_is_not_lost),
+	TEST(with_too_many_bad_blocks_the_run_ends),
 };
 
 static const struct CMUnitTest hashes_tests[] = {
@@ -2350,6 +2512,7 @@ int main(void)
 	failed += GROUP(data);
 	failed += GROUP(order);
 	failed += GROUP(faults);
+	failed += GROUP(going_on);
 	failed += GROUP(hashes);
 	failed += GROUP(streams);
 	failed += GROUP(several);

@@ -247,6 +247,315 @@ static void nothing_is_handed_out_before_the_start(void **state)
 	finish(&f);
 }
 
+/* --- with a map --- */
+
+#define UNIT 100u
+
+/* A feed of ten chunks of two blocks; the test is its one worker. */
+struct mapped {
+	struct feed feed;
+	struct ranges map;
+};
+
+static void begin_with_map(struct mapped *m, const struct feed_map *with)
+{
+	struct feed_map map = *with;
+
+	if (!map.max_bad)
+		map.max_bad = UINT64_MAX;
+	map.block_bytes = UNIT;
+	map.ranges = &m->map;
+	assert_true(ranges_init(&m->map, map.at_bytes + 20 * UNIT));
+	feed_init(&m->feed, 20 * UNIT, 2 * UNIT, 1);
+	feed_set_map(&m->feed, &map);
+	feed_resume(&m->feed);
+}
+
+static void end_with_map(struct mapped *m)
+{
+	finish(&m->feed);
+	ranges_destroy(&m->map);
+}
+
+static struct chunk claim(struct feed *f)
+{
+	struct chunk c;
+
+	assert_int_equal(feed_claim(f, &c), FEED_CHUNK);
+	return c;
+}
+
+static void expect_of_pass(struct feed *f, enum feed_pass pass, uint64_t at, uint32_t len)
+{
+	struct chunk c = claim(f);
+
+	assert_int_equal(c.pass, pass);
+	assert_int_equal(c.at_bytes, at);
+	assert_int_equal(c.len_bytes, len);
+}
+
+/* All that the pass hands out becomes this. */
+static void settle_all(struct feed *f, enum range_status status)
+{
+	struct chunk c;
+
+	while (feed_claim(f, &c) == FEED_CHUNK)
+		feed_settle(f, &c, status);
+}
+
+static void what_is_done_is_not_handed_out(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true, .at_bytes = 50 });
+	assert_true(ranges_set(&m.map, 50, 14 * UNIT, RANGE_DONE));
+	assert_true(ranges_set(&m.map, 50 + 18 * UNIT, 2 * UNIT, RANGE_DONE));
+	expect_of_pass(&m.feed, PASS_FIRST, 14 * UNIT, 2 * UNIT);
+	expect_of_pass(&m.feed, PASS_FIRST, 16 * UNIT, 2 * UNIT);
+	expect_answer(&m.feed, FEED_PAUSE);
+	end_with_map(&m);
+}
+
+static void a_range_between_blocks_is_handed_out_as_whole_blocks(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true });
+	assert_true(ranges_set(&m.map, 0, 20 * UNIT, RANGE_DONE));
+	assert_true(ranges_set(&m.map, 310, 150, RANGE_UNTRIED));
+	expect_of_pass(&m.feed, PASS_FIRST, 300, 200);
+	expect_answer(&m.feed, FEED_PAUSE);
+	end_with_map(&m);
+}
+
+static void in_reverse_chunks_descend(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true, .reverse = true });
+	expect_of_pass(&m.feed, PASS_FIRST, 18 * UNIT, 2 * UNIT);
+	expect_of_pass(&m.feed, PASS_FIRST, 16 * UNIT, 2 * UNIT);
+	end_with_map(&m);
+}
+
+static void what_failed_comes_when_all_else_has_been_tried_and_bad_blocks_last(void **state)
+{
+	struct mapped m;
+	struct chunk first, second;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true, .again = true });
+	first = claim(&m.feed);
+	feed_settle(&m.feed, &first, RANGE_FAILED);
+	second = claim(&m.feed);
+	second.len_bytes = UNIT;
+	feed_settle(&m.feed, &second, RANGE_BAD);
+	second.at_bytes += UNIT;
+	feed_settle(&m.feed, &second, RANGE_WRITTEN);
+	settle_all(&m.feed, RANGE_WRITTEN);
+	feed_wait(&m.feed);
+	expect_of_pass(&m.feed, PASS_NARROW, 0, 2 * UNIT);
+	expect_answer(&m.feed, FEED_PAUSE);
+	feed_wait(&m.feed);
+	expect_of_pass(&m.feed, PASS_AGAIN, 2 * UNIT, UNIT);
+	expect_answer(&m.feed, FEED_PAUSE);
+	feed_wait(&m.feed);
+	expect_answer(&m.feed, FEED_END);
+	end_with_map(&m);
+}
+
+static void without_leave_bad_blocks_are_not_tried_again(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true });
+	settle_all(&m.feed, RANGE_BAD);
+	feed_wait(&m.feed);
+	expect_answer(&m.feed, FEED_END);
+	end_with_map(&m);
+}
+
+static void without_records_only_what_failed_comes_again(void **state)
+{
+	struct mapped m;
+	struct chunk c;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .again = true });
+	c = claim(&m.feed);
+	feed_settle(&m.feed, &c, RANGE_FAILED);
+	while (feed_claim(&m.feed, &c) == FEED_CHUNK)
+		assert_int_equal(c.pass, PASS_FIRST);
+	feed_wait(&m.feed);
+	expect_of_pass(&m.feed, PASS_NARROW, 0, 2 * UNIT);
+	expect_answer(&m.feed, FEED_PAUSE);
+	feed_wait(&m.feed);
+	expect_answer(&m.feed, FEED_END);
+	end_with_map(&m);
+}
+
+static void what_is_slow_is_left_out_and_comes_in_the_second_pass(void **state)
+{
+	struct mapped m;
+	struct chunk c;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true });
+	c = claim(&m.feed);
+	feed_settle(&m.feed, &c, RANGE_WRITTEN);
+	feed_pace(&m.feed, &c, true);
+	expect_of_pass(&m.feed, PASS_FIRST, 4 * UNIT, 2 * UNIT); /* a chunk was left out */
+	settle_all(&m.feed, RANGE_WRITTEN);
+	feed_wait(&m.feed);
+	expect_of_pass(&m.feed, PASS_REST, 2 * UNIT, 2 * UNIT);
+	end_with_map(&m);
+}
+
+static void what_was_refused_as_too_long_is_halved_down_to_a_block(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true });
+	feed_shrink(&m.feed, 2 * UNIT);
+	expect_of_pass(&m.feed, PASS_FIRST, 0, UNIT);
+	feed_shrink(&m.feed, UNIT);
+	expect_of_pass(&m.feed, PASS_FIRST, UNIT, UNIT);
+	end_with_map(&m);
+}
+
+static void what_was_written_before_a_reset_is_handed_out_again(void **state)
+{
+	struct mapped m;
+	struct chunk c, late;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true });
+	c = claim(&m.feed);
+	feed_settle(&m.feed, &c, RANGE_WRITTEN);
+	late = claim(&m.feed);
+	feed_was_reset(&m.feed);
+	feed_settle(&m.feed, &late, RANGE_WRITTEN); /* it was sent before */
+	settle_all(&m.feed, RANGE_WRITTEN);
+	feed_wait(&m.feed);
+	expect_of_pass(&m.feed, PASS_REST, 0, 2 * UNIT);
+	expect_of_pass(&m.feed, PASS_REST, 2 * UNIT, 2 * UNIT);
+	expect_answer(&m.feed, FEED_PAUSE);
+	end_with_map(&m);
+}
+
+static void a_reset_in_a_later_pass_is_made_good_too(void **state)
+{
+	struct mapped m;
+	struct chunk c;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true });
+	c = claim(&m.feed);
+	feed_settle(&m.feed, &c, RANGE_FAILED);
+	settle_all(&m.feed, RANGE_WRITTEN);
+	feed_wait(&m.feed);
+	c = claim(&m.feed);
+	assert_int_equal(c.pass, PASS_NARROW);
+	feed_was_reset(&m.feed);
+	feed_settle(&m.feed, &c, RANGE_WRITTEN);
+	expect_answer(&m.feed, FEED_PAUSE);
+	feed_wait(&m.feed);
+	expect_of_pass(&m.feed, PASS_REST, 0, 2 * UNIT);
+	end_with_map(&m);
+}
+
+static void a_disk_that_forgets_whatever_it_is_given_is_given_up(void **state)
+{
+	struct mapped m;
+	unsigned passes = 0;
+	struct chunk c;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true });
+	for (enum feed_answer a = FEED_CHUNK; a != FEED_END; a = feed_claim(&m.feed, &c)) {
+		settle_all(&m.feed, RANGE_WRITTEN);
+		feed_was_reset(&m.feed);
+		feed_wait(&m.feed);
+		assert_true(passes++ < 20);
+	}
+	end_with_map(&m);
+}
+
+/* n blocks from at on, one by one. */
+static void lose(struct feed *f, unsigned at, unsigned n)
+{
+	for (; n > 0; n--, at++) {
+		const struct chunk c = { .at_bytes = (uint64_t)at * UNIT, .len_bytes = UNIT };
+
+		feed_settle(f, &c, RANGE_BAD);
+	}
+}
+
+static void more_adjacent_bad_blocks_than_allowed_stop_the_run(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true, .max_adjacent = 3 });
+	lose(&m.feed, 0, 3);
+	lose(&m.feed, 5, 3);
+	assert_false(feed_is_stopped(&m.feed));
+	lose(&m.feed, 3, 1);
+	assert_true(feed_is_stopped(&m.feed));
+	assert_int_equal(m.feed.limit, LIMIT_ADJACENT);
+	expect_answer(&m.feed, FEED_END);
+	end_with_map(&m);
+}
+
+static void more_bad_blocks_than_allowed_stop_the_run(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true, .max_bad = 3 });
+	lose(&m.feed, 0, 1);
+	lose(&m.feed, 4, 2);
+	assert_false(feed_is_stopped(&m.feed));
+	lose(&m.feed, 9, 1);
+	assert_true(feed_is_stopped(&m.feed));
+	assert_int_equal(m.feed.limit, LIMIT_TOTAL);
+	end_with_map(&m);
+}
+
+static void a_last_block_that_is_shorter_counts_as_one(void **state)
+{
+	struct mapped m;
+	const struct chunk tail = { .at_bytes = 19 * UNIT, .len_bytes = 7 };
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true, .max_bad = 1 });
+	lose(&m.feed, 0, 1);
+	feed_settle(&m.feed, &tail, RANGE_BAD);
+	assert_int_equal(m.feed.limit, LIMIT_TOTAL);
+	end_with_map(&m);
+}
+
+static void a_pass_waits_for_what_is_still_at_work(void **state)
+{
+	struct mapped m;
+	struct chunk c;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true });
+	c = claim(&m.feed);
+	settle_all(&m.feed, RANGE_FAILED); /* and c is not back */
+	assert_int_equal(m.feed.pass, PASS_FIRST);
+	feed_settle(&m.feed, &c, RANGE_WRITTEN);
+	feed_wait(&m.feed);
+	assert_int_equal(m.feed.pass, PASS_NARROW);
+	end_with_map(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +570,22 @@ int main(void)
 		cmocka_unit_test(each_chunk_is_handed_out_once),
 		cmocka_unit_test(a_pause_begins_when_nobody_is_at_work),
 		cmocka_unit_test(a_stop_ends_a_pause_that_is_waited_for),
+		cmocka_unit_test(what_is_done_is_not_handed_out),
+		cmocka_unit_test(a_range_between_blocks_is_handed_out_as_whole_blocks),
+		cmocka_unit_test(in_reverse_chunks_descend),
+		cmocka_unit_test(
+			what_failed_comes_when_all_else_has_been_tried_and_bad_blocks_last),
+		cmocka_unit_test(without_leave_bad_blocks_are_not_tried_again),
+		cmocka_unit_test(without_records_only_what_failed_comes_again),
+		cmocka_unit_test(what_is_slow_is_left_out_and_comes_in_the_second_pass),
+		cmocka_unit_test(what_was_refused_as_too_long_is_halved_down_to_a_block),
+		cmocka_unit_test(what_was_written_before_a_reset_is_handed_out_again),
+		cmocka_unit_test(a_reset_in_a_later_pass_is_made_good_too),
+		cmocka_unit_test(a_disk_that_forgets_whatever_it_is_given_is_given_up),
+		cmocka_unit_test(more_adjacent_bad_blocks_than_allowed_stop_the_run),
+		cmocka_unit_test(more_bad_blocks_than_allowed_stop_the_run),
+		cmocka_unit_test(a_last_block_that_is_shorter_counts_as_one),
+		cmocka_unit_test(a_pass_waits_for_what_is_still_at_work),
 	};
 
 	return cmocka_run_group_tests_name("feed", tests, NULL, NULL);

@@ -1,0 +1,934 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Any ends and requests, with disks of which parts cannot be read or written, and runs that go on:
+ * what is lost is what the fault plan took, no block more; all else is what the source holds; the
+ * map says so; what was done before is left alone; and no saved map promises what a crash could
+ * take. Runs that were interrupted, or met something fatal, are held to what they say.
+ *
+ * A unit is the smallest that can be lost (copy_result.loss_block_bytes), in the span.
+ *
+ * A seed makes a world; SEEDS=n runs n of them (from 1), SEED=k that one alone. A world that fails
+ * prints its seed, also where the engine aborts; with TELL=1 all of them print what they are.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../core/zeros.h"
+#include "../lib/world.h"
+
+#ifdef __SANITIZE_THREAD__ /* gcc's word; each thread costs it a millisecond */
+#define SEEDS_DEFAULT 200
+#else
+#define SEEDS_DEFAULT 1000
+#endif
+#define RUNS_MAX 6 /* until all is dealt with */
+
+enum kind { NO_MAP, WITH_MAP, KINDS };
+
+/* What is to become of a unit. */
+enum fate {
+	KEPT,	/* not dealt with: as it was */
+	GOOD,	/* copied */
+	BAD,	/* lost */
+	EITHER, /* lost or copied */
+};
+
+struct rescue {
+	struct world w; /* first */
+	enum kind kind;
+	bool cut_short;	 /* the plan has more than blocks that are bad */
+	uint32_t unit;	 /* bytes */
+	uint64_t nunits; /* in what the source gave */
+	struct ranges map, at_start;
+	nsec_t every_ns;
+	_Atomic unsigned saves;
+	_Atomic bool saving;
+	pthread_t main;
+	uint64_t told; /* losses */
+	unsigned runs;
+};
+
+/* --- making a world --- */
+
+static void make_faults(struct world *w, unsigned side)
+{
+	(void)w;
+	(void)side;
+}
+
+static void make_policy(struct rescue *r)
+{
+	struct world *w = &r->w;
+	struct policy *p = &w->policy;
+	bool stream = false;
+
+	for (unsigned side = 0; side < w->ends; side++)
+		stream |= w->spec[side].sequential && w->is_sim[side];
+	p->go_on_in = !maybe(w, 4);
+	p->go_on_out = !maybe(w, 3);
+	p->leave_bad = maybe(w, 4);
+	p->max_bad = maybe(w, 12) ? between(w, 0, 20) : UINT64_MAX;
+	p->max_adjacent = maybe(w, 12) ? between(w, 1, 8) : 0;
+	w->request.ordered = r->kind == NO_MAP && maybe(w, 6);
+	if (stream || w->request.ordered)
+		return;
+	p->reverse = maybe(w, 4);
+	p->min_rate = maybe(w, 4) ? between(w, 1, 1000) << between(w, 0, 24) : 0;
+}
+
+static void rescue_make(struct rescue *r, uint64_t seed, enum kind kind)
+{
+	static const unsigned limits[KINDS] = { WORLD_NO_MAPPED,
+		WORLD_NO_MAPPED | WORLD_NO_STREAMS | WORLD_ONE_DEST | WORLD_NO_READ_BACK };
+	struct world *w = &r->w;
+
+	memset(r, 0, sizeof(*r));
+	r->kind = kind;
+	r->main = pthread_self();
+	world_begin(w, seed, kind, limits[kind]);
+	w->make_faults = make_faults;
+	world_make_interrupt(w);
+	world_open(w);
+	make_policy(r);
+}
+
+/* --- the fault plan: when span and plan are known --- */
+
+static bool goes_on(const struct world *w, unsigned side)
+{
+	bool writes = side > 0 && side < w->ends;
+
+	return (writes ? w->policy.go_on_out : w->policy.go_on_in) && !w->spec[side].sequential;
+}
+
+static uint64_t end_of_side(const struct world *w, unsigned side)
+{
+	uint64_t end = world_starts_at(w, side) + w->span.len_bytes;
+
+	return min_u64(end, world_bytes(w, side)) / w->spec[side].block_bytes;
+}
+
+/* Blocks that are bad, for good or for the first few tries. */
+static void add_bad(struct rescue *r, unsigned side)
+{
+	static const struct {
+		enum fault_kind kind;
+		int err;
+	} kinds[] = { { FAULT_MEDIUM, 0 }, { FAULT_MEDIUM, 0 }, { FAULT_HARDWARE, 0 },
+		{ FAULT_TIMEOUT, 0 }, { FAULT_OS, EIO }, { FAULT_PROTECTION, 0 },
+		{ FAULT_SENSE, 0 } };
+	struct world *w = &r->w;
+	uint64_t start = world_starts_at(w, side) / w->spec[side].block_bytes;
+	uint64_t end = end_of_side(w, side);
+	size_t k = between(w, 0, ARRAY_SIZE(kinds) - 1);
+	struct sim_rule rule = { .kind = kinds[k].kind, .err = kinds[k].err };
+
+	if (start >= end)
+		return;
+	rule.first_blk = between(w, start, end - 1);
+	rule.end_blk = rule.first_blk + between(w, 1, maybe(w, 6) ? 60 : 6);
+	rule.tries = maybe(w, 4) ? (unsigned)between(w, 1, 5) : 0;
+	if (w->spec[side].cls == END_DEVICE)
+		rule.info = (enum sim_info)between(w, SIM_NO_INFO, SIM_INFO_LIES);
+	world_add_rule(w, side, rule);
+}
+
+/* Transfers that are too long; a unit never is. */
+static void add_illegal(struct rescue *r, unsigned side)
+{
+	struct world *w = &r->w;
+	uint64_t block = w->spec[side].block_bytes;
+
+	if (w->spec[side].sequential || (w->spec[0].sequential && w->is_sim[0]))
+		return;
+	world_add_rule(w, side,
+		(struct sim_rule){ .kind = FAULT_ILLEGAL_REQUEST,
+			.longer_blk = (uint32_t)between(w, r->unit / block,
+				max_u64(w->plan.chunk_bytes, r->unit) / block) });
+}
+
+static void add_reset(struct rescue *r, unsigned side)
+{
+	struct world *w = &r->w;
+	uint64_t start = world_starts_at(w, side) / w->spec[side].block_bytes;
+	uint64_t end = end_of_side(w, side), at;
+
+	if (w->spec[side].sequential || start >= end)
+		return;
+	at = between(w, start, end - 1);
+	world_add_rule(w, side,
+		(struct sim_rule){ .kind = FAULT_UNIT_ATTENTION,
+			.asc = 0x29,
+			.first_blk = at,
+			.end_blk = at + 1,
+			.tries = 1 });
+	w->spec[side].forgets = side == 1 && r->kind == WITH_MAP && r->every_ns == 0 &&
+				w->spec[1].cls == END_DEVICE;
+}
+
+/* The first rule that hits decides: what is bad comes first. */
+static void add_plan(struct rescue *r, unsigned side)
+{
+	struct world *w = &r->w;
+
+	if (maybe(w, 3))
+		w->spec[side].not_direct_nth = (unsigned)between(w, 1, 5);
+	if (goes_on(w, side))
+		for (uint64_t n = maybe(w, 3) ? 0 : between(w, 1, 4); n > 0; n--)
+			add_bad(r, side);
+	if (maybe(w, 6))
+		add_illegal(r, side);
+	if (maybe(w, 4))
+		add_reset(r, side);
+	if (maybe(w, 3))
+		world_add_curable(w, side);
+	if (maybe(w, 8) && w->plan.side[side].may_fall_back)
+		world_add_rule(w, side, (struct sim_rule){ .kind = FAULT_UNMAPPABLE });
+	if (maybe(w, 20)) {
+		world_add_fatal(w, side);
+		r->cut_short = true;
+	}
+}
+
+static bool is_cured(const struct sim_rule *rule)
+{
+	return rule->tries > 0 && rule->kind != FAULT_UNIT_ATTENTION;
+}
+
+/* What is written twice, for a reason. */
+static void allow_rewriting(struct rescue *r)
+{
+	struct world *w = &r->w;
+	bool *rewritten = &w->spec[1].rewritten;
+
+	for (unsigned i = 0; i < w->spec[0].nrules; i++)
+		*rewritten |= is_cured(&w->rules[0][i]); /* zeros, then what was read after all */
+	for (unsigned side = 1; side < w->sides.n; side++)
+		for (unsigned i = 0; i < w->spec[side].nrules; i++)
+			*rewritten |= w->rules[side][i].asc == 0x29;
+}
+
+static void make_plan(struct rescue *r)
+{
+	struct world *w = &r->w;
+
+	r->unit = w->span.block_bytes;
+	r->every_ns = maybe(w, 2) ? 0 : (nsec_t)between(w, 1, 3) * NSEC_PER_MSEC;
+	for (unsigned side = 0; side < w->sides.n; side++)
+		if (w->is_sim[side])
+			add_plan(r, side);
+	allow_rewriting(r);
+	if (r->kind == WITH_MAP && w->is_sim[1] && maybe(w, 10)) {
+		w->spec[1].flush_fault.kind = FAULT_MEDIUM;
+		w->spec[1].flushes_good = (unsigned)between(w, 0, 3);
+	}
+}
+
+/* --- the map at the start --- */
+
+static void copy_part(struct world *w, uint64_t at, uint64_t len)
+{
+	uint8_t *to;
+
+	if (!w->is_sim[1] || len == 0)
+		return;
+	to = sim_data(w->sides.end[1]) + w->span.out_bytes + at;
+	if (w->is_sim[0])
+		memcpy(to, w->before[0] + w->span.in_bytes + at, len);
+	else
+		memset(to, w->byte, len);
+	memcpy(w->before[1] + w->span.out_bytes + at, to, len);
+}
+
+/* What of [at, at + len) of the map lies in the span is in the destination. */
+static void have_done(struct world *w, uint64_t at, uint64_t len)
+{
+	uint64_t from = max_u64(at, w->span.in_bytes);
+	uint64_t to = min_u64(at + len, w->span.in_bytes + w->span.len_bytes);
+
+	if (from < to)
+		copy_part(w, from - w->span.in_bytes, to - from);
+}
+
+static void make_map(struct rescue *r)
+{
+	static const enum range_status some[] = { RANGE_UNTRIED, RANGE_UNTRIED, RANGE_FAILED,
+		RANGE_NONSCRAPED, RANGE_BAD, RANGE_DONE, RANGE_DONE };
+	struct world *w = &r->w;
+	uint64_t total = w->span.in_bytes + w->span.len_bytes + between(w, 0, 9999);
+
+	hold(ranges_init(&r->map, total));
+	for (uint64_t n = maybe(w, 3) ? 0 : between(w, 1, 12); n > 0 && total > 0; n--) {
+		uint64_t at = between(w, 0, total - 1);
+		uint64_t len = between(w, 1, min_u64(total - at, 40000));
+		enum range_status status = some[between(w, 0, ARRAY_SIZE(some) - 1)];
+
+		if (maybe(w, 2)) { /* as a map of blocks */
+			at = round_down_u64(at, r->unit);
+			len = min_u64(round_down_u64(len, r->unit) + r->unit, total - at);
+		}
+		hold(ranges_set(&r->map, at, len, status));
+		if (status == RANGE_DONE)
+			have_done(w, at, len);
+	}
+}
+
+/* --- what should come of it --- */
+
+/* The bytes of a unit, in the span. */
+static uint64_t unit_at(const struct rescue *r, uint64_t u)
+{
+	return u * r->unit;
+}
+
+static uint64_t unit_end(const struct rescue *r, uint64_t u)
+{
+	return min_u64((u + 1) * r->unit, r->w.given);
+}
+
+/* Which statuses there are in [at, end) of the span. */
+static unsigned statuses(
+	const struct rescue *r, const struct ranges *map, uint64_t at, uint64_t end)
+{
+	uint64_t start = r->w.span.in_bytes;
+	unsigned set = 0;
+	struct range x;
+
+	for (; ranges_first(map, RANGE_IS_ANY, start + at, start + end, &x);
+		at = x.at_bytes + x.len_bytes - start)
+		set |= RANGE_IS(x.status);
+	return set;
+}
+
+static bool is_bad_rule(const struct sim_rule *rule)
+{
+	return rule->end_blk > 0 && rule->every_nth == 0 && rule->after == 0 &&
+	       policy_is_local(&(struct fault){ .kind = rule->kind, .err = rule->err }) &&
+	       rule->kind != FAULT_ABORTED;
+}
+
+static bool rule_touches(const struct world *w, unsigned side, const struct sim_rule *rule,
+	uint64_t at, uint64_t end)
+{
+	uint64_t start = world_starts_at(w, side), block = w->spec[side].block_bytes;
+
+	return rule->first_blk * block < start + end && rule->end_blk * block > start + at;
+}
+
+enum how_bad { IS_FINE, IS_CURED, IS_BAD };
+
+/* [at, end) of the span, on that side. */
+static enum how_bad how_bad(const struct world *w, unsigned side, uint64_t at, uint64_t end)
+{
+	enum how_bad worst = IS_FINE;
+
+	for (unsigned i = 0; w->is_sim[side] && i < w->spec[side].nrules; i++) {
+		const struct sim_rule *rule = &w->rules[side][i];
+		enum how_bad this = rule->tries ? IS_CURED : IS_BAD;
+
+		if (is_bad_rule(rule) && rule_touches(w, side, rule, at, end) && this > worst)
+			worst = this;
+	}
+	return worst;
+}
+
+static bool is_tried(const struct rescue *r, uint64_t u)
+{
+	unsigned set;
+
+	if (r->kind == NO_MAP)
+		return true;
+	set = statuses(r, &r->at_start, unit_at(r, u), unit_end(r, u));
+	return (set & ~(RANGE_IS(RANGE_DONE) | RANGE_IS(RANGE_BAD))) ||
+	       (set & RANGE_IS(RANGE_BAD) && r->w.policy.retries > 0);
+}
+
+/* A tail that fills no block is read and not written. */
+static uint64_t written_end(const struct world *w)
+{
+	return min_u64(w->given, world_writable(w));
+}
+
+/* Where it cannot be read again, a chunk of a stream is lost with a block that cannot be written.
+ */
+static void piece_of(const struct rescue *r, uint64_t u, uint64_t *at, uint64_t *end)
+{
+	const struct world *w = &r->w;
+
+	*at = unit_at(r, u);
+	*end = unit_end(r, u);
+	if (!w->is_sim[0] || !w->spec[0].sequential)
+		return;
+	*at = round_down_u64(*at, w->plan.chunk_bytes);
+	*end = min_u64(*at + w->plan.chunk_bytes, written_end(w));
+}
+
+/* Zeros are not written where they may be left out. */
+static bool may_be_left_out(const struct rescue *r, unsigned side, uint64_t at, uint64_t end)
+{
+	static uint8_t want[4096];
+	uint32_t len = r->w.spec[side].block_bytes;
+
+	if (side >= r->w.ends || world_holes(&r->w, side) != HOLES_SKIP)
+		return false;
+	for (; at < end; at += len) {
+		world_expected(&r->w, side, at, len, want);
+		if (zeros_all(want, len))
+			return true;
+	}
+	return false;
+}
+
+/* Not what is only tried again. */
+static bool is_new(const struct rescue *r, uint64_t u)
+{
+	unsigned set;
+
+	if (r->kind == NO_MAP)
+		return true;
+	set = statuses(r, &r->at_start, unit_at(r, u), unit_end(r, u));
+	return set & ~(RANGE_IS(RANGE_BAD) | RANGE_IS(RANGE_DONE));
+}
+
+static enum fate fate(const struct rescue *r, uint64_t u)
+{
+	const struct world *w = &r->w;
+	enum fate f = GOOD;
+	uint64_t at, end;
+
+	if (!is_tried(r, u))
+		return KEPT;
+	piece_of(r, u, &at, &end);
+	for (unsigned side = 0; side < w->sides.n; side++) {
+		enum how_bad bad = how_bad(w, side, at, end);
+
+		if (bad == IS_BAD && !may_be_left_out(r, side, at, end))
+			return BAD;
+		if (bad != IS_FINE)
+			f = EITHER;
+	}
+	return f;
+}
+
+/* --- checks --- */
+
+/* Everything was dealt with. */
+static bool is_complete(const struct rescue *r)
+{
+	const struct copy_result *res = &r->w.result;
+	bool flushed = true;
+
+	for (unsigned side = 1; side < r->w.ends; side++)
+		flushed &= fault_is_good(&res->side[side].flush_fault);
+	return !r->cut_short && !res->failed && !res->signal && res->limit == LIMIT_NONE && flushed;
+}
+
+/* A block of a destination, in the span. */
+struct block {
+	unsigned side;
+	uint64_t at; /* of the span */
+	uint32_t len;
+	const uint8_t *now, *before;
+	uint8_t want[4096];
+	bool written, lost;
+	bool is_new; /* it was not known to be bad */
+	enum how_bad unread, unwritten;
+};
+
+static bool is_want(const struct block *b)
+{
+	return !memcmp(b->now, b->want, b->len);
+}
+
+static bool is_as_before(const struct block *b)
+{
+	return !memcmp(b->now, b->before, b->len);
+}
+
+/* What stands for what could not be read. */
+static bool is_filled(const struct rescue *r, const struct block *b)
+{
+	bool leaves = r->w.policy.leave_bad && !r->w.spec[b->side].sequential;
+	bool skips = world_holes(&r->w, b->side) == HOLES_SKIP;
+
+	return leaves || !b->is_new ? is_as_before(b) && !b->written
+				    : zeros_all(b->now, b->len) || (skips && is_as_before(b));
+}
+
+/* Some side's loss, which is none of this one's. */
+static bool is_lost_elsewhere(const struct rescue *r, const struct block *b)
+{
+	const struct world *w = &r->w;
+	bool reads_once = w->is_sim[0] && w->spec[0].sequential;
+
+	return !b->unread && !b->unwritten && (is_want(b) || (reads_once && is_as_before(b)));
+}
+
+static bool is_left_out(const struct rescue *r, const struct block *b)
+{
+	return world_holes(&r->w, b->side) == HOLES_SKIP && zeros_all(b->want, b->len) &&
+	       is_as_before(b);
+}
+
+static bool is_as_fated(const struct rescue *r, const struct block *b, enum fate f)
+{
+	switch (f) {
+	case KEPT: return is_as_before(b) && !b->written;
+	case GOOD: return (is_want(b) && b->written) || is_left_out(r, b);
+	case BAD:
+		return b->unwritten || b->lost || (b->unread == IS_BAD && is_filled(r, b)) ||
+		       b->unread == IS_CURED || is_lost_elsewhere(r, b);
+	default: return is_want(b) || is_as_before(b) || zeros_all(b->now, b->len);
+	}
+}
+
+/* What a run that did not get to its end may have left. */
+static bool is_possible(const struct rescue *r, const struct block *b, enum fate f)
+{
+	bool zeros = (b->unread || r->cut_short) && zeros_all(b->now, b->len);
+
+	if (f == KEPT)
+		return is_as_before(b) && !b->written;
+	if (b->written && !b->lost)
+		return is_want(b) || zeros;
+	return b->lost || b->unwritten || is_want(b) || is_as_before(b) || zeros;
+}
+
+/* Of the last block a stream may have filled a part alone. */
+static void look_at(const struct rescue *r, struct block *b, uint64_t blk)
+{
+	const struct world *w = &r->w;
+	uint64_t at = blk * b->len;
+	uint64_t unit = round_down_u64(b->at, r->unit);
+
+	b->now = sim_data(w->sides.end[b->side]) + at;
+	b->before = w->before[b->side] + at;
+	b->written = sim_acknowledged(w->sides.end[b->side], blk);
+	b->lost = sim_is_lost(w->sides.end[b->side], blk);
+	world_expected(w, b->side, b->at, b->len, b->want);
+	b->unread = how_bad(w, 0, unit, min_u64(unit + r->unit, w->given));
+	b->unwritten = how_bad(w, b->side, unit, min_u64(unit + r->unit, written_end(w)));
+	b->is_new = is_new(r, unit / r->unit);
+}
+
+static void print_block(const struct rescue *r, const struct block *b, enum fate f, bool complete)
+{
+	print_message("side %u, byte %llu of the span, %s, fate %d, bad %d %d%s%s: %s%s%s%s\n",
+		b->side, (unsigned long long)b->at, complete ? "complete" : "incomplete", (int)f,
+		(int)b->unread, (int)b->unwritten, b->written ? ", written" : "",
+		b->lost ? ", lost" : "", is_want(b) ? "as it should be" : "wrong",
+		is_as_before(b) ? ", as before" : "", zeros_all(b->now, b->len) ? ", zeros" : "",
+		r->runs > 1 ? ", in a later run" : "");
+}
+
+static void check_dest(const struct rescue *r, unsigned side, bool complete)
+{
+	const struct world *w = &r->w;
+	uint64_t start = w->span.out_bytes, end = start + world_writable(w);
+	struct block b = { .side = side, .len = w->spec[side].block_bytes };
+
+	for (uint64_t blk = 0; blk < w->spec[side].blocks; blk++) {
+		uint64_t at = blk * b.len;
+		enum fate f;
+		bool ok;
+
+		b.at = at - start;
+		look_at(r, &b, blk);
+		if (at < start || at >= end) {
+			hold(is_as_before(&b) && !b.written);
+			continue;
+		}
+		f = fate(r, b.at / r->unit);
+		ok = complete ? is_as_fated(r, &b, f) : is_possible(r, &b, f);
+		if (!ok)
+			print_block(r, &b, f, complete);
+		hold(ok);
+	}
+}
+
+/* No hole: what could not be read is zeros. */
+static void check_stream(const struct rescue *r, unsigned side, bool complete)
+{
+	const struct world *w = &r->w;
+	const uint8_t *now = sim_data(w->sides.end[side]) + w->span.out_bytes;
+	uint64_t end = world_moved(w, side);
+	uint8_t want[4096];
+
+	hold(!complete || end == world_writable(w));
+	for (uint64_t at = 0, len; at < end; at += len) {
+		uint64_t unit = round_down_u64(at, r->unit);
+		enum how_bad unread = how_bad(w, 0, unit, min_u64(unit + r->unit, w->given));
+		bool zeros;
+
+		len = min_u64(min_u64(unit + r->unit, end) - at, sizeof(want));
+		world_expected(w, side, at, (uint32_t)len, want);
+		zeros = zeros_all(now + at, (size_t)len);
+		hold(unread == IS_BAD ? zeros : !memcmp(now + at, want, len) || (unread && zeros));
+	}
+}
+
+static void check_unit_in_map(const struct rescue *r, uint64_t u, bool complete)
+{
+	const unsigned done = RANGE_IS(RANGE_DONE), bad = RANGE_IS(RANGE_BAD);
+	uint64_t at = unit_at(r, u), end = unit_end(r, u);
+	unsigned now = statuses(r, &r->map, at, end);
+	unsigned before = statuses(r, &r->at_start, at, end);
+
+	if (!complete) { /* to be sure of what it says is what counts */
+		hold(!(now & RANGE_IS(RANGE_WRITTEN)));
+		hold(fate(r, u) != BAD || !(now & ~before & done));
+		hold(fate(r, u) != GOOD || !(now & ~before & bad) || r->cut_short);
+		hold(before != done || now == done);
+		return;
+	}
+	switch (fate(r, u)) {
+	case KEPT: hold(now == before); break;
+	case GOOD: hold(now == done); break;
+	case BAD: hold(now == bad); break;
+	default: hold(now == done || now == bad); break;
+	}
+}
+
+static void check_outside(const struct rescue *r)
+{
+	uint64_t start = r->w.span.in_bytes, end = start + r->w.span.len_bytes;
+	struct range x;
+
+	hold(ranges_total(&r->map) == ranges_total(&r->at_start));
+	for (uint64_t at = 0; ranges_get(&r->at_start, at, &x); at = x.at_bytes + x.len_bytes) {
+		struct range y;
+
+		for (uint64_t b = x.at_bytes; b < x.at_bytes + x.len_bytes; b += 97)
+			if (b < start || b >= end)
+				hold(ranges_get(&r->map, b, &y) && y.status == x.status);
+	}
+}
+
+static uint64_t bytes_in_span(const struct rescue *r, unsigned set)
+{
+	uint64_t at = r->w.span.in_bytes, end = at + r->w.span.len_bytes, sum = 0;
+	struct range x;
+
+	for (; ranges_first(&r->map, set, at, end, &x); at = x.at_bytes + x.len_bytes)
+		sum += x.len_bytes;
+	return sum;
+}
+
+static void check_map(const struct rescue *r, bool complete)
+{
+	const struct copy_result *res = &r->w.result;
+	const unsigned undone =
+		RANGE_IS(RANGE_UNTRIED) | RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
+
+	check_outside(r);
+	for (uint64_t u = 0; u < r->nunits; u++)
+		check_unit_in_map(r, u, complete);
+	hold(res->bad_bytes == bytes_in_span(r, RANGE_IS(RANGE_BAD)));
+	hold(!complete || res->undone_bytes == bytes_in_span(r, undone));
+}
+
+/* --- figures --- */
+
+/* In bytes and units: the least and the most. */
+struct sums {
+	uint64_t bad[2], read[2], losses[2], failed[2];
+};
+
+static void add_range(uint64_t sum[2], uint64_t n, bool surely)
+{
+	sum[0] += surely ? n : 0;
+	sum[1] += n;
+}
+
+static struct sums sum_up(const struct rescue *r)
+{
+	const struct world *w = &r->w;
+	struct sums s = { 0 };
+
+	for (uint64_t u = 0; unit_at(r, u) < written_end(w); u++) {
+		uint64_t at = unit_at(r, u), len = min_u64(unit_end(r, u), written_end(w)) - at;
+		enum how_bad unread = how_bad(w, 0, at, at + len);
+		enum fate f = fate(r, u);
+
+		if (f == KEPT)
+			continue;
+		if (f != GOOD)
+			add_range(s.bad, len, f == BAD);
+		if (f != GOOD && is_new(r, u))
+			add_range(s.losses, 1, f == BAD);
+		if (unread != IS_BAD)
+			add_range(s.read, len, unread == IS_FINE);
+	}
+	return s;
+}
+
+static bool is_between(uint64_t n, const uint64_t sum[2])
+{
+	return n >= sum[0] && n <= sum[1];
+}
+
+static bool reads_once(const struct rescue *r)
+{
+	return r->w.is_sim[0] && r->w.spec[0].sequential;
+}
+
+/* Then what was not flushed is copied once more, where there are records. */
+static bool was_reset(const struct rescue *r)
+{
+	const struct policy *p = &r->w.policy;
+	uint64_t resets = 0;
+
+	for (unsigned side = 1; side < r->w.sides.n; side++)
+		resets += counter_get(&world_counts(&r->w, side)->resets);
+	return resets > 0 && (r->kind == WITH_MAP || p->reverse || p->min_rate);
+}
+
+static void check_sums(const struct rescue *r)
+{
+	const struct world *w = &r->w;
+	const struct copy_result *res = &w->result;
+	struct sums s = sum_up(r);
+	bool again = w->policy.retries > 0 || was_reset(r);
+
+	if (reads_once(r)) {
+		hold(res->bad_bytes + res->undone_bytes >= s.bad[0]);
+		hold(res->bad_bytes + res->undone_bytes <= s.bad[1]);
+		return;
+	}
+	hold(is_between(res->losses, s.losses));
+	if (r->kind == NO_MAP)
+		hold(is_between(res->bad_bytes, s.bad) && res->undone_bytes == 0);
+	if (!again)
+		hold(is_between(counter_get(&res->side[0].count.bytes), s.read));
+}
+
+static void check_figures(const struct rescue *r)
+{
+	const struct world *w = &r->w;
+	const struct copy_result *res = &w->result;
+
+	for (unsigned side = 0; side < w->sides.n; side++) {
+		const struct counters *c = world_counts(w, side);
+		const struct sim_counts *k;
+
+		if (!w->is_sim[side])
+			continue;
+		world_check_counts(w, side);
+		k = sim_counts(w->sides.end[side]);
+		hold(world_holes(w, side) == HOLES_SKIP ||
+			counter_get(&c->holes) <= k->trimmed_bytes);
+		hold(res->side[side].miscompare.blocks <= w->spec[side].rots || was_reset(r));
+	}
+	hold(r->told == min_u64(res->losses, LOSSES_KEPT));
+	hold(!res->losses || !xfer_is_good(&res->first_loss.x));
+	hold(res->loss_block_bytes == r->unit);
+	hold(res->bad_bytes + res->undone_bytes <= w->span.len_bytes);
+}
+
+static void check_end(struct rescue *r)
+{
+	const struct copy_result *res = &r->w.result;
+
+	hold(!res->failed || r->cut_short);
+	hold(!res->signal || r->w.interrupt_at);
+	hold(res->limit != LIMIT_ADJACENT || r->w.policy.max_adjacent);
+	hold(res->limit != LIMIT_TOTAL || r->w.policy.max_bad != UINT64_MAX);
+	hold(res->limit != LIMIT_MEMORY);
+}
+
+static void check_result(struct rescue *r)
+{
+	struct world *w = &r->w;
+	bool complete;
+
+	w->given = w->span.len_bytes;
+	if (reads_once(r))
+		w->given = min_u64(w->given, world_moved(w, 0));
+	r->nunits = (w->given + r->unit - 1) / r->unit;
+	check_end(r);
+	complete = is_complete(r);
+	check_figures(r);
+	for (unsigned side = 1; side < w->ends; side++)
+		if (w->is_sim[side])
+			(w->spec[side].sequential ? check_stream : check_dest)(r, side, complete);
+	if (r->kind == WITH_MAP)
+		check_map(r, complete);
+	if (complete)
+		check_sums(r);
+	if (w->is_sim[0])
+		hold(!memcmp(sim_data(w->sides.end[0]), w->before[0], world_bytes(w, 0)));
+}
+
+/* --- a run --- */
+
+static void lost(void *arg, uint64_t nth, const struct loss *l)
+{
+	struct rescue *r = arg;
+
+	hold(pthread_equal(r->main, pthread_self()));
+	hold(nth == ++r->told && nth <= LOSSES_KEPT);
+	hold(l->side < r->w.sides.n && !xfer_is_good(&l->x));
+	hold(how_bad(&r->w, l->side, l->x.offset_bytes - world_starts_at(&r->w, l->side),
+		     l->x.offset_bytes - world_starts_at(&r->w, l->side) + l->x.len_bytes) !=
+			IS_FINE ||
+		r->cut_short);
+}
+
+/* What a crash would leave is at least what the map calls done. */
+static void saved(void *arg, const struct ranges *map)
+{
+	struct rescue *r = arg;
+	const struct world *w = &r->w;
+	uint32_t len = w->spec[1].block_bytes;
+	uint8_t want[4096];
+
+	assert(!atomic_exchange(&r->saving, true));
+	r->saves++;
+	for (uint64_t at = 0; at < w->span.len_bytes && w->is_sim[1]; at += len) {
+		uint64_t end = min_u64(at + len, w->span.len_bytes);
+		uint64_t blk = (w->span.out_bytes + at) / len;
+
+		if (statuses(r, map, at, end) != RANGE_IS(RANGE_DONE) ||
+			statuses(r, &r->at_start, at, end) & RANGE_IS(RANGE_DONE) ||
+			sim_is_durable(w->sides.end[1], blk))
+			continue;
+		world_expected(w, 1, at, len, want);
+		assert(world_holes(w, 1) == HOLES_SKIP && zeros_all(want, len));
+	}
+	r->saving = false;
+}
+
+static void run_once(struct rescue *r)
+{
+	struct world *w = &r->w;
+	const struct copy_watch watch = { .lost = lost, .arg = r };
+	const struct keeper keeper = { r->every_ns, saved, r };
+
+	r->told = 0;
+	r->saves = 0;
+	w->given = w->span.len_bytes;
+	if (r->kind == WITH_MAP) {
+		hold(ranges_copy(&r->at_start, &r->map));
+		copy_set_map(w->copy, &r->map, &keeper);
+	}
+	if (getenv("TELL"))
+		world_print(w);
+	hold(copy_run(w->copy, &watch, maybe(w, 2), &w->result) == 0);
+	r->runs++;
+	hold(r->kind == NO_MAP || r->saves > 0);
+	check_result(r);
+}
+
+static bool wants_another(struct rescue *r)
+{
+	if (r->kind == NO_MAP || r->runs == RUNS_MAX)
+		return false;
+	return !is_complete(r) || maybe(&r->w, 3);
+}
+
+static bool rescue_run(struct rescue *r)
+{
+	struct world *w = &r->w;
+
+	if (!world_ready(w))
+		return false;
+	make_plan(r);
+	if (r->kind == WITH_MAP)
+		make_map(r);
+	run_once(r);
+	while (wants_another(r)) {
+		w->interrupt_at = maybe(w, 4) ? between(w, 1, 30) : 0;
+		w->policy.retries = (unsigned)between(w, 0, 2);
+		w->spec[1].flush_fault.kind = FAULT_NONE;
+		hold(world_reopen(w));
+		run_once(r);
+	}
+	return true;
+}
+
+/* How many worlds had what. */
+struct tally_of_worlds {
+	unsigned long long ran, lost, complete, failed, limited, again, units, bad, resets, smaller;
+};
+
+static void count_world(struct tally_of_worlds *t, const struct rescue *r)
+{
+	const struct copy_result *res = &r->w.result;
+
+	t->ran++;
+	t->lost += res->losses > 0;
+	t->complete += is_complete(r);
+	t->failed += res->failed;
+	t->limited += res->limit != LIMIT_NONE;
+	t->again += r->runs > 1;
+	t->units += r->nunits;
+	t->bad += res->bad_bytes / r->unit;
+	t->resets += counter_get(&res->side[1].count.resets) > 0;
+	t->smaller += res->chunk_bytes < r->w.plan.chunk_bytes;
+}
+
+static void rescue_close(struct rescue *r)
+{
+	world_close(&r->w);
+	ranges_destroy(&r->map);
+	ranges_destroy(&r->at_start);
+}
+
+static void run_worlds(enum kind kind)
+{
+	uint64_t first = world_env("SEED", 1);
+	uint64_t n = world_env("SEEDS", getenv("SEED") ? 1 : SEEDS_DEFAULT);
+	struct tally_of_worlds t = { 0 };
+
+	for (uint64_t seed = first; seed < first + n; seed++) {
+		struct rescue r;
+
+		rescue_make(&r, seed, kind);
+		if (rescue_run(&r))
+			count_world(&t, &r);
+		rescue_close(&r);
+	}
+	print_message("%llu worlds, %llu ran: %llu complete, %llu with losses (%llu of %llu units "
+		      "bad), %llu failed, %llu at a limit, %llu in several runs, %llu with "
+		      "resets, %llu with shorter transfers\n",
+		(unsigned long long)n, t.ran, t.complete, t.lost, t.bad, t.units, t.failed,
+		t.limited, t.again, t.resets, t.smaller);
+	if (n < SEEDS_DEFAULT)
+		return;
+	assert_true(t.ran > n / 2 && t.complete > t.ran / 2);
+	assert_true(t.lost > n / 10 && t.bad > t.units / 100);
+}
+
+static void what_is_lost_is_what_is_bad_and_no_more(void **state)
+{
+	(void)state;
+	run_worlds(NO_MAP);
+}
+
+static void a_map_is_the_fault_plan_and_what_it_calls_done_is(void **state)
+{
+	(void)state;
+	run_worlds(WITH_MAP);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_lost_is_what_is_bad_and_no_more),
+		cmocka_unit_test(a_map_is_the_fault_plan_and_what_it_calls_done_is),
+	};
+
+	world_catch_signals();
+	return cmocka_run_group_tests_name("rescue", tests, NULL, NULL);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The saver alone: a feed whose map is set by hand, and a simulated destination to be flushed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../engine/saver.h"
+#include "../lib/sim.h"
+
+#define BLOCK  512u
+#define BLOCKS 8u
+
+struct scene {
+	struct sim_spec spec[2];
+	struct sides sides;
+	struct feed feed;
+	struct ranges map;
+	struct keeper keeper;
+	struct saver saver;
+	_Atomic unsigned saves;
+	unsigned flushes_before; /* the first save */
+	enum range_status saved[BLOCKS];
+	void (*during_flush)(struct scene *s);
+};
+
+static void settle(struct scene *s, unsigned block, enum range_status status)
+{
+	const struct chunk c = {
+		.at_bytes = (uint64_t)block * BLOCK, .len_bytes = BLOCK, .resets = s->feed.resets
+	};
+
+	feed_settle(&s->feed, &c, status);
+}
+
+/* Of the first save. */
+static void save(void *arg, const struct ranges *map)
+{
+	struct scene *s = arg;
+	struct range x;
+
+	for (unsigned b = 0; b < BLOCKS && s->saves == 0; b++)
+		if (ranges_get(map, (uint64_t)b * BLOCK, &x))
+			s->saved[b] = x.status;
+	if (s->saves == 0)
+		s->flushes_before = (unsigned)sim_counts(s->sides.end[1])->flushes;
+	s->saves++;
+}
+
+static void flushing(void *arg)
+{
+	struct scene *s = arg;
+
+	if (s->during_flush && s->saves == 0)
+		s->during_flush(s);
+}
+
+static int setup(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	struct feed_map map = {
+		.ranges = &s->map, .records = true, .block_bytes = BLOCK, .max_bad = UINT64_MAX
+	};
+
+	for (unsigned side = 0; side < 2; side++) {
+		s->spec[side] = (struct sim_spec){ .role = side ? END_DEST : END_SOURCE,
+			.block_bytes = BLOCK,
+			.blocks = BLOCKS,
+			.on_flush = flushing,
+			.arg = s };
+		s->sides.end[side] = sim_open(&s->spec[side]);
+	}
+	s->sides.n = 2;
+	assert_true(ranges_init(&s->map, BLOCKS * BLOCK));
+	feed_init(&s->feed, BLOCKS * BLOCK, BLOCK, 1);
+	feed_set_map(&s->feed, &map);
+	feed_resume(&s->feed);
+	s->keeper = (struct keeper){ NSEC_PER_MSEC, save, s };
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+
+	feed_leave(&s->feed);
+	feed_destroy(&s->feed);
+	ranges_destroy(&s->map);
+	sim_close(s->sides.end[1]);
+	sim_close(s->sides.end[0]);
+	free(s);
+	return 0;
+}
+
+static void start(struct scene *s)
+{
+	saver_start(&s->saver, &s->feed, &s->sides, side_bit(1), &s->keeper);
+}
+
+static enum range_status status_of(struct scene *s, unsigned block)
+{
+	struct ranges now = { 0 };
+	struct range x;
+
+	assert_true(feed_snapshot(&s->feed, &now));
+	assert_true(ranges_get(&now, (uint64_t)block * BLOCK, &x));
+	ranges_destroy(&now);
+	return x.status;
+}
+
+/* Until it has saved, or stopped the run. */
+static void wait_for_save(const struct scene *s)
+{
+	while (s->saves == 0 && !feed_is_stopped(&s->feed))
+		usleep(200);
+}
+
+static void what_is_saved_as_done_was_flushed_before(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 0, RANGE_WRITTEN);
+	settle(s, 1, RANGE_BAD);
+	start(s);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_true(s->flushes_before > 0);
+	assert_int_equal(s->saved[0], RANGE_DONE);
+	assert_int_equal(s->saved[1], RANGE_BAD);
+	assert_int_equal(s->saved[2], RANGE_UNTRIED);
+	assert_int_equal(status_of(s, 0), RANGE_DONE);
+}
+
+static void write_more(struct scene *s)
+{
+	settle(s, 2, RANGE_WRITTEN);
+}
+
+static void what_is_written_during_the_flush_is_not_saved_as_done(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 0, RANGE_WRITTEN);
+	s->during_flush = write_more;
+	start(s);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saved[0], RANGE_DONE);
+	assert_int_not_equal(s->saved[2], RANGE_DONE);
+}
+
+static void reset(struct scene *s)
+{
+	feed_was_reset(&s->feed);
+}
+
+static void what_a_reset_took_during_the_flush_is_not_saved_as_done(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 0, RANGE_WRITTEN);
+	s->during_flush = reset;
+	start(s);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saved[0], RANGE_UNTRIED);
+	assert_int_equal(status_of(s, 0), RANGE_UNTRIED);
+}
+
+static void a_failed_flush_stops_the_run_and_what_it_was_to_keep_is_untried(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 0, RANGE_DONE);
+	settle(s, 1, RANGE_WRITTEN);
+	s->spec[1].flush_fault.kind = FAULT_MEDIUM;
+	start(s);
+	while (!feed_is_stopped(&s->feed) || s->saves == 0)
+		usleep(200);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saver.failed, 1);
+	assert_int_equal(s->saver.fault.kind, FAULT_MEDIUM);
+	assert_int_equal(s->saved[0], RANGE_DONE);
+	assert_int_equal(s->saved[1], RANGE_UNTRIED);
+	assert_int_equal(status_of(s, 1), RANGE_UNTRIED);
+	assert_int_equal(s->saves, 1);
+	assert_int_equal(sim_counts(s->sides.end[1])->flushes, 1);
+}
+
+static void what_is_not_written_to_is_not_flushed(void **state)
+{
+	struct scene *s = *state;
+
+	saver_start(&s->saver, &s->feed, &s->sides, 0, &s->keeper);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_int_equal(sim_counts(s->sides.end[1])->flushes, 0);
+}
+
+static void without_an_interval_there_is_no_thread(void **state)
+{
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 0;
+	start(s);
+	assert_false(s->saver.runs);
+	usleep(3000);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saves, 0);
+	assert_int_equal(sim_counts(s->sides.end[1])->flushes, 0);
+}
+
+static void a_stop_does_not_wait_for_the_next_turn(void **state)
+{
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
+	start(s);
+	assert_true(s->saver.runs);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saves, 0);
+}
+
+#define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE(what_is_saved_as_done_was_flushed_before),
+		SCENE(what_is_written_during_the_flush_is_not_saved_as_done),
+		SCENE(what_a_reset_took_during_the_flush_is_not_saved_as_done),
+		SCENE(a_failed_flush_stops_the_run_and_what_it_was_to_keep_is_untried),
+		SCENE(what_is_not_written_to_is_not_flushed),
+		SCENE(without_an_interval_there_is_no_thread),
+		SCENE(a_stop_does_not_wait_for_the_next_turn),
+	};
+
+	return cmocka_run_group_tests_name("saver", tests, NULL, NULL);
+}
