@@ -584,7 +584,7 @@ static const struct operand operands[] = {
 
 	{ "retries", "N", "0", "more tries; with coe or map, of a block that failed alone",
 		GROUP_BAD, NUMBER(o.retries, 0, 100) },
-	{ "coe", "0|1|2|3", "0", "go on after errors; 1: zeros instead; 2, 3: READ LONG", GROUP_BAD,
+	{ "coe", "0|1|2|3", "0", "go on after errors; 1 to 3: zeros instead", GROUP_BAD,
 		NUMBER(coe, 0, 3) },
 	{ "coe_limit", "N", "no limit", "stop at more adjacent bad blocks than this", GROUP_BAD,
 		NUMBER(o.coe_limit, 0, UINT64_MAX) },

@@ -57,7 +57,7 @@ struct options {
 	 * What becomes of a block that cannot be read (in) or written (out), 0..3: coe=,
 	 * iflag=coe, oflag=coe, conv=noerror, the highest of them. 0: the copy stops. 1: it is
 	 * noted and the copy goes on; for one that cannot be read zeros are written (unless
-	 * END_NOFILL). 2: instead of them what READ LONG gives, where that can be had. 3: as 2.
+	 * END_NOFILL). 2, 3: as 1; sg_dd's levels with READ LONG.
 	 */
 	unsigned coe_in, coe_out;
 	uint64_t coe_limit; /* stop at more adjacent bad blocks than this, as sg_dd; 0: never */

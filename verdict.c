@@ -109,11 +109,13 @@ static int say_losses(const struct run *r)
 	if (!result->losses && !known)
 		return result->limit ? EXIT_OTHER : 0;
 	say_lost_bytes(r);
+	if (result->signal) /* what there is to be done is not over */
+		return 0;
 	if (result->losses)
 		return fault_exit_status(&result->first_loss.x.fault);
 	if (result->bad_bytes)
 		return EXIT_MEDIUM_HARD;
-	return result->signal ? 0 : EXIT_OTHER;
+	return EXIT_OTHER;
 }
 
 /* Where a stream ends and where the disk does. One that was interrupted was not waited for. */

@@ -134,19 +134,6 @@ static bool send_command(int fd, const struct command *c, struct fault *f, uint3
 	}
 }
 
-/* On the way to ready by itself within seconds, SPC-5 annex F, 04h. */
-static bool is_becoming_ready(const struct fault *f)
-{
-	struct scsi_sense s;
-
-	if (!fault_sense(f, &s) || s.key != 0x2 || s.asc != 0x04)
-		return false;
-	return s.ascq == 0x01 || /* becoming ready */
-	       s.ascq == 0x0a || /* asymmetric access state transition */
-	       s.ascq == 0x11 || /* waits for its enclosure's leave to spin up */
-	       s.ascq == 0x1a;	 /* START STOP UNIT in progress */
-}
-
 bool control_ready(int fd, unsigned wait_s, struct fault *f)
 {
 	const struct command ready = { .cdb_len = 6, .timeout_s = QUICK_TIMEOUT_S };
@@ -156,10 +143,25 @@ bool control_ready(int fd, unsigned wait_s, struct fault *f)
 	for (waited_ms = 0;; waited_ms += POLL_MS) {
 		if (send_command(fd, &ready, f, &got))
 			return true;
-		if (!is_becoming_ready(f) || waited_ms >= wait_s * UINT64_C(1000))
+		if (f->kind != FAULT_BECOMING_READY || waited_ms >= wait_s * UINT64_C(1000))
 			return false;
 		sleep_ms(POLL_MS);
 	}
+}
+
+bool control_start(int fd, unsigned timeout_s, struct fault *f)
+{
+	const struct command c = { .cdb = { 0x1b, [4] = 1 }, .cdb_len = 6, .timeout_s = timeout_s };
+	uint32_t got;
+
+	return send_command(fd, &c, f, &got);
+}
+
+bool control_needs_start(const struct fault *f)
+{
+	struct scsi_sense s;
+
+	return fault_sense(f, &s) && s.key == 0x2 && s.asc == 0x04 && s.ascq == 0x02;
 }
 
 static bool inquiry(int fd, int page, uint8_t *data, uint16_t len, struct fault *f, uint32_t *got)
@@ -359,7 +361,7 @@ static const char *remedy_04(uint8_t ascq)
 {
 	switch (ascq) {
 	case 0x01: return "it is starting: try again in a minute";
-	case 0x02: return "spin it up with sg_start --start";
+	case 0x02: return "spin it up with sg_start --start, or give the flag start";
 	case 0x03: return "it needs a hand at the device";
 	case 0x04: return "it is being formatted: watch with sg_turs --progress";
 	case 0x09: return "a self-test runs: watch with sg_turs --progress, or wait";

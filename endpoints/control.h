@@ -17,6 +17,15 @@
  */
 bool control_ready(int fd, unsigned wait_s, struct fault *f) MUST_CHECK;
 
+/* The unit says that it waits for START STOP UNIT (02/04/02). */
+bool control_needs_start(const struct fault *f);
+
+/*
+ * START STOP UNIT with START=1, SBC-4 5.31: returns when it has spun up, or with its time limit.
+ * False: *f tells.
+ */
+bool control_start(int fd, unsigned timeout_s, struct fault *f) MUST_CHECK;
+
 /*
  * All of struct identity. Only INQUIRY and a capacity must succeed (for type 0, 4, 7, 0Eh, 14h;
  * other types are asked no capacity); what a device does not have stays "not told". False: *f

@@ -128,6 +128,17 @@ static int check_writable(struct sg_end *e)
 	return fail(e, EXIT_DATA_PROTECT);
 }
 
+/* With the flag start, one that waits to be started is. */
+static bool make_ready(struct sg_end *e, struct fault *f)
+{
+	if (control_ready(e->control_fd, READY_WAIT_S, f))
+		return true;
+	if (!(e->flags & END_START) || !control_needs_start(f))
+		return false;
+	return control_start(e->control_fd, READY_WAIT_S, f) &&
+	       control_ready(e->control_fd, READY_WAIT_S, f);
+}
+
 /* A unit that is not ready says by TEST UNIT READY what it waits for, and may yet become ready. */
 static int ask_identity(struct sg_end *e)
 {
@@ -137,7 +148,7 @@ static int ask_identity(struct sg_end *e)
 		return 0;
 	if (f.kind == FAULT_TIMEOUT || f.kind == FAULT_GONE)
 		return fail_fault(e, "cannot be identified", &f);
-	if (!control_ready(e->control_fd, READY_WAIT_S, &ready))
+	if (!make_ready(e, &ready))
 		return fail_fault(e, "is not ready", &ready);
 	if (control_identify(e->control_fd, &e->id, &f))
 		return 0;
@@ -153,7 +164,7 @@ static int identify(struct sg_end *e)
 	identity_text(&e->id, e->identity_text, sizeof(e->identity_text));
 	if (check_type(e) < 0)
 		return -1;
-	if (!control_ready(e->control_fd, READY_WAIT_S, &f))
+	if (!make_ready(e, &f))
 		return fail_fault(e, "is not ready", &f);
 	return check_writable(e);
 }

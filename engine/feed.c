@@ -287,11 +287,12 @@ static void stop_at_limit(struct feed *f, enum feed_limit limit)
 void feed_settle(struct feed *f, const struct chunk *c, enum range_status status)
 {
 	const struct feed_map *m = &f->map;
+	uint64_t len = min_u64(c->len_bytes, f->end_bytes - c->at_bytes); /* it may be padded */
 	enum feed_limit limit;
 
 	pthread_mutex_lock(&f->lock);
 	if (status != RANGE_WRITTEN || c->resets == f->resets) {
-		if (!ranges_set(m->ranges, m->at_bytes + c->at_bytes, c->len_bytes, status))
+		if (!ranges_set(m->ranges, m->at_bytes + c->at_bytes, len, status))
 			stop_at_limit(f, LIMIT_MEMORY);
 		else if (status == RANGE_BAD && is_beyond(f, c, &limit))
 			stop_at_limit(f, limit);

@@ -108,13 +108,17 @@ static COLD enum slot_news next_piece(struct slot *s)
 	return SLOT_GOES_ON;
 }
 
-/* Where blocks of the source end is a matter of its own addresses. */
+/*
+ * Where blocks of the source end is a matter of its own addresses; what pads the last of them is
+ * not in it.
+ */
 static COLD enum slot_news take_apart(struct slot *s, uint64_t hint_bytes)
 {
 	const struct recipe *r = s->recipe;
+	uint64_t left = r->feed->end_bytes - s->chunk.at_bytes;
 
-	narrow_begin(&s->narrow, place_of(&s->leg[0]), s->chunk.len_bytes, r->block_bytes,
-		r->physical_bytes, hint_bytes);
+	narrow_begin(&s->narrow, place_of(&s->leg[0]), (uint32_t)min_u64(s->chunk.len_bytes, left),
+		r->block_bytes, r->physical_bytes, hint_bytes);
 	return next_piece(s);
 }
 
@@ -381,11 +385,10 @@ static COLD enum leg_next trouble(struct leg *l)
 	const struct policy_case about = { l->tries, retries_of(l, on), on, !can_be_smaller(l) };
 	struct policy_verdict v = policy_decide(&about, &l->x.fault);
 
-	if (is_reset(&l->x.fault)) {
+	if (is_reset(&l->x.fault))
 		counter_add(&c->resets, 1);
-		if (r->records && l->side > 0)
-			feed_was_reset(r->feed);
-	}
+	if (r->records && l->side > 0 && (l->x.fault.deferred || is_reset(&l->x.fault)))
+		feed_was_reset(r->feed);
 	switch (v.action) {
 	case POLICY_GOOD: counter_add(&c->recovered, 1); return part_done(l);
 	case POLICY_RETRY:
@@ -632,6 +635,8 @@ enum slot_news slot_settle(struct slot *s, unsigned *bad)
 	*bad = NO_SIDE;
 	if (s->filling) { /* what it stands for is bad whatever came of it */
 		s->filling = false;
+		if (s->failed)
+			*bad = lost_side(s);
 		return s->apart ? next_piece(s) : SLOT_THROUGH;
 	}
 	if (s->failed)

@@ -155,7 +155,14 @@ not_ready() {
 	copy_whole
 	expect_status 2
 	expect_one_line "$a: is not ready: .*sg_start --start"
-	must sg_start --start "$a"
+
+	begin 'with the flag start both are started, each for itself'
+	must sg_start --stop "$b"
+	copy_whole iflag=start
+	expect_status 2
+	expect_one_line "$b: is not ready: .*flag start"
+	copy_whole oflag=start
+	expect_all_copied
 }
 
 # --- changes in mid-copy ---
