@@ -165,7 +165,9 @@ static void print_sides(
 /* What is missing then is not what remains: it was told as lost. */
 static bool went_through(const struct copy_result *r)
 {
-	return !r->failed && !r->signal && !r->limit && (r->losses || r->before_bytes);
+	bool told = r->losses || r->before_bytes || r->bad_bytes;
+
+	return told && !r->failed && !r->signal && !r->limit;
 }
 
 void report_end(const struct report_style *style, const struct plan *p, const struct span *s,

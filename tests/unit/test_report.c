@@ -174,6 +174,18 @@ static void what_is_missing_is_told(void **state)
 	expect(&s, "1000+0 records in\n500+0 records out\n");
 }
 
+static void what_was_lost_does_not_remain(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.result.side[1].count.bytes = 256000;
+	s.result.bad_bytes = 256000;
+	expect_not(&s, "remaining");
+	s.result.signal = 2;
+	expect(&s, "Interrupted, remaining block count=500\n");
+}
+
 static void the_null_sink_got_what_was_read(void **state)
 {
 	struct scene s = scene();
@@ -493,6 +505,7 @@ int main(void)
 		cmocka_unit_test(a_flush_has_its_time),
 		cmocka_unit_test(a_short_run_is_marked),
 		cmocka_unit_test(what_is_missing_is_told),
+		cmocka_unit_test(what_was_lost_does_not_remain),
 		cmocka_unit_test(the_null_sink_got_what_was_read),
 		cmocka_unit_test(a_generated_source_has_no_line),
 		cmocka_unit_test(lines_can_be_left_out),

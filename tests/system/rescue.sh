@@ -1,0 +1,817 @@
+# shellcheck shell=bash disable=SC2317
+# SPDX-License-Identifier: BSD-2-Clause
+# guest: uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1"
+# guest: full uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1 physblk_exp=3"
+# guest: full uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=32 ndelay=50000 random=1 sector_size=4096"
+#
+# A run that goes on after errors, remembers and resumes: exactly the bad blocks are lost, all others
+# are equal, and the report, the map, the list of bad blocks and the exit status say just that.
+#
+# Commands come home in random order. scsi_debug has one range of bad blocks, in all of its units at
+# once; reads alone fail there. Its sense data always name block 4660, and of transfers behind it the
+# first block, so they are right about that one alone. Several ranges come from runs that resume,
+# and from dm-dust below a block node; writes that fail from dm's error target.
+
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+readonly BLOCKS=8192 CHUNK=128 NAMED=4660 # the disk and a transfer; all places and lengths are in blocks
+
+source_data=/tmp/source pattern=/tmp/pattern zeros=/tmp/zeros expected=/tmp/expected
+nth=0 turn=0 map='' list='' copy='' expected_now=none
+
+# --- faults ---
+
+# inject OPTS EVERY_NTH: faults from now on.
+inject() {
+	sd_set every_nth "$2"
+	sd_set opts "$1"
+}
+
+# heal: none any more. What is still armed hits one read more, which is spent here.
+heal() {
+	inject 0 0
+	dd "if=$disk_a" of=/dev/null bs=4096 count=1 iflag=direct status=none 2>/dev/null
+}
+
+# bad_medium FIRST COUNT: these blocks cannot be read. good_medium: all can.
+bad_medium() {
+	sd_set medium_error_start "$1"
+	sd_set medium_error_count "$2"
+	inject 2 0
+}
+
+good_medium() {
+	inject 0 0
+}
+
+# set_delay NANOSECONDS: not before the last command is home.
+set_delay() {
+	wait_for sd_set ndelay "$1" 2>/dev/null
+}
+
+# --- what is lost ---
+
+# lost_are FIRST COUNT ...: sets lost to these blocks.
+lost_are() {
+	local lba
+
+	lost=()
+	while (($#)); do
+		for ((lba = $1; lba < $1 + $2; lba++)); do
+			lost+=("$lba")
+		done
+		shift 2
+	done
+}
+
+# expected_is FIRST COUNT ...: the source, and zeros there, is what is expected.
+expected_is() {
+	[[ "$*" != "$expected_now" ]] || return 0
+	expected_now="$*"
+	cp "$source_data" "$expected"
+	while (($#)); do
+		put "$zeros" "$expected" 0 "$1" "$2" "$block"
+		shift 2
+	done
+}
+
+# expect_told SG READ|WRITE: there is a line for each block of lost, for a hundred of them at most,
+# and no other that tells of a command.
+expect_told() {
+	local line told=() rest=0 first=("${lost[@]:0:100}")
+
+	for line in "${err[@]}"; do
+		if [[ $line =~ ^"sgmmcp: $1: $2(10) at LBA "([0-9]+)", 1 block: medium error" ]]; then
+			told[BASH_REMATCH[1]]=1
+		elif [[ $line == *' at LBA '* ]]; then
+			rest=1
+		fi
+	done
+	((rest == 0)) || fail 'errors of another kind are told'
+	if ((${#lost[@]} > 100)); then
+		((${#told[@]} == 100)) || fail "${#told[@]} blocks told, not 100"
+		expect_line '^sgmmcp: further bad blocks are counted only$'
+	else
+		[[ "${!told[*]}" == "${first[*]}" ]] || fail "told: ${!told[*]}, not ${first[*]}"
+	fi
+}
+
+expect_counted() {
+	number_before 'unrecovered block'
+	((REPLY == (${#lost[@]} ? ${#lost[@]} : -1))) ||
+		fail "$REPLY unrecovered blocks, not ${#lost[@]}"
+}
+
+# read_map: sets map_text to its ranges, as FIRST+COUNT and the status, and map_phase.
+read_map() {
+	local at len state
+
+	map_text='' map_phase=
+	while read -r at len state; do
+		case $at in
+		'#'*) ;;
+		*) if [[ -z $map_phase ]]; then
+			map_phase=$len
+		else
+			map_text+="$((at / block))+$((len / block))$state "
+		fi ;;
+		esac
+	done <"$map"
+}
+
+# done_in_map: sets REPLY to the blocks that the map has as copied.
+done_in_map() {
+	local word
+
+	read_map
+	REPLY=0
+	for word in $map_text; do
+		[[ $word != *+ ]] || word=${word%+} REPLY=$((REPLY + ${word#*+}))
+	done
+}
+
+expect_map() {
+	read_map
+	[[ $map_text == "$1 " ]] || fail "map: $map_text, not $1"
+}
+
+# map_of FIRST COUNT ...: sets REPLY to the map of a run that has done all but these.
+map_of() {
+	local at=0 text=
+
+	while (($#)); do
+		(($1 == at)) || text+="$at+$(($1 - at))+ "
+		text+="$1+$2- "
+		at=$(($1 + $2))
+		shift 2
+	done
+	((at == BLOCKS)) || text+="$at+$((BLOCKS - at))+ "
+	REPLY=${text% }
+}
+
+# expect_lists: the list of bad blocks has those of lost, and so has the map for ddrescue's tool.
+expect_lists() {
+	local lines
+
+	mapfile -t lines <"$list"
+	[[ "${lines[*]}" == "${lost[*]}" ]] || fail "badblocks=: ${lines[*]}, not ${lost[*]}"
+	mapfile -t lines < <(ddrescuelog "-b$block" -l- "$map" 2>&1)
+	[[ "${lines[*]}" == "${lost[*]}" ]] || fail "ddrescuelog: ${lines[*]}, not ${lost[*]}"
+}
+
+# expect_lost FIRST COUNT ...: just these blocks, all else is on the destination.
+expect_lost() {
+	lost_are "$@"
+	expect_status $(($# ? 3 : 0))
+	expect_told "$a" READ
+	expect_counted
+	map_of "$@"
+	expect_map "$REPLY"
+	expect_lists
+	expected_is "$@"
+	expect_equal "$disk_b" "$expected"
+}
+
+# expect_all_done: nothing is lost, and what there is to remember says so.
+expect_all_done() {
+	expect_status 0
+	expect_no_line 'unrecovered block'
+	expect_map "0+$BLOCKS+"
+	expect_equal "$disk_b" "$source_data"
+}
+
+# afresh: nothing is remembered, and nothing of the source is on the destination.
+afresh() {
+	fill "$disk_b" "$pattern"
+	nth=$((nth + 1))
+	map=/tmp/map$nth list=/tmp/list$nth copy=/tmp/copy$nth
+}
+
+# rescue WORD...: the disk to the other one with all that goes with it.
+rescue() {
+	run "if=$a" "of=$b" coe=1 "map=$map" "badblocks=$list" "$@"
+}
+
+# --- layouts of bad blocks ---
+
+# layout NAME FIRST COUNT WORD...
+layout() {
+	begin "$1: exactly those are lost (${*:4})"
+	afresh
+	bad_medium "$2" "$3"
+	rescue "bpt=$CHUNK" "${@:4}"
+	good_medium
+	expect_lost "$2" "$3"
+}
+
+# The first run is of the start of the disk alone, so its bad blocks stay when others take over.
+scattered() {
+	begin "ranges that are bad in one run and in the next are lost together ($*)"
+	afresh
+	bad_medium 300 2
+	rescue "count=1024" "bpt=$CHUNK" "$@"
+	expect_status 3
+	expect_map "0+300+ 300+2- 302+722+ 1024+$((BLOCKS - 1024))?"
+	bad_medium 3000 1
+	rescue "bpt=$CHUNK" "$@"
+	good_medium
+	expect_status 3
+	expect_line "^sgmmcp: $map: going on: "
+	lost_are 3000 1
+	expect_told "$a" READ
+	lost_are 300 2 3000 1
+	expect_counted
+	map_of 300 2 3000 1
+	expect_map "$REPLY"
+	expect_lists
+	expected_is 300 2 3000 1
+	expect_equal "$disk_b" "$expected"
+}
+
+# every_way COMMAND WORD...: by every io, depth and method; or by two that differ in all of them, not
+# the same two each time.
+every_way() {
+	local way ways=('qd=1 io=sg_io xfer=mmap' 'qd=16 io=rw xfer=dio')
+
+	turn=$((!turn))
+	if [[ -n ${SGMMCP_FULL:-} ]]; then
+		ways=(qd={1,16}\ io={sg_io,rw}\ xfer={mmap,dio})
+	elif ((turn)); then
+		ways=('qd=1 io=rw xfer=dio' 'qd=16 io=sg_io xfer=mmap')
+	fi
+	for way in "${ways[@]}"; do
+		# shellcheck disable=SC2086
+		"$@" $way
+	done
+}
+
+every_layout() {
+	every_way layout 'the first block of a chunk' 1024 1
+	every_way layout 'the last block of a chunk' 1151 1
+	every_way layout 'a block in the middle of a chunk' 1077 1
+	every_way layout 'a run across the border of two chunks' 1149 6
+	every_way layout 'a whole chunk' 1280 "$CHUNK"
+	every_way layout 'the first block of the disk' 0 1
+	every_way layout 'the last block of the disk' $((BLOCKS - 1)) 1
+	every_way layout 'a block that the sense data name' "$NAMED" 1
+	every_way layout 'a block where the sense data name others' 6000 1
+	every_way layout 'a run where they do' 6270 5
+	every_way scattered
+}
+
+# --- how many commands it takes ---
+
+# reads_of WORD...: sets REPLY to the READs that the run says it sent.
+reads_of() {
+	local line
+
+	run "if=$a" of=. "count=$CHUNK" "bpt=$CHUNK" qd=1 "$@"
+	REPLY=-1
+	for line in "${err[@]}"; do
+		[[ $line =~ ^'read '.*': '([0-9]+)' commands' ]] && REPLY=${BASH_REMATCH[1]}
+	done
+	for line in "${err[@]}"; do
+		[[ $line =~ 'data: '([0-9.]+)' secs' ]] && seconds=${BASH_REMATCH[1]}
+	done
+}
+
+# one_named AT: sets REPLY to the READs that the chunk costs which the sense data name block AT of.
+one_named() {
+	bad_medium "$NAMED" 1
+	reads_of coe=1 time=1 "skip=$((NAMED - $1))"
+	good_medium
+	expect_status 3
+}
+
+# Most of the time goes into starting the program, so not each block of the chunk by default.
+commands_of_a_bad_block() {
+	local usual at worst=0 worst_at=0 worst_s=0 step=${SGMMCP_FULL:+1} limit=16 seconds=0
+
+	begin "a chunk of $CHUNK blocks with a bad one that is not named costs at most $limit commands more"
+	sd_set dsense 1
+	reads_of
+	usual=$REPLY
+	((usual == 1)) || fail "$usual READs where nothing is bad"
+	for ((at = 0; at < CHUNK; at += ${step:-21})); do
+		bad_medium $((CHUNK + at)) 1
+		reads_of coe=1 time=1 "skip=$CHUNK"
+		good_medium
+		expect_status 3
+		((REPLY > usual && REPLY - usual <= limit)) || fail "$((REPLY - usual)) more for block $at"
+		((REPLY - usual <= worst)) || worst=$((REPLY - usual)) worst_at=$at worst_s=$seconds
+	done
+	sd_set dsense 0
+	echo "a bad block of $CHUNK, not named: $worst commands more at worst (block $worst_at), $worst_s s"
+
+	begin 'and one that is named not more than by halves alone'
+	worst=0
+	for at in 0 1 52 64 127; do
+		one_named "$at"
+		((REPLY > usual && REPLY - usual <= 9)) || fail "$((REPLY - usual)) more for block $at"
+		((REPLY - usual <= worst)) || worst=$((REPLY - usual)) worst_at=$at worst_s=$seconds
+	done
+	echo "one that is named: $worst commands more at worst (block $worst_at), $worst_s s"
+}
+
+# --- faults that go away ---
+
+# nothing_lost NAME OPTS EVERY_NTH COUNTER WORD...: nothing is, and COUNTER on the report is not 0.
+nothing_lost() {
+	local counter=$4
+
+	begin "$1: nothing is lost (${*:5})"
+	afresh
+	inject "$2" "$3"
+	shift 4
+	run_guarded "if=$a" "of=$b" coe=1 "map=$map" bpt=64 "$@"
+	heal
+	expect_all_done
+	[[ -n $counter ]] || return 0
+	number_after "$counter"
+	((REPLY > 0)) || fail "none $counter"
+}
+
+go_away() {
+	every_way nothing_lost 'recovered errors' 8 7 recovered
+	every_way nothing_lost 'aborted commands, transport errors' 0x10 23 retries
+	every_way nothing_lost 'a full task set' 0x800 20 ''
+	every_way nothing_lost 'a busy host' 0x8000 50 ''
+	every_way nothing_lost 'commands that time out' 4 150 retries timeout=1
+}
+
+# --- what ends a run, and how it goes on ---
+
+# goes_on_from DONE WORD...: the run after it reads nothing of what was done by then.
+goes_on_from() {
+	local before=$1
+
+	shift
+	rescue "$@"
+	expect_all_done
+	number_before 'records in'
+	((REPLY == BLOCKS - before)) || fail "$REPLY blocks read, where $before of $BLOCKS were done"
+}
+
+# short_transfer WORD...: says good and is none, so nothing can be believed: the run ends.
+short_transfer() {
+	begin "a short transfer ends the run, and the same command goes on ($*)"
+	afresh
+	inject 0x100 37
+	rescue bpt=64 "$@"
+	heal
+	expect_status 49
+	expect_one_complaint 'READ\(10\) at LBA [0-9]+, 64 blocks: short transfer'
+	done_in_map
+	((REPLY < BLOCKS)) || fail "$REPLY blocks done"
+	goes_on_from "$REPLY" bpt=64 "$@"
+}
+
+first_error() {
+	begin "without coe the first error ends the run, and the same command goes on once healed"
+	afresh
+	bad_medium 1077 1
+	run_guarded "if=$a" "of=$b" "map=$map" "badblocks=$list" "bpt=$CHUNK" qd=1
+	expect_status 3
+	expect_one_complaint "$a: READ\\(10\\) at LBA 1024, $CHUNK blocks: medium error"
+	expect_map "0+1024+ 1024+${CHUNK}* $((1024 + CHUNK))+$((BLOCKS - 1024 - CHUNK))?"
+	lost=()
+	expect_lists
+	# What is done is bad by now: it is not read again.
+	bad_medium 0 1024
+	run_guarded "if=$a" "of=$b" "map=$map" "badblocks=$list" "bpt=$CHUNK" qd=1
+	good_medium
+	expect_all_done
+	number_before 'records in'
+	((REPLY == BLOCKS - 1024)) || fail "$REPLY blocks read"
+}
+
+retried() {
+	begin 'blocks that are good again are had with retries=, and no others are read'
+	afresh
+	bad_medium 1077 3
+	rescue "bpt=$CHUNK"
+	good_medium
+	expect_lost 1077 3
+	rescue "bpt=$CHUNK"
+	expect_status 3
+	number_before 'records in'
+	((REPLY == 0)) || fail "$REPLY blocks read without retries="
+	rescue "bpt=$CHUNK" retries=1
+	expect_all_done
+	number_before 'records in'
+	((REPLY == 3)) || fail "$REPLY blocks read"
+	lost=()
+	expect_lists
+
+	begin 'retries=2 tries a bad block thrice'
+	bad_medium $((CHUNK + 5)) 1
+	reads_of coe=1 "skip=$CHUNK" retries=0
+	local once=$REPLY
+	reads_of coe=1 "skip=$CHUNK" retries=2
+	good_medium
+	((REPLY == once + 2)) || fail "$REPLY READs, not $once and 2"
+}
+
+# --- changes in mid-run ---
+
+# midway WORD...: starts a slow rescue and waits until some of it is there.
+midway() {
+	afresh
+	must set_delay 20000000
+	start_counting "$b"
+	start "if=$a" "of=$b" coe=1 "map=$map" "badblocks=$list" bpt=32 "$@"
+	wait_midway "$b" 40
+}
+
+# ended_midway: at full speed again. Sets REPLY to how much is remembered.
+ended_midway() {
+	complete
+	must set_delay 50000
+	done_in_map
+	((REPLY < BLOCKS)) || fail 'all blocks done'
+}
+
+# something_is_kept: as the destination could be flushed.
+something_is_kept() {
+	((REPLY > 0)) || fail 'no blocks done'
+}
+
+interrupted() {
+	begin "SIGINT in mid-run saves, and the same command goes on ($*)"
+	bad_medium 8100 2
+	midway "$@"
+	kill -INT "$pid"
+	ended_midway
+	something_is_kept
+	local before=$REPLY
+	expect_signal 2
+	expect_no_line '^sgmmcp: '
+	[[ $map_text != *[-*/]* ]] || fail "map: $map_text"
+	rescue "bpt=32" "$@"
+	good_medium
+	expect_lost 8100 2
+	number_before 'records in'
+	((REPLY == BLOCKS - before - 2)) || fail "$REPLY blocks read, where $before were done"
+}
+
+saved_on_demand() {
+	begin 'SIGUSR1 in mid-run saves what is durable by then, and the run goes on'
+	midway qd=4
+	kill -USR1 "$pid"
+	wait_for has_progress || fail 'nothing is saved'
+	complete
+	must set_delay 50000
+	expect_all_done
+}
+
+has_progress() {
+	done_in_map
+	((REPLY > 0 && REPLY < BLOCKS))
+}
+
+write_protected() {
+	begin "write protection in mid-run ends it with status 7, and the same command goes on ($*)"
+	midway "$@"
+	sd_set wp 1
+	ended_midway
+	something_is_kept
+	local before=$REPLY
+	sd_set wp 0
+	rescan "$b"
+	expect_status 7
+	expect_one_complaint "$b: WRITE\\(10\\) at LBA [0-9]+, 32 blocks: write protected"
+	goes_on_from "$before" "$@"
+}
+
+stopped() {
+	begin "a source stopped in mid-run ends it with status 2, and iflag=start goes on ($*)"
+	midway "$@"
+	sg_start --stop "$a"
+	ended_midway
+	something_is_kept
+	expect_status 2
+	expect_one_complaint "$a: READ\\(10\\) at LBA [0-9]+, 32 blocks: not ready"
+	goes_on_from "$REPLY" iflag=start "$@"
+}
+
+# What was written and not flushed may be gone with a reset of the destination: it is written again.
+was_reset() {
+	begin "resets in mid-run are survived, and what they may have cost is done again ($*)"
+	midway "$@"
+	must sg_reset -d "$b"
+	must sg_reset -d "$a"
+	complete
+	must set_delay 50000
+	expect_all_done
+	expect_line "$b: was reset in mid-run"
+	number_before 'records out'
+	((REPLY > BLOCKS)) || fail "$REPLY blocks written"
+}
+
+# host_of SG: sets REPLY to the directory of its host adapter.
+host_of() {
+	local device
+
+	device=$(realpath "/sys/class/scsi_generic/${1#/dev/}/device")
+	device=${device##*/host}
+	REPLY=/sys/class/scsi_host/host${device%%/*}
+}
+
+# pulled_out NAME SG WORD...: in mid-run; it is put back for the run that goes on. What a destination
+# that is gone was not flushed of is not kept.
+pulled_out() {
+	local name=$1 node=$2 host
+
+	shift 2
+	begin "a $name removed in mid-run ends it with status 35, and the same command goes on ($*)"
+	host_of "$node"
+	host=$REPLY
+	midway "$@"
+	echo 1 >"/sys/class/scsi_generic/${node#/dev/}/device/delete"
+	ended_midway
+	[[ $name == destination ]] || something_is_kept
+	local before=$REPLY
+	echo '- - -' >"$host/scan"
+	must sd_settle
+	two_units
+	expect_status 35
+	expect_one_complaint \
+		"$node: (READ|WRITE)\\(10\\) at LBA [0-9]+, [0-9]+ blocks?: (device gone|transport error)"
+	expect_no_line 'unrecovered block'
+	goes_on_from "$before" "$@"
+}
+
+end_midway() {
+	local way
+
+	for way in 'qd=1 io=sg_io xfer=mmap' 'qd=16 io=rw xfer=dio'; do
+		# shellcheck disable=SC2086
+		{
+			interrupted $way
+			write_protected $way
+			stopped $way
+			was_reset $way
+			pulled_out source "$a" $way
+			pulled_out destination "$b" $way
+		}
+	done
+	saved_on_demand
+}
+
+# --- what the operands say ---
+
+reversed() {
+	begin '-R copies from the end: at an error what is behind it is done'
+	afresh
+	bad_medium 1077 1
+	run_guarded "if=$a" "of=$b" "map=$map" "bpt=$CHUNK" qd=1 -R
+	expect_status 3
+	expect_map "0+1024? 1024+${CHUNK}* $((1024 + CHUNK))+$((BLOCKS - 1024 - CHUNK))+"
+
+	begin '-R and coe lose just the same'
+	afresh
+	rescue "bpt=$CHUNK" qd=16 -R
+	good_medium
+	expect_lost 1077 1
+}
+
+not_filled() {
+	begin 'oflag=nofill leaves the bad blocks of the destination as they are'
+	afresh
+	bad_medium 1149 6
+	rescue oflag=nofill "bpt=$CHUNK"
+	good_medium
+	lost_are 1149 6
+	expect_status 3
+	expect_counted
+	expected_is
+	put "$pattern" "$expected" 1149 1149 6 "$block"
+	expected_now=none
+	expect_equal "$disk_b" "$expected"
+}
+
+# limited NAME LINE LOST WORD...: the run ends when it has lost LOST blocks, and goes on without.
+limited() {
+	local name=$1 line=$2 most=$3
+
+	begin "$name ends a run that has lost more, and the same without it goes on"
+	shift 3
+	afresh
+	bad_medium 1280 12
+	rescue "bpt=$CHUNK" qd=1 "$@"
+	expect_status 3
+	expect_line "^sgmmcp: stopped: more $line\$"
+	number_before 'unrecovered block'
+	((REPLY == most)) || fail "$REPLY blocks lost, not $most"
+	read_map
+	[[ $map_text == *" 1280+$most- "* ]] || fail "map: $map_text"
+	rescue "bpt=$CHUNK" qd=1
+	good_medium
+	lost_are 1280 12
+	expect_status 3
+	map_of 1280 12
+	expect_map "$REPLY"
+	expect_lists
+	expected_is 1280 12
+	expect_equal "$disk_b" "$expected"
+
+	begin "$name is not reached by as many as it says"
+	bad_medium 1280 "$((most - 1))"
+	afresh
+	rescue "bpt=$CHUNK" qd=1 "$@"
+	good_medium
+	expect_lost 1280 "$((most - 1))"
+}
+
+refused() {
+	local text
+
+	begin 'the map of another disk is refused, and nothing is done'
+	text=$(<"$map")
+	run "if=$b" "of=$copy" coe=1 "map=$map"
+	expect_status 31
+	expect_one_line "$map: .*(serial|unit_id)"
+	expect 'it was made' test ! -e "$copy"
+	[[ $(<"$map") == "$text" ]] || fail 'the map has changed'
+
+	begin 'so is one of another place of the same disk'
+	run "if=$a" "of=$b" coe=1 "map=$map" seek=1 count=10
+	expect_status 31
+	expect_one_line "$map: .*seek_bytes"
+}
+
+verified() {
+	begin 'verify=after leaves out what was lost: no miscompare, status 3'
+	afresh
+	bad_medium 1149 6
+	rescue "bpt=$CHUNK" verify=after
+	good_medium
+	expect_lost 1149 6
+	expect_no_line miscompare
+	number_before 'records compared'
+	((REPLY == BLOCKS - 6)) || fail "$REPLY blocks compared"
+	expect_no_line 'Interrupted'
+
+	begin 'without a map just so'
+	afresh
+	bad_medium 1149 6
+	run_guarded "if=$a" "of=$b" coe=1 "bpt=$CHUNK" verify=after
+	good_medium
+	expect_status 3
+	expect_no_line miscompare
+	expect_equal "$disk_b" "$expected"
+}
+
+with_dd() {
+	begin 'conv=noerror,sync to a file is what dd makes of it'
+	afresh
+	bad_medium 1149 6
+	run_guarded "if=$a" "of=$copy" conv=noerror,sync "bpt=$CHUNK"
+	good_medium
+	expect_status 3
+	expect 'the file differs' cmp -s "$copy" "$expected"
+
+	begin 'ddrescue goes on with the map of a run that was cut short'
+	afresh
+	run "if=$a" "of=$copy" "map=$map" count=1000
+	truncate -s $((BLOCKS * block)) "$copy"
+	ddrescue -q -b"$block" "$disk_a" "$copy" "$map" || fail 'ddrescue failed'
+	expect_map "0+$BLOCKS+"
+	expect 'the file differs' cmp -s "$copy" "$source_data"
+}
+
+# The destination has longer blocks, of which the last one is not filled.
+padded() {
+	local way odd=$((BLOCKS - 1)) loop=/dev/loop0
+
+	begin 'conv=sync fills the last block of a destination, also out of a mapped buffer'
+	truncate -s $((BLOCKS * block)) "$copy"
+	must modprobe loop
+	must losetup -b 4096 "$loop" "$copy"
+	expected_is $odd 1
+	for way in xfer=mmap xfer=dio xfer=indirect; do
+		dd "if=$pattern" "of=$loop" bs=1M status=none
+		run "if=$a" "of=$loop" "count=$odd" conv=sync oflag=nodirect "$way"
+		expect_status 0
+		blockdev --flushbufs "$loop"
+		expect "the data differ ($way)" cmp -s "$loop" "$expected"
+	done
+	losetup -d "$loop"
+}
+
+# --- ends that device mapper makes ---
+
+scattered_below() {
+	local dust=/dev/mapper/dust lba bad=(3 1 64 1 66 2 127 2 2000 1 4000 3 8191 1) way
+
+	begin 'many ranges of a block node that are bad are lost, and no more'
+	must modprobe dm-dust
+	must dmsetup create dust --table "0 $sectors dust $disk_a 0 $block"
+	lost_are "${bad[@]}"
+	for lba in "${lost[@]}"; do
+		dmsetup message dust 0 addbadblock "$lba" 2>/dev/null
+	done
+	dmsetup message dust 0 enable 2>/dev/null
+	for way in qd=1 qd=16; do
+		afresh
+		run_guarded "if=$dust" "of=$b" coe=1 "map=$map" "badblocks=$list" "bpt=$CHUNK" "$way"
+		expect_status 55
+		expect_line "$dust: direct read at byte $((2000 * block)), $block bytes: Input/output error"
+		expect_counted
+		map_of "${bad[@]}"
+		expect_map "$REPLY"
+		expect_lists
+		expected_is "${bad[@]}"
+		expect_equal "$disk_b" "$expected"
+	done
+	dmsetup remove dust
+}
+
+cannot_be_written() {
+	local holey=/dev/mapper/holey from=$((1149 * block / 512)) behind=$((1155 * block / 512))
+
+	begin "a run goes on without what cannot be written ($*)"
+	must dmsetup create holey <<-END
+	0 $from linear $disk_b 0
+	$from $((behind - from)) error
+	$behind $((sectors - behind)) linear $disk_b $behind
+	END
+	afresh
+	run_guarded "if=$a" "of=$holey" "map=$map" "badblocks=$list" "bpt=$CHUNK" "$@"
+	dmsetup remove holey
+	expect_status 55
+	lost_are 1149 6
+	expect_counted
+	map_of 1149 6
+	expect_map "$REPLY"
+	expect_lists
+	expected_is
+	put "$pattern" "$expected" 1149 1149 6 "$block"
+	expected_now=none
+	expect_equal "$disk_b" "$expected"
+}
+
+# slow_below MILLISECONDS: a disk whose second eighth is slow.
+slow_below() {
+	local eighth=$((sectors / 8))
+
+	must dmsetup create slow <<-END
+	0 $eighth linear $disk_a 0
+	$eighth $eighth delay $disk_a $eighth $1
+	$((2 * eighth)) $((sectors - 2 * eighth)) linear $disk_a $((2 * eighth))
+	END
+}
+
+slow_area() {
+	local slow=/dev/mapper/slow
+
+	begin 'minrate= leaves what is slow for later: an error behind it is met first'
+	must modprobe dm-delay
+	slow_below 200
+	afresh
+	bad_medium 5000 1
+	run_guarded "if=$slow" "of=$b" "map=$map" minrate=2M "bpt=$CHUNK" qd=1
+	good_medium
+	expect_status 3
+	read_map
+	[[ $map_text =~ ^0\+[0-9]+\+' '[0-9]+\+[0-9]+\?' '.*'+ '[0-9]+\+[0-9]+\*' '[0-9]+\+[0-9]+\?' '$ ]] ||
+		fail "map: $map_text"
+
+	begin 'and all of it is copied in the end'
+	run_guarded "if=$slow" "of=$b" "map=$map" minrate=2M "bpt=$CHUNK" qd=4
+	dmsetup remove slow
+	expect_all_done
+}
+
+two_units
+sd_parameter sector_size
+block=$REPLY sectors=$((BLOCKS * REPLY / 512))
+must make_data "$source_data" $((BLOCKS * block >> 20))
+must make_data "$pattern" $((BLOCKS * block >> 20))
+truncate -s $((BLOCKS * block)) "$zeros"
+must fill "$disk_a" "$source_data"
+echo 1 >"$allow_dio"
+every_layout
+commands_of_a_bad_block
+go_away
+short_transfer qd=1 io=sg_io
+short_transfer qd=16 io=rw
+first_error
+retried
+end_midway
+reversed
+not_filled
+limited maxbad=5 'bad blocks than maxbad=' 6 maxbad=5
+limited coe_limit=5 'adjacent bad blocks than coe_limit=' 6 coe_limit=5
+refused
+verified
+with_dd
+((block == 4096)) || padded
+scattered_below
+cannot_be_written oflag=coe
+cannot_be_written coe=1 qd=16
+slow_area
+begin 'the source is as it was'
+expect_equal "$disk_a" "$source_data"
+finish
