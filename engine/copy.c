@@ -145,6 +145,7 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	for (unsigned side = 0; side < c->sides.n; side++)
 		recipe_side(c, side);
 	recipe_errors(c);
+	r->odd = r->records || r->mapped != NO_SIDE;
 	r->is_plain = !r->checks && !r->copy_across && r->mapped == NO_SIDE;
 }
 
@@ -166,6 +167,8 @@ static int open_lanes(struct copy *c, struct slot *s, int *exit_status)
 		l->op = c->recipe.writes & side_bit(side) ? XFER_WRITE : XFER_READ;
 		l->start_bytes = side ? c->span->out_bytes : c->span->in_bytes;
 		l->holes = c->recipe.holes[side].mode == HOLES_NONE ? NULL : &c->recipe.holes[side];
+		l->paced = side == 0 && c->recipe.policy.min_rate > 0;
+		l->odd = l->holes || l->paced;
 		if (!side_moves(&c->sides, side))
 			continue;
 		l->lane = ep->ops->lane_open(ep, &c->plan->side[side]);
@@ -358,7 +361,7 @@ void copy_set_map(struct copy *c, struct ranges *map, const struct keeper *keepe
 {
 	assert(!c->plan->in_order && (!keeper || sides_dests(&c->sides) <= 1));
 	c->map.ranges = map;
-	c->map.records = c->recipe.records = true;
+	c->map.records = c->recipe.records = c->recipe.odd = true;
 	if (keeper)
 		c->keeper = *keeper;
 	else

@@ -136,14 +136,14 @@ static COLD enum slot_news take_apart(struct slot *s, uint64_t hint_bytes)
 	return next_piece(s);
 }
 
-void slot_begin(struct slot *s, const struct chunk *c)
+void slot_begin_odd(struct slot *s)
 {
-	s->chunk = *c;
+	s->odd = s->recipe->odd || s->chunk.pass > PASS_FIRST;
 	s->spared = 0;
 	s->rest_end_bytes = 0;
 	s->apart = false;
 	begin_piece(s);
-	if (c->pass == PASS_NARROW)
+	if (s->chunk.pass == PASS_NARROW)
 		(void)take_apart(s, NARROW_NO_HINT); /* or all at once, if the run ends */
 }
 
@@ -163,6 +163,7 @@ static COLD void trim_tail(struct slot *s)
 	uint32_t block = s->recipe->out_block_bytes;
 	uint32_t tail = s->chunk.len_bytes % block;
 
+	s->odd = true;
 	if (s->recipe->pad) {
 		s->pad_bytes = block - tail;
 		if (s->recipe->room) {
@@ -179,6 +180,7 @@ static COLD void trim_tail(struct slot *s)
 
 static COLD void cannot_hash(struct slot *s)
 {
+	s->odd = true;
 	s->lost |= side_bit(0);
 	feed_stop(s->recipe->feed);
 }
@@ -211,6 +213,7 @@ static COLD side_set_t legs_left(struct slot *s, side_set_t legs, side_set_t dro
 {
 	const struct recipe *r = s->recipe;
 
+	s->odd = true;
 	s->lost |= dropped;
 	s->lost |= ((s->lost & ~s->spared) << r->dests) & r->checks;
 	legs &= ~s->lost;
@@ -277,6 +280,7 @@ void slot_lose(struct leg *l, bool failed)
 
 	leg_reset(l);
 	l->hole_bytes = 0;
+	s->odd = true;
 	s->lost |= side_bit(l->side);
 	s->failed |= failed ? side_bit(l->side) : 0;
 	s->pending--;
@@ -292,6 +296,19 @@ static COLD void source_ended(struct leg *l)
 	assert(l->side == 0 && l->lane->ep->facts.sequential);
 	s->chunk.len_bytes = l->x.done_bytes;
 	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + l->x.done_bytes);
+}
+
+/*
+ * At a rate of min_rate, all slots together, a transfer takes as long as those of all slots. What
+ * fails is no better than slow.
+ */
+static COLD void tell_pace(const struct leg *l, bool failed)
+{
+	const struct recipe *r = l->slot->recipe;
+	double took = (double)(clock_now_ns() - l->slot->sent_ns) / (double)NSEC_PER_SEC;
+	double due = (double)l->x.len_bytes * r->depth / (double)r->policy.min_rate;
+
+	feed_pace(r->feed, &l->slot->chunk, failed || took > due);
 }
 
 /* A leg of several parts: false if that was the last. */
@@ -311,27 +328,18 @@ static COLD bool has_more_parts(struct leg *l)
 	return true;
 }
 
-/*
- * At a rate of min_rate, all slots together, a transfer takes as long as those of all slots. What
- * fails is no better than slow.
- */
-static COLD void tell_pace(const struct leg *l, bool failed)
+static COLD bool has_more_to_do(struct leg *l)
 {
-	const struct recipe *r = l->slot->recipe;
-	double took = (double)(clock_now_ns() - l->slot->sent_ns) / (double)NSEC_PER_SEC;
-	double due = (double)l->x.len_bytes * r->depth / (double)r->policy.min_rate;
-
-	if (l->side == 0)
-		feed_pace(r->feed, &l->slot->chunk, failed || took > due);
+	if (l->paced)
+		tell_pace(l, false);
+	return l->holes && has_more_parts(l);
 }
 
 /* The transfer is; the leg, if that was its last part. */
 static enum leg_next part_done(struct leg *l)
 {
 	counter_add(&l->tally->count.bytes, l->x.done_bytes);
-	if (l->slot->recipe->policy.min_rate)
-		tell_pace(l, false);
-	if (l->holes && has_more_parts(l))
+	if (l->odd && has_more_to_do(l))
 		return LEG_AGAIN;
 	leg_reset(l);
 	l->slot->pending--;
@@ -384,14 +392,13 @@ static unsigned retries_of(const struct leg *l, bool on)
 static COLD enum leg_next lose(struct leg *l)
 {
 	struct counters *c = &l->tally->count;
-	const struct recipe *r = l->slot->recipe;
 	bool is_new = is_of_block(l) && l->slot->chunk.pass != PASS_AGAIN;
 
 	counter_add(is_new ? &c->unrecovered : &c->narrowed, 1);
 	/* Its first parts come again. */
 	counter_add(&c->bytes, -(uint64_t)l->from_bytes);
 	counter_add(&c->holes, -(uint64_t)l->hole_bytes);
-	if (r->policy.min_rate)
+	if (l->paced)
 		tell_pace(l, true);
 	return LEG_LOST;
 }
@@ -497,6 +504,14 @@ static COLD bool aim_at_part(struct leg *l)
 	return rule->mode == HOLES_TRIM;
 }
 
+/* False: there is nothing to be sent. */
+static COLD bool aim(struct leg *l)
+{
+	if (l->paced)
+		l->slot->sent_ns = clock_now_ns();
+	return !l->holes || aim_at_part(l);
+}
+
 enum leg_next leg_send(struct leg *l)
 {
 	struct slot *s = l->slot;
@@ -505,11 +520,9 @@ enum leg_next leg_send(struct leg *l)
 	l->x.len_bytes = s->chunk.len_bytes;
 	l->x.offset_bytes = place_of(l);
 	l->x.buf = l->buf ? l->buf : s->memory;
-	if (l->holes && !aim_at_part(l))
+	if (l->odd && !aim(l))
 		return part_done(l);
 	l->tries++;
-	if (s->recipe->policy.min_rate && l->side == 0)
-		s->sent_ns = clock_now_ns();
 	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
 		return LEG_FLYING;
 	l->is_home = l->must_wait;

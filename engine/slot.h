@@ -38,6 +38,7 @@ struct recipe {
 	unsigned dests; /* check k + dests is destination k read back; 0: there are none */
 	uint32_t out_block_bytes;	   /* writes are whole multiples of this, */
 	bool pad;			   /* a tail filled up with zeros; else slot->tail_bytes */
+	bool odd;	/* its slots are: records, or mapped */
 	bool is_plain;			   /* nothing is done between two phases, but for a tail */
 	bool copy_across;		   /* between the buffers of sides 0 and 1 */
 	unsigned mapped;		   /* the side in whose file the data lie; NO_SIDE: none */
@@ -83,6 +84,8 @@ struct leg {
 	unsigned side, tries;
 	enum xfer_op op;	       /* of its transfers, where zeros are no holes */
 	uint64_t start_bytes;	       /* of the span, on this side */
+	bool odd;		       /* it has what most have not: */
+	bool paced;		       /* its pace is told: the source's, with policy.min_rate */
 	const struct hole_rule *holes; /* NULL: zeros are written */
 	uint32_t from_bytes; /* of the chunk, what is to be sent next: a leg may have several parts
 			      */
@@ -101,6 +104,7 @@ struct slot {
 	struct chunk chunk;
 	struct slot *next; /* the worker's list */
 	unsigned phase;
+	bool odd; /* what follows is not as it is between two chunks that went well; see odd's uses */
 	unsigned pending;  /* legs that were sent, or are to be sent, and are not home */
 	side_set_t lost;   /* whose leg was given up, in this chunk */
 	side_set_t failed; /* of these, those whose data are what is wrong: LEG_LOST */
@@ -119,7 +123,7 @@ struct slot {
 };
 
 /* Takes the chunk; follow with slot_next(). */
-void slot_begin(struct slot *s, const struct chunk *c);
+static inline void slot_begin(struct slot *s, const struct chunk *c);
 
 enum slot_news {
 	SLOT_THROUGH, /* with the whole chunk */
@@ -162,8 +166,19 @@ enum leg_next leg_send(struct leg *l);
 /* Blocks until the transfer that leg_send() left flying is home. */
 enum leg_next leg_land(struct leg *l);
 
+/* What is left to slot_begin() where the last chunk, or this one, is not like most. */
+void slot_begin_odd(struct slot *s);
+
 /* slot_next() of any chunk; most need nothing between their phases, and that costs less. */
 side_set_t slot_next_of_any(struct slot *s);
+
+static inline void slot_begin(struct slot *s, const struct chunk *c)
+{
+	s->chunk = *c;
+	s->phase = 0;
+	if (s->odd || s->recipe->odd || c->pass > PASS_FIRST)
+		slot_begin_odd(s);
+}
 
 static inline side_set_t slot_next(struct slot *s)
 {

@@ -230,6 +230,14 @@ static COLD bool settle(struct worker *w, struct slot *s)
 	return news == SLOT_GOES_ON;
 }
 
+/* A chunk that is not like most is through; false: nothing comes of it any more. */
+static COLD bool goes_on(struct worker *w, struct slot *s)
+{
+	if (s->tail_bytes || s->lost || s->cut)
+		not_all_written(w, s);
+	return slot_is_to_settle(s) && settle(w, s);
+}
+
 /* From phase to phase, from chunk to chunk, until something of s flies. */
 static void drive(struct worker *w, struct slot *s)
 {
@@ -240,9 +248,7 @@ static void drive(struct worker *w, struct slot *s)
 			send_legs(w, s, legs);
 			continue;
 		}
-		if (s->tail_bytes || s->lost || s->cut)
-			not_all_written(w, s);
-		if (slot_is_to_settle(s) && settle(w, s))
+		if (s->odd && goes_on(w, s))
 			continue;
 		if (!next_chunk(w, s))
 			return;
