@@ -138,7 +138,8 @@ static COLD enum slot_news take_apart(struct slot *s, uint64_t hint_bytes)
 
 void slot_begin_odd(struct slot *s)
 {
-	s->odd = s->recipe->odd || s->chunk.pass > PASS_FIRST;
+	s->odd = s->recipe->odd || s->chunk.pass > PASS_FIRST ||
+		 s->chunk.len_bytes % s->recipe->out_block_bytes != 0;
 	s->spared = 0;
 	s->rest_end_bytes = 0;
 	s->apart = false;
@@ -294,6 +295,7 @@ static COLD void source_ended(struct leg *l)
 	struct slot *s = l->slot;
 
 	assert(l->side == 0 && l->lane->ep->facts.sequential);
+	s->odd = true;
 	s->chunk.len_bytes = l->x.done_bytes;
 	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + l->x.done_bytes);
 }

@@ -38,7 +38,7 @@ struct recipe {
 	unsigned dests; /* check k + dests is destination k read back; 0: there are none */
 	uint32_t out_block_bytes;	   /* writes are whole multiples of this, */
 	bool pad;			   /* a tail filled up with zeros; else slot->tail_bytes */
-	bool odd;	/* its slots are: records, or mapped */
+	bool odd;			   /* its slots are: records, or mapped */
 	bool is_plain;			   /* nothing is done between two phases, but for a tail */
 	bool copy_across;		   /* between the buffers of sides 0 and 1 */
 	unsigned mapped;		   /* the side in whose file the data lie; NO_SIDE: none */
@@ -55,7 +55,7 @@ struct recipe {
 	bool reads_once; /* the source is a stream: nothing can be taken apart */
 	/* Where the source's own buffer can only be read: zeros, of a chunk; room for one tail. */
 	void *zeros, *room;
-	side_set_t fills; /* those that get zeros for what cannot be read */
+	side_set_t fills;		      /* those that get zeros for what cannot be read */
 	uint32_t block_bytes, physical_bytes; /* of the source: narrow_begin()'s */
 	unsigned depth;			      /* slots of all workers */
 	_Atomic bool hint_lies;		      /* the sense data have named a good block */
@@ -104,7 +104,8 @@ struct slot {
 	struct chunk chunk;
 	struct slot *next; /* the worker's list */
 	unsigned phase;
-	bool odd; /* what follows is not as it is between two chunks that went well; see odd's uses */
+	/* The chunk is not like most: it has a tail, failed, is a piece, is to be settled. */
+	bool odd;
 	unsigned pending;  /* legs that were sent, or are to be sent, and are not home */
 	side_set_t lost;   /* whose leg was given up, in this chunk */
 	side_set_t failed; /* of these, those whose data are what is wrong: LEG_LOST */
@@ -112,8 +113,8 @@ struct slot {
 	void *salvage; /* a block of memory for what the medium has of a bad one; NULL: not asked */
 	void *own_buf; /* of leg[0], and of those that share it, while they have another */
 	uint64_t rest_end_bytes; /* that is only a piece, what follows ends here; 0: it is all */
-	bool filling;  /* zeros are written for what cannot be read */
-	bool apart;    /* the chunk is a piece of: */
+	bool filling;		 /* zeros are written for what cannot be read */
+	bool apart;		 /* the chunk is a piece of: */
 	struct narrow narrow;
 	nsec_t sent_ns;	     /* the last read; with policy.min_rate */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
@@ -176,7 +177,8 @@ static inline void slot_begin(struct slot *s, const struct chunk *c)
 {
 	s->chunk = *c;
 	s->phase = 0;
-	if (s->odd || s->recipe->odd || c->pass > PASS_FIRST)
+	if (s->odd || s->recipe->odd || c->pass > PASS_FIRST ||
+		c->len_bytes % s->recipe->out_block_bytes != 0)
 		slot_begin_odd(s);
 }
 
@@ -185,8 +187,7 @@ static inline side_set_t slot_next(struct slot *s)
 	struct recipe *r = s->recipe;
 	unsigned phase = s->phase;
 
-	if (!r->is_plain || s->lost || s->chunk.len_bytes % r->out_block_bytes != 0 ||
-		s->chunk.len_bytes == 0 || atomic_load_explicit(&r->dropped, memory_order_relaxed))
+	if (!r->is_plain || s->odd || atomic_load_explicit(&r->dropped, memory_order_relaxed))
 		return slot_next_of_any(s);
 	if (phase == r->phases)
 		return 0;
