@@ -13,7 +13,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-readonly MIB=8 BLOCKS=16384 CHUNK=128 DEPTH=4
+readonly MIB=8 BLOCKS=16384 CHUNK=128 DEPTH=4 DELAY=15000000
 readonly BAD_FIRST=4660 BAD_COUNT=10 # scsi_debug's own
 readonly MEDIUM_ERRORS=2 LOGGED=1
 readonly STARTING=12 # commands to the source before the first READ, and one
@@ -51,14 +51,15 @@ choose() {
 
 start_over() {
 	must fill "$disk_b" "$pattern"
-	rm -rf "$maps" "$file"
-	mkdir "$maps"
+	rm -rf "${maps:?}"/* "$file"
+	mkdir -p "$maps"
 	sd_set opts "$opts"
 	must "$ledger"
 }
 
-# stock: what ledger tells, by name.
+# stock: what ledger tells, by name; and of all runs.
 declare -A stock=()
+total_read=0 total_ranges=0
 
 # take_stock: reads log, maps and copy after a run.
 take_stock() {
@@ -239,11 +240,143 @@ killed_copies() {
 		"$saved_kills kills after a save"
 }
 
+# --- maps that cannot be saved ---
+
+# set_delay NANOSECONDS: not before the last command is home.
+set_delay() {
+	wait_for sd_set ndelay "$1" 2>/dev/null
+}
+
+map_has_finished() {
+	[[ $(<"$map") == *'  +'* ]]
+}
+
+has_said() {
+	[[ $(</tmp/err) == *"$1"* ]]
+}
+
+# midway_with_map: a slower copy to the second disk, of which some is there and in the map.
+midway_with_map() {
+	choose rw
+	start_over
+	must set_delay 100000000
+	start_counting "$a"
+	start "${words[@]}"
+	wait_midway "$a" $((STARTING + 20))
+	kill -USR1 "$pid"
+	wait_for map_has_finished || fail 'no map with anything finished'
+}
+
+# save_fails WORDS: asks for a save, and waits until it is said that it failed.
+save_fails() {
+	kill -USR1 "$pid"
+	WAIT_S=60 wait_for has_said "$1" || fail "nobody says '$1'"
+}
+
+# expect_copied_without_map STATUS REGEX
+expect_copied_without_map() {
+	complete
+	must set_delay "$DELAY"
+	expect_status "$1"
+	expect_one_complaint "$2"
+	expect_records_out "$BLOCKS"
+	expect_equal "$disk_b" "$source_data"
+}
+
+# expect_resumed: the map is whole and tells that something is finished, and that is right.
+expect_resumed() {
+	must "$ledger"
+	keep_before
+	run "${words[@]}"
+	take_stock
+	expect_status 0
+	expect_finished_is_final
+	((stock[done_before] > 0 && stock[done_before] < BLOCKS)) ||
+		fail "the old map has ${stock[done_before]} finished blocks"
+	((stock[done] == BLOCKS)) || fail "${stock[done]} blocks are finished"
+}
+
+full_file_system() {
+	begin 'a full file system: the copy goes on, the map before stands, and the status tells'
+	rm -rf "$maps"
+	mkdir "$maps"
+	must mount -t tmpfs -o size=32k maps "$maps"
+	midway_with_map
+	dd if=/dev/zero "of=$maps/filler" bs=4k status=none 2>/dev/null
+	cp "$map" /tmp/map.then
+	save_fails 'No space left'
+	expect_copied_without_map 78 \
+		"$map: cannot save the map: .*: No space left on device: the one before still stands"
+	expect 'the map before is another' cmp -s "$map" /tmp/map.then
+
+	begin 'and when there is room again it is gone on with'
+	rm "$maps/filler"
+	expect_resumed
+
+	begin 'a map that cannot be created ends the run before anything is written'
+	must fill "$disk_b" "$pattern"
+	rm -f "$maps"/*
+	dd if=/dev/zero "of=$maps/filler" bs=4k status=none 2>/dev/null
+	run "${words[@]}"
+	expect_status 78
+	expect_one_line "$map: cannot save the map: .*: No space left on device"
+	expect_equal "$disk_b" "$pattern"
+	umount "$maps"
+}
+
+moved_folder() {
+	begin 'a folder that is gone in mid-run: the copy goes on, and the status tells'
+	midway_with_map
+	mv "$maps" "$maps.away"
+	cp "$maps.away/map" /tmp/map.then
+	save_fails 'No such file'
+	expect_copied_without_map 15 \
+		"$map: cannot save the map: .*: No such file or directory: the one before still stands"
+	expect 'the map before is another' cmp -s "$maps.away/map" /tmp/map.then
+
+	begin 'and when it is back it is gone on with'
+	mv "$maps.away" "$maps"
+	expect_resumed
+
+	begin 'a folder that comes back in time is no failure'
+	midway_with_map
+	mv "$maps" "$maps.away"
+	save_fails 'No such file'
+	mv "$maps.away" "$maps"
+	complete
+	must set_delay "$DELAY"
+	expect_status 0
+	expect_line "$map: the map is saved again"
+	expect 'it is not finished' grep -q '^0x0* *0x0*800000 *+$' "$map"
+}
+
+# A mount over it: nobody is root enough for that one.
+read_only_folder() {
+	begin 'a folder that becomes read-only in mid-run: the copy goes on, and the status tells'
+	midway_with_map
+	must mount --bind "$maps" "$maps"
+	must mount -o remount,bind,ro "$maps"
+	cp "$map" /tmp/map.then
+	save_fails 'Read-only'
+	expect_copied_without_map 15 \
+		"$map: cannot save the map: .*: Read-only file system: the one before still stands"
+	expect 'the map before is another' cmp -s "$map" /tmp/map.then
+
+	begin 'and when it is writable again it is gone on with'
+	umount "$maps"
+	expect_resumed
+}
+
 units=()
 two_units
 unit_a=${units[0]##*/} unit_b=${units[1]##*/}
 must make_data "$source_data" "$MIB"
 must make_data "$pattern" "$MIB"
 must fill "$disk_a" "$source_data"
-killed_copies
+full_file_system
+moved_folder
+read_only_folder
+if ((kills)); then
+	killed_copies
+fi
 finish
