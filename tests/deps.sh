@@ -44,7 +44,7 @@ packages_of() {
 	system)
 		packages_of unit
 		packages_of demo
-		echo e2fsprogs dmsetup strace zstd
+		echo e2fsprogs dmsetup gddrescue strace zstd
 		;;
 	qemu)
 		packages_of unit
