@@ -641,6 +641,12 @@ static int verify(struct run *r)
 	return exit_status;
 }
 
+/* Now, or by a run before of which the map tells. */
+static bool was_copied(const struct copy_result *result)
+{
+	return counter_get(&result->side[0].count.commands) > 0 || result->before_bytes > 0;
+}
+
 /* A copy that ended by itself, to one destination at least. */
 static bool is_to_be_verified(const struct run *r)
 {
@@ -652,8 +658,8 @@ static bool is_to_be_verified(const struct run *r)
 		return false;
 	for (unsigned side = 1; side <= o->nouts; side++)
 		failed += result->side[side].failed;
-	return counter_get(&result->side[0].count.commands) > 0 && !result->signal &&
-	       !result->side[0].failed && failed < o->nouts;
+	return was_copied(result) && !result->signal && !result->side[0].failed &&
+	       failed < o->nouts;
 }
 
 int main(int argc, char **argv)
