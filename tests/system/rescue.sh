@@ -654,7 +654,7 @@ verified() {
 	((REPLY == BLOCKS - 6)) || fail "$REPLY blocks compared"
 	expect_no_line 'Interrupted'
 
-	begin 'nor is it compared when it can be read by then'
+	begin 'nor is it compared by a run that has nothing left to copy, and all else is'
 	rescue "bpt=$CHUNK" verify=after
 	expect_status 3
 	expect_no_line miscompare
