@@ -21,6 +21,8 @@ bench_dir=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$bench_dir/trace.sh"
 # shellcheck source=ends.sh
 . "$bench_dir/ends.sh"
+# shellcheck source=losses.sh
+. "$bench_dir/losses.sh"
 
 # The figures are wanted at these transfer sizes (KiB) and latencies (us).
 sizes=(4 64 512)
@@ -117,6 +119,10 @@ part_ends() {
 
 part_streams() {
 	use_ends && over_hashes && over_pipes
+}
+
+part_losses() {
+	use_sg_pair && fill_source && over_losses
 }
 
 part=$1 guest=$2

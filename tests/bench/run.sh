@@ -12,10 +12,11 @@ guest_dir=$bench_dir/../guest
 # Counted parts run in qemu that counts instructions: their figures do not depend on what else the
 # host does, so several run at a time. The others take real time and run alone.
 counted_parts=(copy read fake overlap cost trace ends)
-real_parts=(uml smp streams)
+real_parts=(uml smp streams losses)
 readonly DISKS='add_host=2 per_host_store=1 dev_size_mb=256 max_queue=192'
 readonly END_DISKS='add_host=4 per_host_store=1 dev_size_mb=64 max_queue=192'
 readonly STREAM_DISKS='add_host=2 per_host_store=1 dev_size_mb=128 max_queue=192'
+readonly LOSS_DISKS='add_host=2 per_host_store=1 dev_size_mb=16'
 readonly GUEST_S=3600
 
 say() {
@@ -39,6 +40,7 @@ usage() {
 	  smp      qemu in real time, two CPUs, virtio-scsi, 512 KiB
 	  ends     files, block nodes, pipes, several destinations; dd, sg_dd, nbdcopy, fio
 	  streams  user-mode-linux in real time: pipes, SHA-256 while copying
+	  losses   a disk with bad blocks: what each tool loses and takes, once
 	  sweep    depth by system calls, one round, no peers (only when named)
 
 	All but sweep when none is named. The copier's groups: sgmmcp without settings, and 'best' of
@@ -130,6 +132,7 @@ measure() {
 	uml) in_real_time 64 uml uml "$guest_dir/uml" -m 1G -o "$DISKS" ;;
 	ends) boot ends qemu "$guest_dir/qemu" -i -W -m 2G -o "$END_DISKS delay=0" ;;
 	streams) SGMMCP_CLOCK=real boot streams uml "$guest_dir/uml" -m 2G -o "$STREAM_DISKS" ;;
+	losses) SGMMCP_CLOCK=real boot losses uml "$guest_dir/uml" -m 512M -o "$LOSS_DISKS" ;;
 	smp) in_real_time 256 smp qemu "$guest_dir/qemu" -s 2 -d 256 -d 256 -o none ;;
 	*) count_in_qemu "$1" ;;
 	esac

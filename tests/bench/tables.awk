@@ -4,6 +4,7 @@
 # wrote. For the awk of POSIX: mawk is Debian's. Tab-separated fields:
 #   meta PART GUEST KERNEL COMMIT ROUNDS WHEN
 #   run PART KIB MICROSECONDS GROUP ALLOW_DIO SETTINGS ROUND SECONDS BYTES CPU_US RSS_KIB
+#   losses LAYOUT TOOL SETTINGS BAD LOST NEEDLESS STATUS SECONDS COMMANDS
 #   figure PART NAME VALUE UNIT TARGET NOTE
 
 BEGIN {
@@ -123,6 +124,12 @@ $1 == "run" {
 	} else {
 		round_seen(key)
 	}
+}
+
+$1 == "losses" {
+	losses++
+	for (i = 2; i <= 10; i++)
+		l_field[losses, i] = $i
 }
 
 $1 == "figure" {
@@ -272,6 +279,16 @@ function print_figures(    i, limit) {
 	}
 }
 
+function print_losses(    i) {
+	for (i = 1; i <= losses; i++) {
+		if (l_field[i, 2] != l_field[i - 1, 2])
+			printf "\nlosses, %s bad: %s\n  %-14s %9s %11s %7s %9s %9s\n", l_field[i, 5], l_field[i, 2], \
+				"blocks", "lost", "needlessly", "status", "s", "commands"
+		printf "  %-14s %9d %11d %7d %9.3f %9d\n", l_field[i, 3], l_field[i, 6], l_field[i, 7], \
+			l_field[i, 8], l_field[i, 9], l_field[i, 10]
+	}
+}
+
 # --- JSON ---
 
 function quoted(text) {
@@ -307,6 +324,13 @@ function json_figure(i,    limit) {
 		f_field[i, 6] == "" ? "null" : quoted(f_field[i, 6]), \
 		limit[1] == "" ? "null" : (reached(f_field[i, 4] + 0, limit[1], limit[2] + 0) ? "true" : "false"), \
 		quoted(f_field[i, 7]))
+}
+
+function json_loss(i) {
+	return sprintf("{\"layout\": %s, \"tool\": %s, \"settings\": %s, \"bad_blocks\": %d, \"lost_blocks\": %d, " \
+		"\"needlessly\": %d, \"exit_status\": %d, \"seconds\": %.6f, \"commands\": %d}", quoted(l_field[i, 2]), \
+		quoted(l_field[i, 3]), quoted(l_field[i, 4]), l_field[i, 5], l_field[i, 6], l_field[i, 7], \
+		l_field[i, 8], l_field[i, 9], l_field[i, 10])
 }
 
 function json_item(text, first) {
@@ -367,6 +391,9 @@ function write_json(    c, i, first) {
 	printf "\n  ],\n  \"figures\": [" >json
 	for (i = 1; i <= figures; i++)
 		json_item(json_figure(i), i == 1)
+	printf "\n  ],\n  \"losses\": [" >json
+	for (i = 1; i <= losses; i++)
+		json_item(json_loss(i), i == 1)
 	printf "\n  ],\n  \"targets\": [" >json
 	first = 1
 	for (i = 1; i <= targets; i++)
@@ -400,5 +427,6 @@ END {
 			print_sweep(c)
 		else
 			print_cell(c)
+	print_losses()
 	write_json()
 }
