@@ -23,20 +23,20 @@ static const struct rule {
 	bool of_length;	       /* another length might do */
 } rules[FAULT_KINDS] = {
 	/* The condition is cleared by having been reported, SAM-5 5.14; several may queue up. */
-	[FAULT_UNIT_ATTENTION] = { 10, false, 0 },
-	[FAULT_BUSY] = { BACK_OFF_TRIES, false, BACK_OFF_FIRST },
-	[FAULT_TASK_SET_FULL] = { BACK_OFF_TRIES, false, BACK_OFF_FIRST },
+	[FAULT_UNIT_ATTENTION] = { .tries = 10 },
+	[FAULT_BUSY] = { .tries = BACK_OFF_TRIES, .first_delay_ns = BACK_OFF_FIRST },
+	[FAULT_TASK_SET_FULL] = { .tries = BACK_OFF_TRIES, .first_delay_ns = BACK_OFF_FIRST },
 	/* After a SIGSTOP the driver's orphan of the restarted ioctl owns the reserved buffer. */
-	[FAULT_LANE_BUSY] = { BACK_OFF_TRIES, false, BACK_OFF_FIRST / 10 },
-	[FAULT_NO_MEMORY] = { 5, false, BACK_OFF_FIRST },
-	[FAULT_BECOMING_READY] = { READY_TRIES, false, BACK_OFF_LAST },
-	[FAULT_ABORTED] = { 2, true, 0, .local = true },
-	[FAULT_MEDIUM] = { 0, true, 0, .local = true },
-	[FAULT_HARDWARE] = { 0, true, 0, .local = true },
+	[FAULT_LANE_BUSY] = { .tries = BACK_OFF_TRIES, .first_delay_ns = BACK_OFF_FIRST / 10 },
+	[FAULT_NO_MEMORY] = { .tries = 5, .first_delay_ns = BACK_OFF_FIRST },
+	[FAULT_BECOMING_READY] = { .tries = READY_TRIES, .first_delay_ns = BACK_OFF_LAST },
+	[FAULT_ABORTED] = { .tries = 2, .users_too = true, .local = true },
+	[FAULT_MEDIUM] = { .users_too = true, .local = true },
+	[FAULT_HARDWARE] = { .users_too = true, .local = true },
 	[FAULT_PROTECTION] = { .local = true },
 	[FAULT_SENSE] = { .local = true },
-	[FAULT_TRANSPORT] = { 0, true, BACK_OFF_FIRST, .local = true },
-	[FAULT_TIMEOUT] = { 0, true, 0, .local = true },
+	[FAULT_TRANSPORT] = { .users_too = true, .first_delay_ns = BACK_OFF_FIRST, .local = true },
+	[FAULT_TIMEOUT] = { .users_too = true, .local = true },
 	[FAULT_ILLEGAL_REQUEST] = { .of_length = true },
 };
 

@@ -599,11 +599,13 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 	const struct recipe *r = s->recipe;
 	bool is_known = s->chunk.pass == PASS_AGAIN;
 	bool unread = (s->failed & side_bit(0)) != 0;
+	bool goes_without = lost_side(s) != NO_SIDE;
 
 	feed_settle(r->feed, &s->chunk, RANGE_BAD);
 	if (!is_known)
 		*bad = lost_side(s);
-	if (unread && !is_known && r->fills && !feed_is_stopped(r->feed)) {
+	/* Also when that was one too many: nobody comes back to what the map calls bad. */
+	if (unread && !is_known && r->fills && goes_without) {
 		begin_fill(s);
 		s->filling = true;
 		return SLOT_GOES_ON;

@@ -212,6 +212,7 @@ readonly PIVOT='
 	cd /mnt/root && pivot_root . old || exit 99
 	cd /
 	mount -n --move old/proc proc && mount -n --move old/sys sys && mount -n --move old/dev dev || exit 98
+	export GCOV_PREFIX=/old$GCOV_PREFIX # a build for coverage must not write to that disk
 	exec "$@"'
 
 make_root() {

@@ -36,16 +36,17 @@ expect_all_copied() {
 
 # ends WHAT STATUS OPCODE REGEX HOST STATUS KEY ASC ASCQ: a fault that never goes away, at either end.
 ends() {
-	local what=$1 want=$2 opcode=$3 text=$4 node=$a
+	local what=$1 want=$2 opcode=$3 text=$4 node=$a blocks='64 blocks'
 
 	shift 4
+	[[ $what != *request* ]] || blocks='1 block' # it is tried in halves first
 	begin "$what ends the copy with status $want"
 	[[ $opcode == "$READ" ]] || node=$b
 	inject "$node" 1000 "$opcode" "$@"
 	run_guarded "if=$a" "of=$b" bpt=64 qd=4 retries=1 timeout=5
 	heal
 	expect_status "$want"
-	expect_one_complaint "$node: (READ|WRITE)\\(10\\) at LBA [0-9]+, 64 blocks: $text"
+	expect_one_complaint "$node: (READ|WRITE)\\(10\\) at LBA [0-9]+, $blocks: $text"
 }
 
 # passes WHAT OPCODE HOST STATUS KEY ASC ASCQ: a fault that goes away when the command is repeated.
