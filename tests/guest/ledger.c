@@ -3,7 +3,7 @@
 // What a run with a map did: holds the map after it against the data, and both the map after it and
 // the commands that scsi_debug logged (opts=1) since the last call against the map before it.
 //
-//     ledger MAP BEFORE SOURCE COPY SOURCE_UNIT [COPY_UNIT]
+//     ledger MAP BEFORE SOURCE COPY SOURCE_UNIT COPY_UNIT
 //
 // MAP and BEFORE may be missing: nothing is done then. SOURCE is a file; COPY a file, also a
 // shorter one, or a block node. The units are H:C:T:L, - for none. Prints a line of NAME=NUMBER for
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum { BLOCK = 512, LOG_ROOM = 2 << 20, LINE_ROOM = 512 };
-enum { KLOG_READ_CLEAR = 4, KLOG_CLEAR = 5 };
+enum { KLOG_READ_CLEAR = 4, KLOG_SIZE = 10 };
 enum { READ_10 = 0x28, WRITE_10 = 0x2a };
 
 static void die(int status, const char *what, const char *why)
@@ -129,17 +129,31 @@ static char *transfers(const char *log, size_t blocks, const char *unit, unsigne
 	return times;
 }
 
-// Full is as good as lost: what was logged first may be gone.
+static void look_for_warnings(const char *log)
+{
+	static const char *const words[] = { "WARNING: ", "BUG: ", "Oops",
+		"Call Trace:", "general protection fault", "blocked for more than" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *at = strstr(log, words[i]);
+
+		if (at)
+			die(2, "kernel log", strndup(at, strcspn(at, "\n")));
+	}
+}
+
+// Nearly full is as good as overrun: what was logged first may be gone.
 static char *take_log(void)
 {
 	char *log = get(LOG_ROOM);
 	int len = klogctl(KLOG_READ_CLEAR, log, LOG_ROOM - 1);
-	int room = klogctl(10, NULL, 0);
+	int room = klogctl(KLOG_SIZE, NULL, 0);
 
 	if (len < 0)
 		die(2, "kernel log", strerror(errno));
 	if (len > room / 3)
 		die(2, "kernel log", "is nearly full");
+	look_for_warnings(log);
 	return log;
 }
 
@@ -186,8 +200,10 @@ int main(int argc, char **argv)
 	struct figures f = { 0 };
 	struct stat st;
 
-	if (argc == 1)
-		return klogctl(KLOG_CLEAR, NULL, 0) == 0 ? 0 : 2;
+	if (argc == 1) {
+		(void)take_log();
+		return 0;
+	}
 	if (argc != 7 || stat(argv[3], &st) != 0)
 		die(2, "usage", "ledger MAP BEFORE SOURCE COPY SOURCE_UNIT COPY_UNIT");
 
