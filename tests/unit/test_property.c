@@ -25,6 +25,8 @@
 
 #ifdef __SANITIZE_THREAD__ /* gcc's word; each thread costs it a millisecond */
 #define SEEDS_DEFAULT 200
+#elif defined(__SANITIZE_ADDRESS__)
+#define SEEDS_DEFAULT 300
 #else
 #define SEEDS_DEFAULT 1000
 #endif
