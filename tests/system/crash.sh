@@ -129,7 +129,7 @@ kill_midway() {
 	if ((RANDOM % 4 == 0)); then
 		nap_up_to 999
 	else
-		for ((i = RANDOM % 4; i > 0; i--)); do
+		for ((i = 1 + RANDOM % 3; i > 0; i--)); do
 			at=$((at + RANDOM % 40))
 			until_had "$at"
 			save_now

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # guest: killed -t 300 -m 256M -o "add_host=1 dev_size_mb=8 ndelay=200000000"
 #
-# A copy with a map to a file of the host, where the whole guest is killed in mid-run, again and
-# again: what had not been flushed is lost, so what the map calls finished has to be on the host.
-# In the end all is there. Each guest begins with a look at what the one before it has left.
+# A copy with a map to a file of a journaled file system, where the whole guest is killed in mid-run,
+# again and again: what had not been flushed is lost, so what the map calls finished has to be on the
+# disk, which outlives the guests. In the end all is there. Each guest begins with a look at what the
+# one before it has left. What the test itself notes is in files of the host, which lose nothing.
 #
 # A command takes 200 ms, so a copy of 128 chunks of 64 KiB at depth 2 takes 12 seconds and more.
 
@@ -15,9 +16,9 @@ readonly BLOCKS=16384 MIB=8 LOGGED=1
 ledger=${SGMMCP_HELPERS:?}/ledger
 n=$1 last=${2:-}
 
-source_data=$RESULTS/source copy=$RESULTS/copy before=$RESULTS/before tally=$RESULTS/tally
-maps=$RESULTS/maps
-map=$maps/map
+source_data=$RESULTS/source before=$RESULTS/before tally=$RESULTS/tally
+disk=/dev/ubda folder=/tmp/mnt
+copy=$folder/copy map=$folder/map
 
 declare -A stock=()
 
@@ -42,7 +43,6 @@ recall() {
 remember() {
 	end_case
 	echo "$cases $ranges $copies" >"$tally"
-	sync "$tally"
 }
 
 # --- the guests ---
@@ -50,12 +50,11 @@ remember() {
 begin_run() {
 	rm -f "$before"
 	[[ ! -e $map ]] || cp "$map" "$before"
-	sync
 	words=("if=$a" "of=$copy" bs=512 bpt=128 qd=2 "map=$map" status=noxfer)
 }
 
 look_at_what_is_left() {
-	begin "the guest is killed ($n): what the map calls finished is on the host"
+	begin "the guest is killed ($n): what the map calls finished is on the disk"
 	take_stock
 	((stock[wrong] == 0)) || fail "${stock[wrong]} blocks that the map calls finished are wrong"
 	((stock[lost] == 0)) || fail "${stock[lost]} blocks that were finished are not any more"
@@ -63,6 +62,7 @@ look_at_what_is_left() {
 	if ((stock[done] == BLOCKS)); then
 		copies=$((copies + 1))
 		rm -f "$copy" "$map" "$map.bak"
+		sync
 	fi
 }
 
@@ -109,11 +109,14 @@ sd_list_units
 must node_of "${units[0]}" scsi_generic && a=$REPLY
 must node_of "${units[0]}" block && disk_a=$REPLY
 recall
+mkdir "$folder"
+must modprobe -q ext4
 if ((n == 0)); then
 	must make_data "$source_data" "$MIB"
-	mkdir -p "$maps"
-	sync
+	must mkfs.ext4 -q "$disk"
+	must mount "$disk" "$folder"
 else
+	must mount "$disk" "$folder"
 	look_at_what_is_left
 fi
 sd_set ndelay 20000
