@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 900 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=15000000"
+# guest: full uml -t 900 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=15000000"
 #
 # One map for sgmmcp and ddrescue, on a disk with bad blocks: what one has begun the other ends.
 # All is there but the bad blocks, which are the same for both, and so is ddrescuelog's account.
