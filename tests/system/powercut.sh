@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: killed -t 300 -m 256M -o "add_host=1 dev_size_mb=8 ndelay=200000000"
+# guest: full killed -t 300 -m 256M -o "add_host=1 dev_size_mb=8 ndelay=200000000"
 #
 # A copy with a map to a file of a journaled file system, where the whole guest is killed in mid-run,
 # again and again: what had not been flushed is lost, so what the map calls finished has to be on the

@@ -230,16 +230,14 @@ scattered() {
 	expect_equal "$disk_b" "$expected"
 }
 
-# every_way COMMAND WORD...: by every io, depth and method; or by two that differ in all of them, not
-# the same two each time.
+# every_way COMMAND WORD...: by every io, depth and method; or by one of four, each in its turn.
 every_way() {
-	local way ways=('qd=1 io=sg_io xfer=mmap' 'qd=16 io=rw xfer=dio')
+	local way ways=('qd=1 io=sg_io xfer=mmap' 'qd=16 io=rw xfer=dio' 'qd=1 io=rw xfer=dio' \
+		'qd=16 io=sg_io xfer=mmap')
 
-	turn=$((!turn))
+	ways=("${ways[turn++ % 4]}")
 	if [[ -n ${SGMMCP_FULL:-} ]]; then
 		ways=(qd={1,16}\ io={sg_io,rw}\ xfer={mmap,dio})
-	elif ((turn)); then
-		ways=('qd=1 io=rw xfer=dio' 'qd=16 io=sg_io xfer=mmap')
 	fi
 	for way in "${ways[@]}"; do
 		# shellcheck disable=SC2086
