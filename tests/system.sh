@@ -8,7 +8,8 @@
 #     # guest: asan qemu -k 6.12 -s 2 -d 64 -d 64:4096
 #
 # `full` before it: only with SGMMCP_FULL=1.
-# What follows the kind are options of tests/guest/uml or tests/guest/qemu. `asan` takes the build
+# What follows the kind are options of tests/guest/uml or tests/guest/qemu; `killed` (tests/guest/killed)
+# takes those of uml, and kills guests in mid-run. `asan` takes the build
 # with sanitizers, which cannot start in user-mode-linux.
 
 tests_dir=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
