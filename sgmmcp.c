@@ -290,6 +290,14 @@ static void on_loss(void *arg, uint64_t nth, const struct loss *l)
 	verdict_say_loss(r, nth, l);
 }
 
+static void on_stall(void *arg, const struct stall *s)
+{
+	struct run *r = arg;
+
+	progress_end(&r->progress);
+	verdict_say_stall(r, s);
+}
+
 static int begin_end(struct endpoint *ep, uint64_t at_bytes, const struct span *s)
 {
 	uint64_t len = s->open_ended ? SIZE_UNKNOWN : s->len_bytes;
@@ -360,6 +368,7 @@ static int run_copy(struct run *r)
 		.tick = on_tick,
 		.report = on_report,
 		.lost = on_loss,
+		.stalled = on_stall,
 		.arg = r,
 	};
 	int err;

@@ -76,6 +76,32 @@ void verdict_say_loss(const struct run *r, uint64_t nth, const struct loss *l)
 		diag(NULL, "further bad blocks are counted only");
 }
 
+static void say_no_answer(const struct run *r, const struct stall *s)
+{
+	const struct endpoint *ep = r->sides.end[s->side];
+	long long seconds = s->for_ns / NSEC_PER_SEC;
+	unsigned long long at = s->at_bytes;
+
+	if (ep->facts.cls == END_DEVICE)
+		diag(ep->name, "no answer for %lld s, at LBA %llu (it has timeout=%us)", seconds,
+			at / ep->facts.block_bytes, r->o->timeout_ms / 1000);
+	else
+		diag(ep->name, "no answer for %lld s, at byte %llu", seconds, at);
+}
+
+void verdict_say_stall(const struct run *r, const struct stall *s)
+{
+	const struct endpoint *ep = r->sides.end[s->side];
+	char text[512];
+
+	if (!s->answered) {
+		say_no_answer(r, s);
+		return;
+	}
+	ep->ops->describe(ep, &s->x, text, sizeof(text));
+	diag(ep->name, "waiting for %lld s: %s", (long long)(s->for_ns / NSEC_PER_SEC), text);
+}
+
 static const char *limit_words(enum feed_limit limit)
 {
 	switch (limit) {
@@ -231,19 +257,40 @@ static int say_all_longer(const struct run *r)
 	return exit_status;
 }
 
-/* Commands were repeated, but what an earlier one left in a volatile cache may be gone. */
-static void say_resets(const struct run *r)
+/*
+ * Commands were repeated, but what an earlier one left in a volatile cache may be gone. With
+ * records the run has written it once more.
+ */
+static int say_resets(const struct run *r)
 {
+	bool again = r->result.rewrites_lost;
+	int exit_status = 0;
+
 	for (unsigned side = 1; side < r->sides.n; side++) {
 		unsigned long long resets = counter_get(&r->result.side[side].count.resets);
 
-		if (resets)
-			diag(name_of(r, side),
-				"was reset in mid-run, %llu unit attention%s: what was in its "
-				"write "
-				"cache may be lost (compare, or copy again)",
-				resets, resets == 1 ? "" : "s");
+		if (!resets)
+			continue;
+		diag(name_of(r, side), "was reset in mid-run, %llu unit attention%s: %s", resets,
+			resets == 1 ? "" : "s",
+			again ? "what was not flushed was written once more"
+			      : "what was in its write cache may be lost (compare, or copy again)");
+		exit_status = again ? 0 : EXIT_UNIT_ATTENTION;
 	}
+	return exit_status;
+}
+
+/* What was planned, and the devices would not have. */
+static void say_lowered(const struct run *r)
+{
+	const struct copy_result *result = &r->result;
+
+	if (result->depth < r->plan.depth)
+		diag(NULL, "queue depth lowered from %u to %u: task set full", r->plan.depth,
+			result->depth);
+	if (result->chunk_bytes < r->plan.chunk_bytes)
+		diag(NULL, "transfers shortened from %u to %u bytes: longer ones were refused",
+			r->plan.chunk_bytes, result->chunk_bytes);
 }
 
 /* The hash and, where not all was hashed, of what it is. */
@@ -284,14 +331,15 @@ int verdict(struct run *r)
 		.time_line = o->time_lines && o->status != STATUS_NOXFER,
 		.details = o->status != STATUS_NOXFER && !o->quiet,
 	};
-	int statuses[6] = { say_failures(r), say_stream(r) };
+	int statuses[7] = { say_failures(r), say_stream(r) };
 	int flush_status = say_flush_faults(r);
 	int lost_status = say_losses(r);
 
 	statuses[2] = say_miscompares(r); /* also where the run failed later */
 	if (!first_of(statuses, 3) && !r->result.signal)
 		statuses[2] = say_all_longer(r);
-	say_resets(r);
+	say_lowered(r);
+	statuses[6] = say_resets(r);
 	if (o->status != STATUS_NONE)
 		report_end(&style, &r->plan, &r->span, &r->sides, &r->result);
 	statuses[3] = flush_status;

@@ -17,6 +17,7 @@ static const struct {
 	[FAULT_NOT_READY] = { "not ready", EXIT_NOT_READY },
 	[FAULT_BECOMING_READY] = { "becoming ready", EXIT_NOT_READY },
 	[FAULT_IN_PROGRESS] = { "not ready, operation in progress", EXIT_NOT_READY_BUSY },
+	[FAULT_ERASING] = { "not ready, being erased or formatted", EXIT_NOT_READY_BUSY },
 	[FAULT_MEDIUM] = { "medium error", EXIT_MEDIUM_HARD },
 	[FAULT_HARDWARE] = { "hardware error", EXIT_MEDIUM_HARD },
 	[FAULT_ILLEGAL_REQUEST] = { "illegal request", EXIT_ILLEGAL_REQUEST },

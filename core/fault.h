@@ -14,7 +14,8 @@ enum fault_kind {
 	FAULT_RECOVERED,
 	FAULT_NOT_READY,
 	FAULT_BECOMING_READY, /* not ready, and will be by itself */
-	FAULT_IN_PROGRESS,    /* not ready: formatting, self-test, sanitize */
+	FAULT_IN_PROGRESS,    /* not ready: self-test, rebuild, another operation of its own */
+	FAULT_ERASING,	      /* not ready: format, sanitize: what it held is being lost */
 	FAULT_MEDIUM,
 	FAULT_HARDWARE,
 	FAULT_ILLEGAL_REQUEST,

@@ -22,6 +22,8 @@
 #define ATTENTION_TRIES	    10 /* several unit attentions may be queued */
 #define ABORT_TRIES	    3
 #define POLL_MS		    100
+#define TELL_FIRST_MS	    2000
+#define TELL_AGAIN_MS	    60000
 #define VPD_FIRST_BYTES	    252 /* one byte held the allocation length before SPC-3 */
 #define VPD_MAX_BYTES	    4096
 #define VERSION_SPC_2	    4
@@ -119,13 +121,18 @@ static bool is_passing(const struct fault *f)
 	return f->kind == FAULT_ABORTED || f->kind == FAULT_BUSY || f->kind == FAULT_TASK_SET_FULL;
 }
 
-/* Repeats what says nothing about the command itself. True when good. */
-static bool send_command(int fd, const struct command *c, struct fault *f, uint32_t *got)
+/* Repeats what says nothing about the command itself; *reset is what told of one. True when good.
+ */
+static bool send_telling_reset(
+	int fd, const struct command *c, struct fault *f, uint32_t *got, struct fault *reset)
 {
 	unsigned attentions = 0, aborts = 0;
 
+	memset(reset, 0, sizeof(*reset));
 	for (;;) {
 		send_once(fd, c, f, got);
+		if (fault_is_reset(f))
+			*reset = *f;
 		if (is_attention(f) && ++attentions <= ATTENTION_TRIES)
 			continue;
 		if (!is_passing(f) || ++aborts > ABORT_TRIES)
@@ -134,19 +141,58 @@ static bool send_command(int fd, const struct command *c, struct fault *f, uint3
 	}
 }
 
-bool control_ready(int fd, unsigned wait_s, struct fault *f)
+static bool send_command(int fd, const struct command *c, struct fault *f, uint32_t *got)
+{
+	struct fault reset;
+
+	return send_telling_reset(fd, c, f, got, &reset);
+}
+
+static bool will_be_ready(const struct fault *f)
+{
+	return f->kind == FAULT_BECOMING_READY || f->kind == FAULT_IN_PROGRESS ||
+	       f->kind == FAULT_ERASING;
+}
+
+/* When a unit was given up, if it tells nothing new. */
+struct patience {
+	uint64_t waited_ms, since_ms, tell_ms;
+	unsigned progress;
+};
+
+static bool has_patience(struct patience *p, const struct control_wait *w, const struct fault *f)
+{
+	unsigned progress;
+
+	if (fault_progress(f, &progress) && progress != p->progress) {
+		p->progress = progress;
+		p->since_ms = p->waited_ms;
+	}
+	return p->waited_ms - p->since_ms < w->limit_s * UINT64_C(1000);
+}
+
+static void tell_wait(struct patience *p, const struct control_wait *w, const struct fault *f)
+{
+	if (p->waited_ms < p->tell_ms)
+		return;
+	w->tell(w->arg, f);
+	p->tell_ms = p->waited_ms + TELL_AGAIN_MS;
+}
+
+bool control_ready(int fd, const struct control_wait *w, struct fault *f)
 {
 	const struct command ready = { .cdb_len = 6, .timeout_s = QUICK_TIMEOUT_S };
-	uint64_t waited_ms;
+	struct patience p = { .tell_ms = TELL_FIRST_MS };
 	uint32_t got;
 
-	for (waited_ms = 0;; waited_ms += POLL_MS) {
-		if (send_command(fd, &ready, f, &got))
-			return true;
-		if (f->kind != FAULT_BECOMING_READY || waited_ms >= wait_s * UINT64_C(1000))
+	while (!send_command(fd, &ready, f, &got)) {
+		if (!will_be_ready(f) || !has_patience(&p, w, f))
 			return false;
+		tell_wait(&p, w, f);
 		sleep_ms(POLL_MS);
+		p.waited_ms += POLL_MS;
 	}
+	return true;
 }
 
 bool control_start(int fd, unsigned timeout_s, struct fault *f)
@@ -350,10 +396,13 @@ bool control_identify(int fd, struct identity *id, struct fault *f)
 bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f)
 {
 	const struct command c = { .cdb = { 0x35 }, .cdb_len = 10, .timeout_s = timeout_s };
+	struct fault reset;
 	uint32_t got;
 
-	if (!send_command(fd, &c, f, &got) && f->kind == FAULT_INVALID_OPCODE)
+	if (!send_telling_reset(fd, &c, f, &got, &reset) && f->kind == FAULT_INVALID_OPCODE)
 		memset(f, 0, sizeof(*f));
+	if (fault_is_good(f) && fault_is_reset(&reset))
+		*f = reset;
 	return fault_is_good(f);
 }
 

@@ -11,11 +11,19 @@
 #include "../core/fault.h"
 #include "../scsi/identify.h"
 
+/* For how long a unit is waited for that says that it will be ready, and who is told. */
+struct control_wait {
+	unsigned limit_s; /* since it began, or last told of another progress */
+	void (*tell)(void *arg, const struct fault *f); /* after two seconds, and each minute */
+	void *arg;
+};
+
 /*
- * TEST UNIT READY, repeated while it answers unit attention (power-on, reset: at most 10 times)
- * and, for at most wait_s seconds, while it is becoming ready (02/04/01). False: *f tells.
+ * TEST UNIT READY, repeated while it answers unit attention (power-on, reset: at most 10 times),
+ * while it is becoming ready (02/04/01), and while it is busy with itself: formatted, tested,
+ * sanitized. False: *f tells.
  */
-bool control_ready(int fd, unsigned wait_s, struct fault *f) MUST_CHECK;
+bool control_ready(int fd, const struct control_wait *w, struct fault *f) MUST_CHECK;
 
 /* The unit says that it waits for START STOP UNIT (02/04/02). */
 bool control_needs_start(const struct fault *f);
@@ -35,7 +43,8 @@ bool control_identify(int fd, struct identity *id, struct fault *f) MUST_CHECK;
 
 /*
  * SYNCHRONIZE CACHE(10) of the whole unit with the given time limit. A unit that does not know the
- * command (05/20/00) has no cache to flush: good.
+ * command (05/20/00) has no cache to flush: good. One that was reset (fault_is_reset()) has flushed
+ * what it had left: what was written before that may be lost.
  */
 bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f) MUST_CHECK;
 

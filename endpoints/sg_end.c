@@ -23,7 +23,7 @@
 #include "pin.h"
 #include "sg_end.h"
 
-#define READY_WAIT_S 300  /* "becoming ready": spin-up, at most five minutes */
+#define READY_WAIT_S 300  /* spin-up takes half a minute, an array's longer */
 #define FLUSH_MIN_S  900  /* a large write-back cache drains slowly */
 #define PAGE_BYTES   4096 /* the worst segment the driver's scatter list can have */
 
@@ -128,15 +128,25 @@ static int check_writable(struct sg_end *e)
 	return fail(e, EXIT_DATA_PROTECT);
 }
 
+static void say_waiting(void *arg, const struct fault *f)
+{
+	struct sg_end *e = arg;
+	char text[256];
+
+	diag(e->ep.name, "waiting: %s", fault_describe(f, text, sizeof(text)));
+}
+
 /* With the flag start, one that waits to be started is. */
 static bool make_ready(struct sg_end *e, struct fault *f)
 {
-	if (control_ready(e->control_fd, READY_WAIT_S, f))
+	const struct control_wait wait = { READY_WAIT_S, say_waiting, e };
+
+	if (control_ready(e->control_fd, &wait, f))
 		return true;
 	if (!(e->flags & END_START) || !control_needs_start(f))
 		return false;
 	return control_start(e->control_fd, READY_WAIT_S, f) &&
-	       control_ready(e->control_fd, READY_WAIT_S, f);
+	       control_ready(e->control_fd, &wait, f);
 }
 
 /* A unit that is not ready says by TEST UNIT READY what it waits for, and may yet become ready. */

@@ -23,6 +23,7 @@
 #include "signals.h"
 
 struct copy {
+	bool has_all; /* of what is allocated first */
 	const struct plan *plan;
 	const struct span *span;
 	struct sides sides;
@@ -37,8 +38,11 @@ struct copy {
 	struct feed feed;
 	struct ranges own_map; /* where there is no other */
 	struct feed_map map;
+	struct stalls stalls;
+	nsec_t look_ns;	      /* when they are looked for */
 	struct keeper keeper; /* save NULL: none */
 	struct saver saver;
+	uint64_t *landed; /* its: a figure of each worker */
 	uint64_t before_bytes, told_losses;
 	int done_fd;
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
@@ -284,6 +288,7 @@ static void set_worker(struct copy *c, struct worker *w, unsigned at, unsigned n
 	w->recipe = &c->recipe;
 	w->failures = &c->failures;
 	w->done_fd = c->done_fd;
+	w->blocked.side = NO_SIDE;
 	w->in_order = c->plan->in_order;
 	w->slots = c->slots + at;
 	w->nslots = nslots;
@@ -322,9 +327,12 @@ static struct copy *copy_alloc(const struct plan *p, const struct sides *sides)
 	c->slots = calloc(p->depth, sizeof(*c->slots));
 	c->legs = calloc(legs, sizeof(*c->legs));
 	c->rings = calloc(legs, sizeof(struct leg *));
+	c->landed = calloc(p->workers, sizeof(*c->landed));
 	c->workers = aligned_alloc(_Alignof(struct worker), p->workers * sizeof(*c->workers));
 	if (c->workers)
 		memset(c->workers, 0, p->workers * sizeof(*c->workers));
+	c->has_all = stalls_init(&c->stalls, c->workers, p->workers, sides) && c->slots &&
+		     c->legs && c->rings && c->landed && c->workers;
 	return c;
 }
 
@@ -334,7 +342,7 @@ enum copy_opened copy_open(const struct plan *p, const struct span *s, const str
 	struct copy *c = copy_alloc(p, sides);
 	enum copy_opened opened;
 
-	if (!c || !c->slots || !c->legs || !c->rings || !c->workers) {
+	if (!c || !c->has_all) {
 		out_of_memory(exit_status);
 		if (c)
 			copy_close(c);
@@ -389,8 +397,10 @@ void copy_close(struct copy *c)
 	if (c->done_fd >= 0)
 		close(c->done_fd);
 	pthread_mutex_destroy(&c->failures.lock);
+	stalls_free(&c->stalls);
 	free(c->salvage);
 	free(c->workers);
+	free(c->landed);
 	free(c->rings);
 	free(c->legs);
 	free(c->slots);
@@ -434,6 +444,7 @@ static void stop_and_go(struct copy *c)
 		return;
 	raise(SIGSTOP);
 	c->stopped_ns += clock_now_ns() - since;
+	stalls_forget(&c->stalls, clock_now_ns());
 	feed_resume(&c->feed);
 }
 
@@ -472,6 +483,17 @@ static void tell_losses(struct copy *c, const struct copy_watch *watch)
 		watch->lost(watch->arg, c->told_losses + 1, &f->loss[c->told_losses]);
 }
 
+static void tell_stalls(struct copy *c, const struct copy_watch *watch, nsec_t now_ns)
+{
+	struct stall stall;
+
+	if (now_ns < c->look_ns)
+		return;
+	while (stalls_look(&c->stalls, now_ns, &stall))
+		watch->stalled(watch->arg, &stall);
+	c->look_ns = now_ns + STALL_LOOK_NS;
+}
+
 static int ms_until(nsec_t when, nsec_t now)
 {
 	return when <= now ? 0 : (int)((when - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
@@ -482,7 +504,7 @@ static void attend(struct copy *c, const struct signals *sigs, const struct copy
 	unsigned started)
 {
 	struct pollfd fds[2] = { { c->done_fd, POLLIN, 0 }, { sigs->fd, POLLIN, 0 } };
-	nsec_t next_tick = c->started_ns + watch->tick_ns;
+	nsec_t next_tick = c->started_ns + watch->tick_ns, next;
 	uint64_t left = 0, n;
 	int signal_number;
 
@@ -495,7 +517,9 @@ static void attend(struct copy *c, const struct signals *sigs, const struct copy
 			watch->tick(watch->arg, &p);
 			next_tick = now + watch->tick_ns;
 		}
-		(void)poll(fds, 2, watch->tick_ns ? ms_until(next_tick, now) : -1);
+		tell_stalls(c, watch, now);
+		next = watch->tick_ns && next_tick < c->look_ns ? next_tick : c->look_ns;
+		(void)poll(fds, 2, ms_until(next, now));
 		while ((signal_number = signals_next(sigs)) != 0)
 			take_signal(c, watch, signal_number);
 		tell_losses(c, watch);
@@ -629,6 +653,7 @@ static int run_workers(struct copy *c, const struct signals *sigs, const struct 
 		c->started_ns = clock_now_ns();
 		feed_resume(&c->feed);
 	}
+	stalls_forget(&c->stalls, c->started_ns);
 	attend(c, sigs, watch, started);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(c->workers[i].thread, NULL);
@@ -673,6 +698,8 @@ static void result_of_map(struct copy *c, struct copy_result *r)
 		r->undone_bytes += feed_bytes(&c->feed, RANGE_IS(RANGE_UNTRIED));
 	r->limit = c->feed.limit;
 	r->chunk_bytes = c->feed.chunk_bytes;
+	r->depth = c->recipe.depth;
+	r->rewrites_lost = c->map.records;
 }
 
 static void result_fill(struct copy *c, struct copy_result *r)
@@ -711,6 +738,8 @@ static void saver_result(const struct copy *c, struct copy_result *r)
 {
 	const struct saver *s = &c->saver;
 
+	for (unsigned side = 1; side < c->sides.n; side++)
+		counter_add(&r->side[side].count.resets, s->resets[side]);
 	if (!s->failed)
 		return;
 	r->side[s->failed].flushed = true;
@@ -741,6 +770,21 @@ static bool make_own_map(struct copy *c)
 	       ranges_init(&c->own_map, total);
 }
 
+static void start_saver(struct copy *c)
+{
+	const struct saver_run run = {
+		.feed = &c->feed,
+		.sides = &c->sides,
+		.writes = c->recipe.writes,
+		.workers = c->workers,
+		.nworkers = c->plan->workers,
+		.landed = c->landed,
+	};
+
+	if (c->keeper.save)
+		saver_start(&c->saver, &run, &c->keeper);
+}
+
 int copy_run(
 	struct copy *c, const struct copy_watch *watch, bool flush_at_end, struct copy_result *r)
 {
@@ -755,8 +799,7 @@ int copy_run(
 	feed_init(&c->feed, c->span->len_bytes, c->plan->chunk_bytes, c->plan->workers);
 	feed_set_map(&c->feed, &c->map);
 	share_out(c);
-	if (c->keeper.save)
-		saver_start(&c->saver, &c->feed, &c->sides, c->recipe.writes, &c->keeper);
+	start_saver(c);
 	err = run_workers(c, &sigs, watch);
 	if (c->keeper.save)
 		saver_stop(&c->saver);

@@ -12,7 +12,7 @@
 #include "plan.h"
 #include "policy.h"
 #include "saver.h"
-#include "worker.h"
+#include "stalls.h"
 
 /* Where a run stands. Bytes are those that reads and writes have moved so far; of several
  * destinations, those of the one that is ahead. */
@@ -28,8 +28,10 @@ struct copy_watch {
 	nsec_t tick_ns; /* 0: no ticks */
 	void (*tick)(void *arg, const struct copy_progress *p);
 	void (*report)(void *arg, const struct copy_progress *p); /* SIGUSR1 */
+	/* All of these are to be there. */
 	/* The nth thing, from 1, that the run has to do without; of the first LOSSES_KEPT. */
 	void (*lost)(void *arg, uint64_t nth, const struct loss *l);
+	void (*stalled)(void *arg, const struct stall *s); /* for STALL_TOLD_NS, and again */
 	void *arg;
 };
 
@@ -62,6 +64,8 @@ struct copy_result {
 	uint32_t loss_block_bytes; /* how long such a block is */
 	enum feed_limit limit;	   /* what put an end to that */
 	uint32_t chunk_bytes;	   /* less than the plan's: longer ones were refused */
+	bool rewrites_lost;	   /* what a reset of a destination took was written again */
+	unsigned depth;		   /* less than the plan's: the device had no room for more */
 	uint32_t tail_bytes;	   /* of a last block that could not be written; 0: none */
 	int signal;		   /* that ended the run early, 0: none */
 };

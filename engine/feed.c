@@ -356,6 +356,40 @@ void feed_shrink(struct feed *f, uint32_t len_bytes)
 	pthread_mutex_unlock(&f->lock);
 }
 
+void feed_hint(struct feed *f, uint64_t at_bytes)
+{
+	pthread_mutex_lock(&f->lock);
+	if (f->hints < FEED_HINTS)
+		f->hint_bytes[f->hints++] = at_bytes;
+	pthread_mutex_unlock(&f->lock);
+}
+
+static uint64_t take_hint(struct feed *f, const struct chunk *c)
+{
+	unsigned found = FEED_HINTS;
+	uint64_t hint;
+
+	for (unsigned i = 0; i < f->hints; i++)
+		if (f->hint_bytes[i] - c->at_bytes < c->len_bytes &&
+			(found == FEED_HINTS || f->hint_bytes[i] < f->hint_bytes[found]))
+			found = i;
+	if (found == FEED_HINTS)
+		return FEED_NO_HINT;
+	hint = f->hint_bytes[found];
+	f->hint_bytes[found] = f->hint_bytes[--f->hints];
+	return hint;
+}
+
+uint64_t feed_take_hint(struct feed *f, const struct chunk *c)
+{
+	uint64_t hint;
+
+	pthread_mutex_lock(&f->lock);
+	hint = take_hint(f, c);
+	pthread_mutex_unlock(&f->lock);
+	return hint;
+}
+
 /* Far enough to get out of a bad area soon, and never past much that is good. */
 static uint64_t next_skip(const struct feed *f)
 {
@@ -398,22 +432,26 @@ void feed_was_reset(struct feed *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-bool feed_snapshot(struct feed *f, struct ranges *to)
+bool feed_snapshot(struct feed *f, struct ranges *to, unsigned *resets)
 {
 	bool ok;
 
 	pthread_mutex_lock(&f->lock);
 	ok = ranges_copy(to, f->map.ranges);
+	*resets = f->resets;
 	pthread_mutex_unlock(&f->lock);
 	return ok;
 }
 
-bool feed_flushed(struct feed *f, const struct ranges *snapshot, bool good)
+bool feed_flushed(struct feed *f, const struct ranges *snapshot, unsigned resets, bool good)
 {
-	bool ok;
+	bool ok = true;
 
 	pthread_mutex_lock(&f->lock);
-	ok = ranges_settle(f->map.ranges, snapshot, good ? RANGE_DONE : RANGE_UNTRIED);
+	if (!good)
+		ok = ranges_settle(f->map.ranges, snapshot, RANGE_UNTRIED);
+	else if (resets == f->resets)
+		ok = ranges_settle(f->map.ranges, snapshot, RANGE_DONE);
 	pthread_mutex_unlock(&f->lock);
 	return ok;
 }

@@ -42,6 +42,9 @@ enum feed_state { FEED_RUNS, FEED_PAUSED, FEED_STOPPED };
 /* Why a run that goes on after errors did not, in the end. */
 enum feed_limit { LIMIT_NONE, LIMIT_ADJACENT, LIMIT_TOTAL, LIMIT_MEMORY };
 
+#define FEED_HINTS   1024
+#define FEED_NO_HINT UINT64_MAX
+
 /* What a run with a map is like. The map is the feed's until feed_destroy(). */
 struct feed_map {
 	struct ranges *ranges;		/* NULL: there is none */
@@ -76,6 +79,8 @@ struct feed {
 	uint64_t least_untried;	 /* bytes, when REST began once more */
 	unsigned fruitless;	 /* times that it was no less */
 	enum feed_limit limit;	 /* what stopped the run */
+	unsigned hints;
+	uint64_t hint_bytes[FEED_HINTS]; /* blocks that are said to be bad, of chunks that failed */
 };
 
 /*
@@ -117,6 +122,13 @@ void feed_leave(struct feed *f);
  */
 void feed_settle(struct feed *f, const struct chunk *c, enum range_status status);
 
+/* A chunk failed, and this block of it is said to be bad. Only so many are remembered: FEED_HINTS.
+ */
+void feed_hint(struct feed *f, uint64_t at_bytes);
+
+/* The first of c of which that was said, once; FEED_NO_HINT: none. */
+uint64_t feed_take_hint(struct feed *f, const struct chunk *c);
+
 /* The device refuses transfers of len_bytes: from now on half of that, or a block, is the most. */
 void feed_shrink(struct feed *f, uint32_t len_bytes);
 
@@ -127,12 +139,16 @@ void feed_pace(struct feed *f, const struct chunk *c, bool slow);
  * and did not flush may be lost. */
 void feed_was_reset(struct feed *f);
 
-/* A copy of the map; false: no memory. */
-bool feed_snapshot(struct feed *f, struct ranges *to) MUST_CHECK;
+/* A copy of the map, and the count of resets by then; false: no memory. */
+bool feed_snapshot(struct feed *f, struct ranges *to, unsigned *resets) MUST_CHECK;
 
-/* What was written when that copy was made has been flushed, or, if not good, is lost. False: no
- * memory, less is known to be flushed. */
-bool feed_flushed(struct feed *f, const struct ranges *snapshot, bool good) MUST_CHECK;
+/*
+ * What was written when that copy was made has been flushed, or, if not good, is lost. After a
+ * reset since then nothing of it is known to be flushed: it may have been written once more. So not
+ * before all is home that flew when the flush was. False: no memory, less is known to be flushed.
+ */
+bool feed_flushed(
+	struct feed *f, const struct ranges *snapshot, unsigned resets, bool good) MUST_CHECK;
 
 /* Bytes of the span that have a status of that set of RANGE_IS(). */
 uint64_t feed_bytes(struct feed *f, unsigned set);

@@ -8,15 +8,16 @@
 #include <assert.h>
 #include <errno.h>
 
-/* 10 ms doubling to 1 s: 66 of them last just over a minute. */
+/* Doubling. */
 #define BACK_OFF_FIRST (10 * NSEC_PER_MSEC)
 #define BACK_OFF_LAST  NSEC_PER_SEC
-#define BACK_OFF_TRIES 66
-/* Five minutes, a second each: a disk spins up in half of one, an array takes longer. */
-#define READY_TRIES 300
+#define BUSY_PATIENCE  (60 * NSEC_PER_SEC)
+/* A disk spins up in half a minute, an array takes longer. */
+#define READY_PATIENCE (300 * NSEC_PER_SEC)
 
 static const struct rule {
 	unsigned tries;	       /* repetitions whatever the user says */
+	nsec_t patience_ns;    /* repetitions for so long instead; 0: no */
 	bool users_too;	       /* and as many more as retries= */
 	nsec_t first_delay_ns; /* doubles to BACK_OFF_LAST; 0: at once */
 	bool local;	       /* said of these blocks */
@@ -24,12 +25,13 @@ static const struct rule {
 } rules[FAULT_KINDS] = {
 	/* The condition is cleared by having been reported, SAM-5 5.14; several may queue up. */
 	[FAULT_UNIT_ATTENTION] = { .tries = 10 },
-	[FAULT_BUSY] = { .tries = BACK_OFF_TRIES, .first_delay_ns = BACK_OFF_FIRST },
-	[FAULT_TASK_SET_FULL] = { .tries = BACK_OFF_TRIES, .first_delay_ns = BACK_OFF_FIRST },
+	[FAULT_BUSY] = { .patience_ns = BUSY_PATIENCE, .first_delay_ns = BACK_OFF_FIRST },
+	[FAULT_TASK_SET_FULL] = { .patience_ns = BUSY_PATIENCE, .first_delay_ns = BACK_OFF_FIRST },
 	/* After a SIGSTOP the driver's orphan of the restarted ioctl owns the reserved buffer. */
-	[FAULT_LANE_BUSY] = { .tries = BACK_OFF_TRIES, .first_delay_ns = BACK_OFF_FIRST / 10 },
+	[FAULT_LANE_BUSY] = { .patience_ns = BUSY_PATIENCE, .first_delay_ns = BACK_OFF_FIRST / 10 },
 	[FAULT_NO_MEMORY] = { .tries = 5, .first_delay_ns = BACK_OFF_FIRST },
-	[FAULT_BECOMING_READY] = { .tries = READY_TRIES, .first_delay_ns = BACK_OFF_LAST },
+	[FAULT_BECOMING_READY] = { .patience_ns = READY_PATIENCE, .first_delay_ns = BACK_OFF_LAST },
+	[FAULT_IN_PROGRESS] = { .patience_ns = READY_PATIENCE, .first_delay_ns = BACK_OFF_LAST },
 	[FAULT_ABORTED] = { .tries = 2, .users_too = true, .local = true },
 	[FAULT_MEDIUM] = { .users_too = true, .local = true },
 	[FAULT_HARDWARE] = { .users_too = true, .local = true },
@@ -58,6 +60,11 @@ static bool is_local_errno(int err)
 bool policy_is_local(const struct fault *f)
 {
 	return f->kind == FAULT_OS ? is_local_errno(f->err) : rules[f->kind].local;
+}
+
+static bool is_patient(const struct policy_case *c, const struct fault *f)
+{
+	return c->since_ns < rules[f->kind].patience_ns;
 }
 
 /*
@@ -89,7 +96,7 @@ struct policy_verdict policy_decide(const struct policy_case *c, const struct fa
 		return (struct policy_verdict){ POLICY_STOP, 0 };
 	if (fault_is_good(f))
 		return (struct policy_verdict){ POLICY_GOOD, 0 };
-	if (c->tries <= allowed(c, f))
+	if (is_patient(c, f) || c->tries <= allowed(c, f))
 		return (struct policy_verdict){ POLICY_RETRY, back_off(&rules[f->kind], c->tries) };
 	return (struct policy_verdict){ give_up(c, f), 0 };
 }

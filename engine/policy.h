@@ -31,6 +31,8 @@ struct policy {
 /* One transfer that came home. */
 struct policy_case {
 	unsigned tries;	  /* how often it has been sent, 1 after the first */
+	nsec_t since_ns;  /* for how long it has failed; what a device says of its progress is news
+			   */
 	unsigned retries; /* what the user grants it */
 	bool goes_on;	  /* the run does without what this side cannot move */
 	bool is_smallest; /* it is a block */

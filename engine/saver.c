@@ -5,38 +5,84 @@
 #include <string.h>
 #include <time.h>
 
-static bool flush_side(struct saver *s, unsigned side)
+#include "../scsi/reply.h"
+
+enum flushed { FLUSH_GOOD, FLUSH_RESET, FLUSH_FAILED };
+
+static enum flushed flush_side(struct saver *s, unsigned side)
 {
-	struct endpoint *ep = s->sides->end[side];
+	struct endpoint *ep = s->run.sides->end[side];
 	struct fault f = { .kind = FAULT_NONE };
 
 	if (!ep->facts.needs_flush || ep->ops->flush(ep, &f))
-		return true;
+		return FLUSH_GOOD;
+	if (fault_is_reset(&f)) {
+		s->resets[side]++;
+		feed_was_reset(s->run.feed);
+		return FLUSH_RESET;
+	}
 	s->failed = side;
 	s->fault = f;
-	return false;
+	return FLUSH_FAILED;
 }
 
-static bool flush_all(struct saver *s)
+static enum flushed flush_all(struct saver *s)
 {
-	for (unsigned side = 1; side < s->sides->n; side++)
-		if (s->writes & side_bit(side) && !flush_side(s, side))
+	enum flushed all = FLUSH_GOOD;
+
+	for (unsigned side = 1; side < s->run.sides->n && all != FLUSH_FAILED; side++)
+		if (s->run.writes & side_bit(side)) {
+			enum flushed one = flush_side(s, side);
+
+			all = one > all ? one : all;
+		}
+	return all;
+}
+
+static void mark_landed(struct saver *s)
+{
+	for (unsigned i = 0; i < s->run.nworkers; i++)
+		s->run.landed[i] = worker_landed(&s->run.workers[i], s->run.sides->n);
+}
+
+static bool all_are_home(const struct saver *s)
+{
+	for (unsigned i = 0; i < s->run.nworkers; i++)
+		if (!worker_is_past(&s->run.workers[i], s->run.sides->n, s->run.landed[i]))
 			return false;
 	return true;
+}
+
+/*
+ * A device tells of a reset once, to whichever command comes first: where that was one that flew
+ * during the flush, the flush was good, and what it was to flush is lost.
+ */
+static void wait_for_news(struct saver *s)
+{
+	const struct timespec moment = { 0, 5 * NSEC_PER_MSEC };
+
+	mark_landed(s);
+	while (!all_are_home(s))
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
 }
 
 /* What could not be flushed is lost as far as is known: to go on would lose more. */
 static void save_once(struct saver *s)
 {
-	bool good;
+	struct feed *feed = s->run.feed;
+	enum flushed flushed;
+	unsigned resets;
 
-	if (!feed_snapshot(s->feed, &s->copy))
+	if (!feed_snapshot(feed, &s->copy, &resets))
 		return;
-	good = flush_all(s);
-	if (!good)
-		feed_stop(s->feed);
+	flushed = flush_all(s);
+	if (flushed == FLUSH_FAILED)
+		feed_stop(feed);
+	else
+		wait_for_news(s);
 	/* Saved as it is now: of the first copy a reset may have taken some. */
-	if (feed_flushed(s->feed, &s->copy, good) && feed_snapshot(s->feed, &s->copy))
+	if (feed_flushed(feed, &s->copy, resets, flushed != FLUSH_FAILED) &&
+		feed_snapshot(feed, &s->copy, &resets))
 		s->keeper.save(s->keeper.arg, &s->copy);
 }
 
@@ -72,15 +118,12 @@ static void *saver_run(void *arg)
 	return NULL;
 }
 
-void saver_start(struct saver *s, struct feed *feed, const struct sides *sides, side_set_t writes,
-	const struct keeper *keeper)
+void saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper)
 {
 	pthread_condattr_t attr;
 
 	memset(s, 0, sizeof(*s));
-	s->feed = feed;
-	s->sides = sides;
-	s->writes = writes;
+	s->run = *run;
 	s->keeper = *keeper;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_condattr_init(&attr);

@@ -8,8 +8,7 @@
 #ifndef ENGINE_SAVER_H
 #define ENGINE_SAVER_H
 
-#include "feed.h"
-#include "sides.h"
+#include "worker.h"
 
 /* Who keeps the map. save() gets a map in which DONE is durable, and WRITTEN is not yet; in any
  * thread, one at a time. What goes wrong is its own matter. */
@@ -19,10 +18,18 @@ struct keeper {
 	void *arg;
 };
 
-struct saver {
-	struct feed *feed;
+/* The run; all of it outlives the saver. */
+struct saver_run {
+	struct feed *feed; /* with a map */
 	const struct sides *sides;
 	side_set_t writes; /* the destinations to be flushed */
+	const struct worker *workers;
+	unsigned nworkers;
+	uint64_t *landed; /* room for a figure of each */
+};
+
+struct saver {
+	struct saver_run run;
 	struct keeper keeper;
 	struct ranges copy;
 	pthread_mutex_t lock;
@@ -31,14 +38,11 @@ struct saver {
 	pthread_t thread;
 	unsigned failed; /* the side whose flush failed, which stopped the run; 0: none */
 	struct fault fault;
+	unsigned resets[SIDES_MAX]; /* that flushes were told of */
 };
 
-/*
- * Begins to save. feed has a map; it and the sides outlive the saver. Without a thread, which may
- * not be had, the map is saved at the end alone.
- */
-void saver_start(struct saver *s, struct feed *feed, const struct sides *sides, side_set_t writes,
-	const struct keeper *keeper);
+/* Begins to save. Without a thread, which may not be had, the map is saved at the end alone. */
+void saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper);
 
 /* Does not wait for it. */
 void saver_now(struct saver *s);

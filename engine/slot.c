@@ -136,6 +136,15 @@ static COLD enum slot_news take_apart(struct slot *s, uint64_t hint_bytes)
 	return next_piece(s);
 }
 
+/* The sense data's of when the chunk was tried as a whole. */
+static COLD uint64_t hint_from_before(const struct slot *s)
+{
+	uint64_t hint = feed_take_hint(s->recipe->feed, &s->chunk);
+
+	return s->recipe->hint_lies || hint == FEED_NO_HINT ? NARROW_NO_HINT
+							    : s->leg[0].start_bytes + hint;
+}
+
 void slot_begin_odd(struct slot *s)
 {
 	s->odd = s->recipe->odd || s->chunk.pass > PASS_FIRST ||
@@ -145,7 +154,7 @@ void slot_begin_odd(struct slot *s)
 	s->apart = false;
 	begin_piece(s);
 	if (s->chunk.pass == PASS_NARROW)
-		(void)take_apart(s, NARROW_NO_HINT); /* or all at once, if the run ends */
+		(void)take_apart(s, hint_from_before(s)); /* or all at once, if the run ends */
 }
 
 /* --- between two phases --- */
@@ -348,14 +357,6 @@ static enum leg_next part_done(struct leg *l)
 	return LEG_HOME;
 }
 
-/* ASC 29h: power on, reset, or bus device reset occurred, SPC-5 annex F. */
-static bool is_reset(const struct fault *f)
-{
-	struct scsi_sense sense;
-
-	return f->kind == FAULT_UNIT_ATTENTION && fault_sense(f, &sense) && sense.asc == 0x29;
-}
-
 static bool goes_on(const struct leg *l)
 {
 	const struct recipe *r = l->slot->recipe;
@@ -412,18 +413,53 @@ static bool can_be_smaller(const struct leg *l)
 	return !r->reads_once && !l->lane->ep->facts.sequential && !is_block(l);
 }
 
+/* A device that is further than it was has not stopped working. */
+static COLD nsec_t failing_for(struct leg *l)
+{
+	nsec_t now = clock_now_ns();
+	unsigned progress = 0;
+	bool tells = fault_progress(&l->x.fault, &progress);
+
+	if (l->tries == 1 || (tells && progress != l->progress))
+		l->failing_ns = now;
+	l->progress = progress;
+	return now - l->failing_ns;
+}
+
+static COLD struct policy_verdict judge(struct leg *l)
+{
+	bool on = goes_on(l);
+	const struct policy_case about = {
+		.tries = l->tries,
+		.since_ns = failing_for(l),
+		.retries = retries_of(l, on),
+		.goes_on = on,
+		.is_smallest = !can_be_smaller(l),
+	};
+
+	return policy_decide(&about, &l->x.fault);
+}
+
+static COLD void note_kind(struct leg *l)
+{
+	struct slot *s = l->slot;
+	const struct fault *f = &l->x.fault;
+
+	if (f->kind == FAULT_TASK_SET_FULL)
+		s->odd = s->one_too_many = true;
+	if (fault_is_reset(f))
+		counter_add(&l->tally->count.resets, 1);
+	if (s->recipe->records && l->side > 0 && (f->deferred || fault_is_reset(f)))
+		feed_was_reset(s->recipe->feed);
+}
+
 static COLD enum leg_next trouble(struct leg *l)
 {
 	struct counters *c = &l->tally->count;
 	struct recipe *r = l->slot->recipe;
-	bool on = goes_on(l);
-	const struct policy_case about = { l->tries, retries_of(l, on), on, !can_be_smaller(l) };
-	struct policy_verdict v = policy_decide(&about, &l->x.fault);
+	struct policy_verdict v = judge(l);
 
-	if (is_reset(&l->x.fault))
-		counter_add(&c->resets, 1);
-	if (r->records && l->side > 0 && (l->x.fault.deferred || is_reset(&l->x.fault)))
-		feed_was_reset(r->feed);
+	note_kind(l);
 	switch (v.action) {
 	case POLICY_GOOD: counter_add(&c->recovered, 1); return part_done(l);
 	case POLICY_RETRY:
@@ -593,24 +629,42 @@ static COLD unsigned lost_side(const struct slot *s)
 	return goes_on(&s->leg[side]) ? side : NO_SIDE;
 }
 
+static COLD enum slot_news is_bad(struct slot *s)
+{
+	feed_settle(s->recipe->feed, &s->chunk, RANGE_BAD);
+	return s->apart ? next_piece(s) : SLOT_THROUGH;
+}
+
+/*
+ * Nobody comes back to what the map calls bad: where the run ended before the zeros were written,
+ * the next one is to write them.
+ */
+static COLD enum slot_news fill_done(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+
+	s->filling = false;
+	if (r->fills & s->lost & ~s->failed & ~s->spared & ~r->dropped)
+		return SLOT_THROUGH;
+	return is_bad(s);
+}
+
 /* A block that cannot be had. */
 static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 {
 	const struct recipe *r = s->recipe;
 	bool is_known = s->chunk.pass == PASS_AGAIN;
 	bool unread = (s->failed & side_bit(0)) != 0;
-	bool goes_without = lost_side(s) != NO_SIDE;
+	unsigned without = lost_side(s);
 
-	feed_settle(r->feed, &s->chunk, RANGE_BAD);
 	if (!is_known)
-		*bad = lost_side(s);
-	/* Also when that was one too many: nobody comes back to what the map calls bad. */
-	if (unread && !is_known && r->fills && goes_without) {
+		*bad = without;
+	if (unread && !is_known && r->fills && without != NO_SIDE) {
 		begin_fill(s);
 		s->filling = true;
 		return SLOT_GOES_ON;
 	}
-	return s->apart ? next_piece(s) : SLOT_THROUGH;
+	return is_bad(s);
 }
 
 /* Those that are good, up to the end of the chunk or piece. */
@@ -648,6 +702,14 @@ static COLD void move_again(struct slot *s)
 	}
 }
 
+static COLD void remember_hint(struct slot *s)
+{
+	uint64_t hint = hint_of(s);
+
+	if (hint != NARROW_NO_HINT)
+		feed_hint(s->recipe->feed, hint - s->leg[0].start_bytes);
+}
+
 /* The chunk as a whole: now or later its parts are tried. */
 static COLD enum slot_news whole_failed(struct slot *s, unsigned *bad)
 {
@@ -656,10 +718,14 @@ static COLD enum slot_news whole_failed(struct slot *s, unsigned *bad)
 	if (s->chunk.len_bytes <= r->block_bytes)
 		return bad_block(s, bad);
 	feed_settle(r->feed, &s->chunk, RANGE_FAILED);
-	if (r->reads_once)
+	if (r->reads_once) {
 		*bad = lost_side(s);
-	if (r->reads_once || (s->failed & side_bit(0) && !r->at_once))
 		return SLOT_THROUGH;
+	}
+	if (s->failed & side_bit(0) && !r->at_once) {
+		remember_hint(s);
+		return SLOT_THROUGH;
+	}
 	if (!(s->failed & side_bit(0)))
 		move_again(s);
 	return take_apart(s, hint_of(s));
@@ -713,10 +779,8 @@ enum slot_news slot_settle(struct slot *s, unsigned *bad)
 
 	*bad = NO_SIDE;
 	s->chunk.len_bytes -= s->pad_bytes; /* the map, and what is read again, are the source's */
-	if (s->filling) {		    /* what it stands for is bad whatever came of it */
-		s->filling = false;
-		return s->apart ? next_piece(s) : SLOT_THROUGH;
-	}
+	if (s->filling)
+		return fill_done(s);
 	if (s->failed)
 		return piece_failed(s, bad);
 	if (is_given_up(s)) {

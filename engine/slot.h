@@ -57,7 +57,7 @@ struct recipe {
 	void *zeros, *room;
 	side_set_t fills;		      /* those that get zeros for what cannot be read */
 	uint32_t block_bytes, physical_bytes; /* of the source: narrow_begin()'s */
-	unsigned depth;			      /* slots of all workers */
+	_Atomic unsigned depth;		      /* slots of all workers */
 	_Atomic bool hint_lies;		      /* the sense data have named a good block */
 };
 
@@ -94,7 +94,10 @@ struct leg {
 	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
 			 */
 	bool is_home;	/* it is, and leg_land() need not reap it */
+	bool rested;	/* its worker has slept since it was sent: once that does for it, too */
 	nsec_t delay_ns;
+	nsec_t failing_ns; /* since when, or since the device told of another progress: */
+	unsigned progress;
 	struct xfer x;
 };
 
@@ -107,6 +110,7 @@ struct slot {
 	/* The chunk is not like most: it has a tail, failed, is a piece, is to be settled. */
 	bool odd;
 	unsigned pending;  /* legs that were sent, or are to be sent, and are not home */
+	bool one_too_many; /* the device had no room for a command of it: the chunk is its last */
 	side_set_t lost;   /* whose leg was given up, in this chunk */
 	side_set_t failed; /* of these, those whose data are what is wrong: LEG_LOST */
 	side_set_t spared; /* those that have had their part of what is taken apart */

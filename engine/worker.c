@@ -46,6 +46,45 @@ static void park(struct worker *w, struct slot *s)
 	w->parked = s;
 }
 
+/* --- what it waits for --- */
+
+static void is_blocked(struct worker *w, const struct leg *l)
+{
+	atomic_store_explicit(&w->blocked.side, l->side, memory_order_relaxed);
+	atomic_store_explicit(&w->blocked.at_bytes, l->start_bytes + l->slot->chunk.at_bytes,
+		memory_order_relaxed);
+}
+
+/* Release: who sees it sees what was counted before. */
+static void is_idle(struct worker *w)
+{
+	atomic_store_explicit(&w->blocked.side, NO_SIDE, memory_order_release);
+}
+
+uint64_t worker_landed(const struct worker *w, unsigned sides)
+{
+	uint64_t sum = 0;
+
+	for (unsigned side = 0; side < sides; side++)
+		sum += counter_get(&w->tally[side].count.commands);
+	return sum;
+}
+
+bool worker_is_past(const struct worker *w, unsigned sides, uint64_t landed)
+{
+	return atomic_load_explicit(&w->blocked.side, memory_order_acquire) == NO_SIDE ||
+	       worker_landed(w, sides) - landed >= w->ring_room;
+}
+
+uint64_t worker_ended(const struct worker *w, unsigned sides)
+{
+	uint64_t sum = worker_landed(w, sides);
+
+	for (unsigned side = 0; side < sides; side++)
+		sum -= counter_get(&w->tally[side].count.retries);
+	return sum;
+}
+
 static COLD void sleep_ns(nsec_t ns)
 {
 	struct timespec left = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC };
@@ -94,6 +133,38 @@ static COLD void give_up(struct worker *w, const struct leg *l)
 	}
 	w->broken = w->in_order;
 	feed_stop(w->feed);
+}
+
+/*
+ * What flies to the same unit was sent before and has waited as long: when it comes home with the
+ * same word it need not wait once more. (One that is good keeps the mark: that saves it one wait.)
+ */
+static void rest_all(struct worker *w, unsigned side)
+{
+	for (unsigned i = 0; i < w->flying; i++) {
+		struct leg *l = w->ring[(w->head + i) % w->ring_room];
+
+		l->rested = l->side == side;
+	}
+}
+
+/* Before l is sent again. */
+static COLD void nap(struct worker *w, struct leg *l)
+{
+	struct failures *f = w->failures;
+
+	if (l->rested) {
+		l->rested = false;
+		return;
+	}
+	pthread_mutex_lock(&f->lock);
+	f->nap[l->side] = l->x;
+	pthread_mutex_unlock(&f->lock);
+	is_blocked(w, l);
+	atomic_store(&w->blocked.naps, true);
+	sleep_ns(l->delay_ns);
+	atomic_store(&w->blocked.naps, false);
+	rest_all(w, l->side);
 }
 
 static COLD void note_loss(struct worker *w, const struct slot *s, unsigned side)
@@ -161,7 +232,7 @@ static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool ov
 				return;
 			}
 			if (l->delay_ns > 0)
-				sleep_ns(l->delay_ns);
+				nap(w, l);
 			l->must_wait = l->must_wait && !overdue;
 			break;
 		}
@@ -186,6 +257,7 @@ static void send_legs(struct worker *w, struct slot *s, side_set_t legs)
 		enum leg_next next;
 
 		l->must_wait = l->side == 0 && !overdue && has_others_before(w);
+		is_blocked(w, l);
 		next = leg_send(l);
 		if (next != LEG_HOME)
 			run_leg(w, l, next, overdue);
@@ -238,19 +310,52 @@ static COLD bool goes_on(struct worker *w, struct slot *s)
 	return slot_is_to_settle(s) && settle(w, s);
 }
 
+/*
+ * A depth that the device has no room for is lowered, slot by slot, down to one, and stays so.
+ * Where chunks have an order, somebody must be left to see the source's end.
+ */
+static COLD bool retires(struct worker *w, struct slot *s)
+{
+	_Atomic unsigned *depth = &w->recipe->depth;
+	unsigned now = *depth;
+
+	if (!s->one_too_many)
+		return false;
+	s->one_too_many = false;
+	if (w->in_order && w->flying == 0)
+		return false;
+	while (now > 1)
+		if (atomic_compare_exchange_weak(depth, &now, now - 1))
+			return true;
+	return false;
+}
+
+enum after { AFTER_MORE, AFTER_CHUNK, AFTER_SLOT };
+
+/* What is over: nothing yet, a chunk that is not like most, or with it its slot. */
+static COLD enum after after_odd(struct worker *w, struct slot *s)
+{
+	if (goes_on(w, s))
+		return AFTER_MORE;
+	return retires(w, s) ? AFTER_SLOT : AFTER_CHUNK;
+}
+
 /* From phase to phase, from chunk to chunk, until something of s flies. */
 static void drive(struct worker *w, struct slot *s)
 {
 	while (s->pending == 0) {
 		side_set_t legs = w->broken ? 0 : slot_next(s);
+		enum after after = AFTER_CHUNK;
 
 		if (legs) {
 			send_legs(w, s, legs);
 			continue;
 		}
-		if (s->odd && goes_on(w, s))
+		if (s->odd)
+			after = after_odd(w, s);
+		if (after == AFTER_MORE)
 			continue;
-		if (!next_chunk(w, s))
+		if (after == AFTER_SLOT || !next_chunk(w, s))
 			return;
 	}
 }
@@ -273,6 +378,7 @@ static void land(struct worker *w)
 {
 	struct leg *l = ring_pop(w);
 
+	is_blocked(w, l);
 	run_leg(w, l, leg_land(l), w->in_order);
 	if (l->slot->pending == 0)
 		drive(w, l->slot);
@@ -293,11 +399,13 @@ void *worker_run(void *arg)
 	for (unsigned i = w->nslots; i-- > 0;)
 		park(w, &w->slots[i]);
 	while (w->parked) {
+		is_idle(w);
 		feed_wait(w->feed); /* returns at once unless there is a pause */
 		unpark(w);
 		while (w->flying > 0)
 			land(w);
 	}
+	is_idle(w);
 	w->ended_ns = clock_now_ns();
 	feed_leave(w->feed);
 	done_tell(w->done_fd);

@@ -33,9 +33,20 @@ struct failures {
 	unsigned first; /* the side that failed first; SIDES_MAX: none */
 	side_set_t failed;
 	struct xfer x[SIDES_MAX];
+	struct xfer nap[SIDES_MAX]; /* the last that is to be sent again after a while */
 	/* What was lost while the run went on; the first of them */
 	uint64_t losses;
 	struct loss loss[LOSSES_KEPT];
+};
+
+/*
+ * What a worker waits for: the worker alone writes it. at_bytes is of that side's end; where it
+ * naps, the unit is not ready, or busy, and failures.nap tells of it.
+ */
+struct blocked {
+	_Atomic unsigned side; /* NO_SIDE: nothing, and nothing of its flies */
+	_Atomic uint64_t at_bytes;
+	_Atomic bool naps;
 };
 
 struct worker {
@@ -52,6 +63,7 @@ struct worker {
 	/* the worker's own */
 	/* Not on a cache line that another worker writes: 64 is x86-64's and arm64's. */
 	_Alignas(64) struct tally tally[SIDES_MAX];
+	struct blocked blocked;
 	unsigned head, flying;
 	unsigned reading; /* those of the flying that read from the source */
 	unsigned apart;	  /* in_order: slots whose chunk is taken apart: the others wait */
@@ -63,6 +75,15 @@ struct worker {
 	pthread_t thread;
 	nsec_t ended_ns; /* when its last transfer was home */
 };
+
+/* Transfers that came home and were not sent again. Any thread. */
+uint64_t worker_ended(const struct worker *w, unsigned sides);
+
+/* Whether, since landed was what worker_landed() said, all has come home that flew then. Any
+ * thread.
+ */
+uint64_t worker_landed(const struct worker *w, unsigned sides);
+bool worker_is_past(const struct worker *w, unsigned sides, uint64_t landed);
 
 /* pthread_create()'s function; arg is a struct worker. Runs with all signals blocked. */
 void *worker_run(void *arg);

@@ -44,25 +44,7 @@ static const struct {
 	[0x14] = { "transport marginal", FAULT_TRANSPORT },
 };
 
-/* Not ready, and what keeps it so will take minutes or hours. SPC-5 annex F, 04h. */
-static bool is_long_operation(uint8_t ascq)
-{
-	switch (ascq) {
-	case 0x04: /* format */
-	case 0x05: /* rebuild */
-	case 0x06: /* recalculation */
-	case 0x07: /* operation */
-	case 0x08: /* long write */
-	case 0x09: /* self-test */
-	case 0x14: /* space allocation */
-	case 0x1b: /* sanitize */
-	case 0x1d: /* configuration */
-	case 0x24: /* depopulation */
-	case 0x25: /* depopulation restoration */ return true;
-	default: return false;
-	}
-}
-
+/* SPC-5 annex F, 04h. What is in progress takes minutes or hours. */
 static enum fault_kind kind_of_not_ready(const struct scsi_sense *s)
 {
 	if (s->asc != 0x04)
@@ -72,7 +54,18 @@ static enum fault_kind kind_of_not_ready(const struct scsi_sense *s)
 	case 0x0a: /* changing its access state */
 	case 0x11: /* waits for its turn to spin up */
 	case 0x1a: /* START STOP UNIT in progress */ return FAULT_BECOMING_READY;
-	default: return is_long_operation(s->ascq) ? FAULT_IN_PROGRESS : FAULT_NOT_READY;
+	case 0x05: /* rebuild */
+	case 0x06: /* recalculation */
+	case 0x07: /* operation */
+	case 0x08: /* long write */
+	case 0x09: /* self-test */
+	case 0x14: /* space allocation */ return FAULT_IN_PROGRESS;
+	case 0x04: /* format */
+	case 0x1b: /* sanitize */
+	case 0x1d: /* configuration */
+	case 0x24: /* depopulation */
+	case 0x25: /* depopulation restoration */ return FAULT_ERASING;
+	default: return FAULT_NOT_READY;
 	}
 }
 
@@ -147,23 +140,37 @@ bool fault_sense(const struct fault *f, struct scsi_sense *out)
 	return scsi_sense_decode(f->sense, f->sense_len, out);
 }
 
-/* The information descriptor (type 0), SPC-5 4.4.2.2. */
-static bool descriptor_information(const uint8_t *sense, size_t len, uint64_t *info)
+bool fault_is_reset(const struct fault *f)
+{
+	struct scsi_sense s;
+
+	return f->kind == FAULT_UNIT_ATTENTION && fault_sense(f, &s) && s.asc == 0x29;
+}
+
+/* The first descriptor of that type, of which all bytes came, NULL if there is none. SPC-5 4.4.2.1
+ */
+static const uint8_t *descriptor(const uint8_t *sense, size_t len, uint8_t type, size_t bytes)
 {
 	size_t end, at;
 
 	if (len < 8)
-		return false;
+		return NULL;
 	end = (size_t)min_u64(len, (uint64_t)sense[7] + 8);
-	for (at = 8; at + 2 <= end; at += (size_t)sense[at + 1] + 2) {
-		if (sense[at] != 0)
-			continue;
-		if (sense[at + 1] < 0x0a || at + 12 > end || !(sense[at + 2] & 0x80))
-			return false;
-		*info = get_be64(sense + at + 4);
-		return true;
-	}
-	return false;
+	for (at = 8; at + 2 <= end; at += (size_t)sense[at + 1] + 2)
+		if (sense[at] == type)
+			return sense[at + 1] + 2u >= bytes && at + bytes <= end ? sense + at : NULL;
+	return NULL;
+}
+
+/* The information descriptor, SPC-5 4.4.2.2. */
+static bool descriptor_information(const uint8_t *sense, size_t len, uint64_t *info)
+{
+	const uint8_t *d = descriptor(sense, len, 0x00, 12);
+
+	if (!d || !(d[2] & 0x80))
+		return false;
+	*info = get_be64(d + 4);
+	return true;
 }
 
 /* INFORMATION where the device declares it valid. */
@@ -190,6 +197,37 @@ bool fault_wrong_length(const struct fault *f, int64_t *excess_bytes)
 		!sense_information(f->sense, f->sense_len, &info))
 		return false;
 	*excess_bytes = is_fixed ? (int32_t)(uint32_t)info : (int64_t)info;
+	return true;
+}
+
+/* The three bytes of sense key specific data, NULL: none. SPC-5 4.4.2.4 and 4.4.3. */
+static const uint8_t *key_specific(const uint8_t *sense, size_t len)
+{
+	const uint8_t *d = NULL;
+
+	switch (len ? sense[0] & 0x7f : 0) {
+	case 0x70:
+		if (len >= 18 && sense[7] >= 10)
+			d = sense + 15;
+		break;
+	case 0x72:
+		d = descriptor(sense, len, 0x02, 7);
+		if (d)
+			d += 4;
+		break;
+	default: break;
+	}
+	return d && d[0] & 0x80 ? d : NULL;
+}
+
+bool fault_progress(const struct fault *f, unsigned *progress)
+{
+	const uint8_t *d = key_specific(f->sense, f->sense_len);
+	struct scsi_sense s;
+
+	if (!d || !fault_sense(f, &s) || (s.key != 0x0 && s.key != 0x2))
+		return false;
+	*progress = get_be16(d + 1);
 	return true;
 }
 
@@ -335,10 +373,13 @@ static void asc_text(const struct scsi_sense *s, char *text, size_t room)
 
 static void sense_text(const struct fault *f, const struct scsi_sense *s, char *text, size_t room)
 {
-	char words[128];
+	char words[128], done[24] = "";
+	unsigned progress;
 
 	asc_text(s, words, sizeof(words));
-	snprintf(text, room, "%x/%02x/%02x %s%s", s->key, s->asc, s->ascq, words,
+	if (fault_progress(f, &progress))
+		snprintf(done, sizeof(done), ", %u %% done", progress * 100 / 65536);
+	snprintf(text, room, "%x/%02x/%02x %s%s%s", s->key, s->asc, s->ascq, words, done,
 		f->deferred ? ", of an earlier command" : "");
 }
 

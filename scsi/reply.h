@@ -40,10 +40,22 @@ bool scsi_sense_decode(const uint8_t *sense, size_t len, struct scsi_sense *out)
 bool fault_sense(const struct fault *f, struct scsi_sense *out) MUST_CHECK;
 
 /*
+ * The unit was switched on or reset: ASC 29h, SPC-5 annex F. What was in its write cache may be
+ * lost. It says so once, to whichever command comes first.
+ */
+bool fault_is_reset(const struct fault *f);
+
+/*
  * The length that was asked for was wrong (ILI): *excess_bytes more than the right one, SBC-4 5.15
  * READ LONG. False where the sense does not say so.
  */
 bool fault_wrong_length(const struct fault *f, int64_t *excess_bytes) MUST_CHECK;
+
+/*
+ * How far the operation is that keeps the unit from being ready, in 1/65536ths; SPC-5 4.4.2.4.6
+ * (its progress indication). False where the sense does not say so.
+ */
+bool fault_progress(const struct fault *f, unsigned *progress) MUST_CHECK;
 
 /*
  * Fills in *f; *done_bytes is the count of bytes known to be good: all of them, those before the

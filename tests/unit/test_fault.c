@@ -40,6 +40,7 @@ static void the_statuses_are_those_of_sg3_utils(void **state)
 		{ FAULT_NOT_READY, 2 },
 		{ FAULT_BECOMING_READY, 2 },
 		{ FAULT_IN_PROGRESS, 16 },
+		{ FAULT_ERASING, 16 },
 		{ FAULT_MEDIUM, 3 },
 		{ FAULT_HARDWARE, 3 },
 		{ FAULT_ILLEGAL_REQUEST, 5 },

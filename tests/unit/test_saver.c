@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +23,8 @@ struct scene {
 	struct feed feed;
 	struct ranges map;
 	struct keeper keeper;
+	struct worker worker; /* it does nothing of its own */
+	uint64_t landed;
 	struct saver saver;
 	_Atomic unsigned saves;
 	unsigned flushes_before; /* the first save */
@@ -80,6 +83,8 @@ static int setup(void **state)
 	feed_init(&s->feed, BLOCKS * BLOCK, BLOCK, 1);
 	feed_set_map(&s->feed, &map);
 	feed_resume(&s->feed);
+	s->worker.blocked.side = NO_SIDE;
+	s->worker.ring_room = 3;
 	s->keeper = (struct keeper){ NSEC_PER_MSEC, save, s };
 	*state = s;
 	return 0;
@@ -98,17 +103,32 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void start_of(struct scene *s, side_set_t writes)
+{
+	const struct saver_run run = {
+		.feed = &s->feed,
+		.sides = &s->sides,
+		.writes = writes,
+		.workers = &s->worker,
+		.nworkers = 1,
+		.landed = &s->landed,
+	};
+
+	saver_start(&s->saver, &run, &s->keeper);
+}
+
 static void start(struct scene *s)
 {
-	saver_start(&s->saver, &s->feed, &s->sides, side_bit(1), &s->keeper);
+	start_of(s, side_bit(1));
 }
 
 static enum range_status status_of(struct scene *s, unsigned block)
 {
 	struct ranges now = { 0 };
 	struct range x;
+	unsigned resets;
 
-	assert_true(feed_snapshot(&s->feed, &now));
+	assert_true(feed_snapshot(&s->feed, &now, &resets));
 	assert_true(ranges_get(&now, (uint64_t)block * BLOCK, &x));
 	ranges_destroy(&now);
 	return x.status;
@@ -173,6 +193,62 @@ static void what_a_reset_took_during_the_flush_is_not_saved_as_done(void **state
 	assert_int_equal(status_of(s, 0), RANGE_UNTRIED);
 }
 
+static void reset_and_write_again(struct scene *s)
+{
+	feed_was_reset(&s->feed);
+	settle(s, 0, RANGE_WRITTEN);
+}
+
+static void what_was_written_again_after_a_reset_was_not_flushed(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 0, RANGE_WRITTEN);
+	s->during_flush = reset_and_write_again;
+	start(s);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saved[0], RANGE_WRITTEN);
+}
+
+/* One of those that flew may be the one that tells of a reset. */
+static void what_was_flushed_is_done_when_all_is_home_that_flew(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 0, RANGE_WRITTEN);
+	s->worker.blocked.side = 1;
+	start(s);
+	while (sim_counts(s->sides.end[1])->flushes == 0)
+		usleep(200);
+	counter_add(&s->worker.tally[1].count.commands, 2);
+	usleep(20000);
+	assert_int_equal(s->saves, 0);
+	counter_add(&s->worker.tally[0].count.commands, 1);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saved[0], RANGE_DONE);
+}
+
+static void a_flush_that_is_told_of_a_reset_kept_nothing(void **state)
+{
+	static const uint8_t sense[18] = { 0x70, 0, 6, [7] = 10, [12] = 0x29 };
+	struct scene *s = *state;
+	struct fault *f = &s->spec[1].flush_fault;
+
+	settle(s, 0, RANGE_WRITTEN);
+	f->kind = FAULT_UNIT_ATTENTION;
+	f->sense_len = sizeof(sense);
+	memcpy(f->sense, sense, sizeof(sense));
+	start(s);
+	wait_for_save(s);
+	assert_false(feed_is_stopped(&s->feed));
+	saver_stop(&s->saver);
+	assert_int_equal(s->saved[0], RANGE_UNTRIED);
+	assert_true(s->saver.resets[1] > 0);
+	assert_int_equal(s->saver.failed, 0);
+}
+
 static void a_failed_flush_stops_the_run_and_what_it_was_to_keep_is_untried(void **state)
 {
 	struct scene *s = *state;
@@ -197,7 +273,7 @@ static void what_is_not_written_to_is_not_flushed(void **state)
 {
 	struct scene *s = *state;
 
-	saver_start(&s->saver, &s->feed, &s->sides, 0, &s->keeper);
+	start_of(s, 0);
 	wait_for_save(s);
 	saver_stop(&s->saver);
 	assert_int_equal(sim_counts(s->sides.end[1])->flushes, 0);
@@ -235,6 +311,9 @@ int main(void)
 		SCENE(what_is_saved_as_done_was_flushed_before),
 		SCENE(what_is_written_during_the_flush_is_not_saved_as_done),
 		SCENE(what_a_reset_took_during_the_flush_is_not_saved_as_done),
+		SCENE(what_was_written_again_after_a_reset_was_not_flushed),
+		SCENE(what_was_flushed_is_done_when_all_is_home_that_flew),
+		SCENE(a_flush_that_is_told_of_a_reset_kept_nothing),
 		SCENE(a_failed_flush_stops_the_run_and_what_it_was_to_keep_is_untried),
 		SCENE(what_is_not_written_to_is_not_flushed),
 		SCENE(without_an_interval_there_is_no_thread),
