@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-bool stalls_init(struct stalls *s, struct worker *workers, unsigned nworkers,
-	const struct sides *sides)
+bool stalls_init(
+	struct stalls *s, struct worker *workers, unsigned nworkers, const struct sides *sides)
 {
 	*s = (struct stalls){ .workers = workers, .nworkers = nworkers, .sides = sides->n };
 	for (unsigned side = 0; side < sides->n; side++)

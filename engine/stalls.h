@@ -28,7 +28,7 @@ struct stalls {
 	struct seen {
 		uint64_t ended;
 		nsec_t since_ns;
-	} *seen; /* a worker's */
+	} * seen;		   /* a worker's */
 	nsec_t told_ns[SIDES_MAX]; /* of the present stall; 0: nothing */
 };
 

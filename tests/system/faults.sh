@@ -213,7 +213,8 @@ changes_midway() {
 	must sg_reset -d "$b"
 	must sg_reset -d "$a"
 	complete
-	expect_all_copied
+	expect_status 6
+	expect_equal "$disk_b" "$source_data"
 	number_after retries
 	((REPLY > 0)) || fail 'no retries: the reset came too late'
 	expect_one_complaint "$b: was reset in mid-run"

@@ -473,6 +473,60 @@ static void a_busy_unit_is_asked_again_later(void **state)
 	assert_true(clock_now_ns() - since >= 30 * NSEC_PER_MSEC); /* 10 ms and 20 ms */
 }
 
+int __real_clock_nanosleep(
+	clockid_t clock, int flags, const struct timespec *t, struct timespec *rest);
+int __wrap_clock_nanosleep(
+	clockid_t clock, int flags, const struct timespec *t, struct timespec *rest);
+static _Atomic unsigned long_naps;
+
+/* A second and more is counted, and not slept. */
+int __wrap_clock_nanosleep(
+	clockid_t clock, int flags, const struct timespec *t, struct timespec *rest)
+{
+	if (t->tv_sec == 0)
+		return __real_clock_nanosleep(clock, flags, t, rest);
+	long_naps++;
+	return 0;
+}
+
+/* Each of eight has to wait, but they wait together. */
+static void those_that_fly_to_a_busy_unit_wait_once(void **state)
+{
+	struct scene *s = *state;
+
+	long_naps = 0;
+	s->spec[0].always_flies = true;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_BECOMING_READY, .end_blk = 32, .tries = 1 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.side[0].count.retries), 8);
+	assert_int_equal(long_naps, 1);
+}
+
+static void a_full_task_set_lowers_the_depth(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){
+		.kind = FAULT_TASK_SET_FULL, .first_blk = 64, .end_blk = 76, .tries = 1
+	};
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(s->plan.depth, 8);
+	assert_int_equal(s->result.depth, 5);
+}
+
+static void the_depth_is_never_lowered_to_nothing(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.io = IO_SG_IO;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_TASK_SET_FULL, .tries = 1 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(s->result.depth, 1);
+}
+
 static void a_medium_error_is_retried_as_often_as_asked(void **state)
 {
 	struct scene *s = *state;
@@ -2241,6 +2295,20 @@ static void a_block_that_cannot_be_written_costs_four_commands_if_it_is_named(vo
 	assert_int_equal(out_bytes(s), (BLOCKS - 1) * BLOCK);
 }
 
+/* The chunk as a whole, what is before the block, the block, its neighbour, what is behind that. */
+static void a_block_that_cannot_be_read_costs_four_commands_if_it_is_named(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->rule[0] = (struct sim_rule){
+		.kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78, .info = SIM_INFO
+	};
+	run(s);
+	assert_lost(s, 77, 1);
+	assert_true(extra_commands(s, 0) <= 4);
+}
+
 static void what_cannot_be_read_can_be_left_as_it_is(void **state)
 {
 	struct scene *s = *state;
@@ -2362,6 +2430,9 @@ static const struct CMUnitTest faults_tests[] = {
 	TEST(a_write_is_retried_without_a_second_read),
 	TEST(tries_of_the_read_do_not_count_for_the_write),
 	TEST(a_busy_unit_is_asked_again_later),
+	TEST(those_that_fly_to_a_busy_unit_wait_once),
+	TEST(a_full_task_set_lowers_the_depth),
+	TEST(the_depth_is_never_lowered_to_nothing),
 	TEST(a_medium_error_is_retried_as_often_as_asked),
 	TEST(a_deferred_error_ends_the_run),
 	TEST(a_device_that_goes_away_ends_the_run),
@@ -2373,6 +2444,7 @@ static const struct CMUnitTest faults_tests[] = {
 static const struct CMUnitTest going_on_tests[] = {
 	TEST(a_bad_block_is_lost_alone_and_found_by_halving),
 	TEST(a_block_that_cannot_be_written_costs_four_commands_if_it_is_named),
+	TEST(a_block_that_cannot_be_read_costs_four_commands_if_it_is_named),
 	TEST(what_cannot_be_read_can_be_left_as_it_is),
 	TEST(a_stream_gets_zeros_for_what_is_left_as_it_is_elsewhere),
 	TEST(transfers_that_are_refused_as_too_long_are_halved),

@@ -384,6 +384,49 @@ static void information_is_believed_inside_the_range_and_if_valid(void **state)
 	assert_false(judge_fixed_info(0x70, 1007).fault.info_valid);
 }
 
+static bool progress_of(const uint8_t *sense, uint8_t len, unsigned *progress)
+{
+	struct fault f = { .kind = FAULT_IN_PROGRESS, .sense_len = len };
+
+	memcpy(f.sense, sense, len);
+	return fault_progress(&f, progress);
+}
+
+static void progress_is_told_by_both_formats(void **state)
+{
+	uint8_t fixed[18] = { 0x70, 0, 2, [7] = 10, [12] = 4, 9, [15] = 0x80, 0x40, 0x01 };
+	uint8_t desc[16] = { 0x72, 2, 4, 9, [7] = 8, 0x02, 6, 0, 0, 0x80, 0x80, 0x00 };
+	unsigned progress;
+
+	(void)state;
+	assert_true(progress_of(fixed, sizeof(fixed), &progress));
+	assert_int_equal(progress, 0x4001);
+	assert_true(progress_of(desc, sizeof(desc), &progress));
+	assert_int_equal(progress, 0x8000);
+	assert_false(progress_of(fixed, 17, &progress)); /* cut off */
+	assert_false(progress_of(desc, 14, &progress));
+	fixed[7] = 9; /* not all of it is meant */
+	assert_false(progress_of(fixed, sizeof(fixed), &progress));
+	fixed[7] = 10;
+	fixed[15] = desc[12] = 0; /* not valid */
+	assert_false(progress_of(fixed, sizeof(fixed), &progress));
+	assert_false(progress_of(desc, sizeof(desc), &progress));
+	fixed[15] = 0x80;
+	fixed[2] = 5; /* a field pointer */
+	assert_false(progress_of(fixed, sizeof(fixed), &progress));
+}
+
+static void progress_is_told_in_words(void **state)
+{
+	static const uint8_t fixed[18] = { 0x70, 0, 2, [7] = 10, [12] = 4, 9, [15] = 0x80, 0x40 };
+	struct fault f = { .kind = FAULT_IN_PROGRESS, .sense_len = sizeof(fixed) };
+	char text[200];
+
+	(void)state;
+	memcpy(f.sense, fixed, sizeof(fixed));
+	assert_non_null(strstr(fault_describe(&f, text, sizeof(text)), "25 % done"));
+}
+
 static void information_descriptor_has_64_bits(void **state)
 {
 	static const uint8_t s[] = { 0x72, 3, 0x11, 0, 0, 0, 0, 20, /* another one before it */
@@ -522,6 +565,8 @@ int main(void)
 		cmocka_unit_test(residual_of_a_failure_is_not_believed),
 		cmocka_unit_test(command_without_blocks_keeps_every_byte_that_came),
 		cmocka_unit_test(information_is_believed_inside_the_range_and_if_valid),
+		cmocka_unit_test(progress_is_told_by_both_formats),
+		cmocka_unit_test(progress_is_told_in_words),
 		cmocka_unit_test(information_descriptor_has_64_bits),
 		cmocka_unit_test(information_descriptor_too_short_or_not_valid_is_not_believed),
 		cmocka_unit_test(information_descriptor_that_is_cut_off_is_not_read),
