@@ -2,6 +2,7 @@
 /* Each function is one step of a run that goes on after errors, or remembers; in that order. */
 #include "rescue.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,8 +10,11 @@
 #include "core/diag.h"
 #include "core/status.h"
 #include "endpoints/sg.h"
+#include "endpoints/unit.h"
 
 #define SAVE_EVERY_NS (30 * NSEC_PER_SEC)
+
+static_assert(UNIT_TEXT_ROOM <= MAPFILE_TEXT_ROOM, "what a unit tells is not cut");
 
 struct policy rescue_policy(const struct options *o)
 {
@@ -82,6 +86,21 @@ static void copy_text(char to[MAPFILE_TEXT_ROOM], const char *from)
 	snprintf(to, MAPFILE_TEXT_ROOM, "%s", from);
 }
 
+/* A disk is the same source through either of its nodes. */
+static void tell_unit(const struct end *in, struct keep_about *about)
+{
+	struct unit_texts by_kernel;
+
+	if (in->ep->facts.cls == END_DEVICE) {
+		copy_text(about->serial, sg_identity(in->ep)->serial);
+		copy_text(about->unit_id, sg_identity(in->ep)->lu_id_text);
+	} else if (in->is_disk) {
+		unit_texts(&in->node, &by_kernel);
+		copy_text(about->serial, by_kernel.serial);
+		copy_text(about->unit_id, by_kernel.id);
+	}
+}
+
 static struct keep_about about_run(const struct run *r)
 {
 	const struct endpoint *in = r->ends.in.ep;
@@ -99,10 +118,7 @@ static struct keep_about about_run(const struct run *r)
 		.seed = o->pattern.seed,
 	};
 
-	if (in->facts.cls == END_DEVICE) {
-		copy_text(about.serial, sg_identity(in)->serial);
-		copy_text(about.unit_id, sg_identity(in)->lu_id_text);
-	}
+	tell_unit(&r->ends.in, &about);
 	return about;
 }
 

@@ -78,7 +78,7 @@ void tree_dir(const struct tree *t, const char *path)
 	assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
 }
 
-void tree_file(const struct tree *t, const char *path, const char *content)
+void tree_bytes(const struct tree *t, const char *path, const void *data, size_t len)
 {
 	char full[PATH_MAX];
 	FILE *f;
@@ -87,8 +87,13 @@ void tree_file(const struct tree *t, const char *path, const char *content)
 	make_parents(full, strlen(t->root));
 	f = fopen(full, "w");
 	assert_non_null(f);
-	assert_true(fputs(content, f) >= 0);
+	assert_int_equal(fwrite(data, 1, len, f), len);
 	assert_int_equal(fclose(f), 0);
+}
+
+void tree_file(const struct tree *t, const char *path, const char *content)
+{
+	tree_bytes(t, path, content, strlen(content));
 }
 
 void tree_link(const struct tree *t, const char *path, const char *target)
@@ -157,6 +162,8 @@ void tree_partition(
 	add_block(t, dir, dev);
 	path_of(path, "devices/%s/block/%s/%s/partition", hctl, disk, part);
 	tree_file(t, path, "1\n");
+	path_of(path, "devices/%s/block/%s/%s/start", hctl, disk, part);
+	tree_file(t, path, "2048\n");
 }
 
 void tree_virtual(const struct tree *t, const char *name, const char *dev)
