@@ -50,6 +50,7 @@ struct rescue {
 	struct world w; /* first */
 	enum kind kind;
 	bool cut_short;	 /* the plan has more than blocks that are bad */
+	bool is_foreign; /* the map at the start has other blocks than the run */
 	uint32_t unit;	 /* bytes */
 	uint64_t nunits; /* in what the source gave */
 	struct ranges map, at_start;
@@ -219,6 +220,9 @@ static void allow_rewriting(struct rescue *r)
 	for (unsigned side = 1; side < w->sides.n; side++)
 		for (unsigned i = 0; i < w->spec[side].nrules; i++)
 			*rewritten |= w->rules[side][i].asc == 0x29;
+	/* What could not be read back is tried again from the start. */
+	for (unsigned side = w->ends; side < w->sides.n; side++)
+		*rewritten |= w->spec[side].nrules > 0 && w->policy.retries > 0;
 }
 
 static void make_plan(struct rescue *r)
@@ -263,18 +267,47 @@ static void have_done(struct world *w, uint64_t at, uint64_t len)
 		copy_part(w, from - w->span.in_bytes, to - from);
 }
 
-static void make_map(struct rescue *r)
+static enum range_status any_status(struct world *w)
 {
 	static const enum range_status some[] = { RANGE_UNTRIED, RANGE_UNTRIED, RANGE_FAILED,
 		RANGE_NONSCRAPED, RANGE_BAD, RANGE_DONE, RANGE_DONE };
+
+	return some[between(w, 0, ARRAY_SIZE(some) - 1)];
+}
+
+/* Of a program with other blocks, or none: up to several ranges in one of ours, all of it. */
+static void make_foreign_map(struct rescue *r, uint64_t total)
+{
+	static const uint64_t theirs[] = { 1, 7, 512, 4096 };
+	struct world *w = &r->w;
+	uint64_t block = theirs[between(w, 0, ARRAY_SIZE(theirs) - 1)];
+	uint64_t most = (maybe(w, 2) ? 2 : 20) * r->unit / block + 1;
+
+	for (uint64_t at = 0, len; at < total; at += len) {
+		enum range_status status = any_status(w);
+
+		len = min_u64(between(w, 1, most) * block, total - at);
+		hold(ranges_set(&r->map, at, len, status));
+		if (status == RANGE_DONE)
+			have_done(w, at, len);
+	}
+}
+
+static void make_map(struct rescue *r)
+{
 	struct world *w = &r->w;
 	uint64_t total = w->span.in_bytes + w->span.len_bytes + between(w, 0, 9999);
 
 	hold(ranges_init(&r->map, total));
+	r->is_foreign = maybe(w, 3);
+	if (r->is_foreign) {
+		make_foreign_map(r, total);
+		return;
+	}
 	for (uint64_t n = maybe(w, 3) ? 0 : between(w, 1, 12); n > 0 && total > 0; n--) {
 		uint64_t at = between(w, 0, total - 1);
 		uint64_t len = between(w, 1, min_u64(total - at, 40000));
-		enum range_status status = some[between(w, 0, ARRAY_SIZE(some) - 1)];
+		enum range_status status = any_status(w);
 
 		if (maybe(w, 2)) { /* as a map of blocks */
 			at = round_down_u64(at, r->unit);
@@ -468,19 +501,21 @@ static bool is_filled(const struct rescue *r, const struct block *b)
 				    : zeros_all(b->now, b->len) || (skips && is_as_before(b));
 }
 
+/* What was there before, or what a reset has left of a shorter stretch. */
+static bool is_left_out(const struct rescue *r, const struct block *b)
+{
+	return world_holes(&r->w, b->side) == HOLES_SKIP && zeros_all(b->want, b->len) &&
+	       (is_as_before(b) || b->lost);
+}
+
 /* Some side's loss, which is none of this one's. */
 static bool is_lost_elsewhere(const struct rescue *r, const struct block *b)
 {
 	const struct world *w = &r->w;
 	bool reads_once = w->is_sim[0] && w->spec[0].sequential;
 
-	return !b->unread && !b->unwritten && (is_want(b) || (reads_once && is_as_before(b)));
-}
-
-static bool is_left_out(const struct rescue *r, const struct block *b)
-{
-	return world_holes(&r->w, b->side) == HOLES_SKIP && zeros_all(b->want, b->len) &&
-	       is_as_before(b);
+	return !b->unread && !b->unwritten &&
+	       (is_want(b) || is_left_out(r, b) || (reads_once && is_as_before(b)));
 }
 
 static bool is_as_fated(const struct rescue *r, const struct block *b, enum fate f)
@@ -576,7 +611,8 @@ static void check_stream(const struct rescue *r, unsigned side, bool complete)
 		len = min_u64(min_u64(unit + r->unit, end) - at, sizeof(want));
 		world_expected(w, side, at, (uint32_t)len, want);
 		zeros = zeros_all(now + at, (size_t)len);
-		hold(unread == IS_BAD ? zeros : !memcmp(now + at, want, len) || (unread && zeros));
+		hold((zeros && unread) ||
+			(!memcmp(now + at, want, len) && (unread != IS_BAD || r->cut_short)));
 	}
 }
 
@@ -861,7 +897,8 @@ static bool rescue_run(struct rescue *r)
 
 /* How many worlds had what. */
 struct tally_of_worlds {
-	unsigned long long ran, lost, complete, failed, limited, again, units, bad, resets, smaller;
+	unsigned long long ran, lost, complete, failed, limited, again, units, bad, resets, smaller,
+		foreign;
 };
 
 static void count_world(struct tally_of_worlds *t, const struct rescue *r)
@@ -877,6 +914,7 @@ static void count_world(struct tally_of_worlds *t, const struct rescue *r)
 	t->units += r->nunits;
 	t->bad += res->bad_bytes / r->unit;
 	t->resets += counter_get(&res->side[1].count.resets) > 0;
+	t->foreign += r->is_foreign && is_complete(r);
 	t->smaller += res->chunk_bytes < r->w.plan.chunk_bytes;
 }
 
@@ -903,13 +941,14 @@ static void run_worlds(enum kind kind)
 	}
 	print_message("%llu worlds, %llu ran: %llu complete, %llu with losses (%llu of %llu units "
 		      "bad), %llu failed, %llu at a limit, %llu in several runs, %llu with "
-		      "resets, %llu with shorter transfers\n",
+		      "resets, %llu with shorter transfers, %llu foreign maps complete\n",
 		(unsigned long long)n, t.ran, t.complete, t.lost, t.bad, t.units, t.failed,
-		t.limited, t.again, t.resets, t.smaller);
+		t.limited, t.again, t.resets, t.smaller, t.foreign);
 	if (n < SEEDS_DEFAULT)
 		return;
 	assert_true(t.ran > n / 2 && t.complete > t.ran / 2);
 	assert_true(t.lost > n / 10 && t.bad > t.units / 100);
+	assert_true(kind == NO_MAP || t.foreign > n / 10);
 }
 
 static void what_is_lost_is_what_is_bad_and_no_more(void **state)
