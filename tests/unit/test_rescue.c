@@ -81,6 +81,7 @@ static void make_policy(struct rescue *r)
 	p->go_on_in = !maybe(w, 4);
 	p->go_on_out = !maybe(w, 3);
 	p->leave_bad = maybe(w, 4);
+	p->salvage = maybe(w, 2);
 	p->max_bad = maybe(w, 12) ? between(w, 0, 20) : UINT64_MAX;
 	p->max_adjacent = maybe(w, 12) ? between(w, 1, 8) : 0;
 	w->request.ordered = r->kind == NO_MAP && maybe(w, 6);
@@ -102,6 +103,7 @@ static void rescue_make(struct rescue *r, uint64_t seed, enum kind kind)
 	world_begin(w, seed, kind, limits[kind]);
 	w->make_faults = make_faults;
 	world_make_interrupt(w);
+	w->spec[0].salvages = maybe(w, 3) ? 0 : (unsigned)between(w, 1, 3);
 	world_open(w);
 	make_policy(r);
 }
@@ -491,6 +493,24 @@ static bool is_as_before(const struct block *b)
 	return !memcmp(b->now, b->before, b->len);
 }
 
+/* What stands for the len bytes from at on: zeros, or what the medium has of their block. */
+static bool is_fill(const struct rescue *r, const uint8_t *now, uint64_t at, uint32_t len)
+{
+	const struct world *w = &r->w;
+	uint64_t place = w->span.in_bytes + at, block = w->spec[0].block_bytes;
+	uint8_t bytes[4096];
+
+	if (!w->policy.salvage || !w->is_sim[0] || w->spec[0].sequential || r->unit != block ||
+		!sim_salvages(w->sides.end[0], place / block, bytes))
+		return zeros_all(now, len);
+	return !memcmp(now, bytes + place % block, len);
+}
+
+static bool is_fill_of(const struct rescue *r, const struct block *b)
+{
+	return is_fill(r, b->now, b->at, b->len);
+}
+
 /* What stands for what could not be read. */
 static bool is_filled(const struct rescue *r, const struct block *b)
 {
@@ -498,7 +518,7 @@ static bool is_filled(const struct rescue *r, const struct block *b)
 	bool skips = world_holes(&r->w, b->side) == HOLES_SKIP;
 
 	return leaves || !b->is_new ? is_as_before(b) && !b->written
-				    : zeros_all(b->now, b->len) || (skips && is_as_before(b));
+				    : is_fill_of(r, b) || (skips && is_as_before(b));
 }
 
 /* What was there before, or what a reset has left of a shorter stretch. */
@@ -526,20 +546,20 @@ static bool is_as_fated(const struct rescue *r, const struct block *b, enum fate
 	case BAD:
 		return b->unwritten || b->lost || (b->unread == IS_BAD && is_filled(r, b)) ||
 		       b->unread == IS_CURED || is_lost_elsewhere(r, b);
-	default: return is_want(b) || is_as_before(b) || zeros_all(b->now, b->len);
+	default: return is_want(b) || is_as_before(b) || is_fill_of(r, b) || (b->lost && b->unread);
 	}
 }
 
 /* What a run that did not get to its end may have left. */
 static bool is_possible(const struct rescue *r, const struct block *b, enum fate f)
 {
-	bool zeros = (b->unread || r->cut_short) && zeros_all(b->now, b->len);
+	bool filled = (b->unread || r->cut_short) && is_fill_of(r, b);
 
 	if (f == KEPT)
 		return is_as_before(b) && !b->written;
 	if (b->written && !b->lost)
-		return is_want(b) || zeros;
-	return b->lost || b->unwritten || is_want(b) || is_as_before(b) || zeros;
+		return is_want(b) || filled;
+	return b->lost || b->unwritten || is_want(b) || is_as_before(b) || filled;
 }
 
 /* Of the last block a stream may have filled a part alone. */
@@ -606,12 +626,12 @@ static void check_stream(const struct rescue *r, unsigned side, bool complete)
 	for (uint64_t at = 0, len; at < end; at += len) {
 		uint64_t unit = round_down_u64(at, r->unit);
 		enum how_bad unread = how_bad(w, 0, unit, min_u64(unit + r->unit, w->given));
-		bool zeros;
+		bool filled;
 
 		len = min_u64(min_u64(unit + r->unit, end) - at, sizeof(want));
 		world_expected(w, side, at, (uint32_t)len, want);
-		zeros = zeros_all(now + at, (size_t)len);
-		hold((zeros && unread) ||
+		filled = is_fill(r, now + at, at, (uint32_t)len);
+		hold((filled && (unread || r->cut_short)) ||
 			(!memcmp(now + at, want, len) && (unread != IS_BAD || r->cut_short)));
 	}
 }
@@ -766,6 +786,7 @@ static void check_figures(const struct rescue *r)
 		k = sim_counts(w->sides.end[side]);
 		hold(world_holes(w, side) == HOLES_SKIP ||
 			counter_get(&c->holes) <= k->trimmed_bytes);
+		hold(side > 0 || counter_get(&c->salvaged) == k->salvaged);
 		hold(res->side[side].miscompare.blocks <= w->spec[side].rots || was_reset(r));
 	}
 	hold(r->told == min_u64(res->losses, LOSSES_KEPT));
@@ -898,7 +919,7 @@ static bool rescue_run(struct rescue *r)
 /* How many worlds had what. */
 struct tally_of_worlds {
 	unsigned long long ran, lost, complete, failed, limited, again, units, bad, resets, smaller,
-		foreign;
+		foreign, salvaged;
 };
 
 static void count_world(struct tally_of_worlds *t, const struct rescue *r)
@@ -915,6 +936,7 @@ static void count_world(struct tally_of_worlds *t, const struct rescue *r)
 	t->bad += res->bad_bytes / r->unit;
 	t->resets += counter_get(&res->side[1].count.resets) > 0;
 	t->foreign += r->is_foreign && is_complete(r);
+	t->salvaged += counter_get(&world_counts(&r->w, 0)->salvaged);
 	t->smaller += res->chunk_bytes < r->w.plan.chunk_bytes;
 }
 
@@ -941,14 +963,16 @@ static void run_worlds(enum kind kind)
 	}
 	print_message("%llu worlds, %llu ran: %llu complete, %llu with losses (%llu of %llu units "
 		      "bad), %llu failed, %llu at a limit, %llu in several runs, %llu with "
-		      "resets, %llu with shorter transfers, %llu foreign maps complete\n",
+		      "resets, %llu with shorter transfers, %llu foreign maps complete, %llu "
+		      "blocks salvaged\n",
 		(unsigned long long)n, t.ran, t.complete, t.lost, t.bad, t.units, t.failed,
-		t.limited, t.again, t.resets, t.smaller, t.foreign);
+		t.limited, t.again, t.resets, t.smaller, t.foreign, t.salvaged);
 	if (n < SEEDS_DEFAULT)
 		return;
 	assert_true(t.ran > n / 2 && t.complete > t.ran / 2);
 	assert_true(t.lost > n / 10 && t.bad > t.units / 100);
 	assert_true(kind == NO_MAP || t.foreign > n / 10);
+	assert_true(t.salvaged > n / 10);
 }
 
 static void what_is_lost_is_what_is_bad_and_no_more(void **state)
