@@ -69,6 +69,19 @@ void tree_drop(struct tree *t)
 	assert_int_equal(nftw(t->root, drop_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+void tree_enter(struct tree *t)
+{
+	tree_make(t);
+	assert_non_null(getcwd(t->was, sizeof(t->was)));
+	assert_int_equal(chdir(t->root), 0);
+}
+
+void tree_leave(struct tree *t)
+{
+	assert_int_equal(chdir(t->was), 0);
+	tree_drop(t);
+}
+
 void tree_dir(const struct tree *t, const char *path)
 {
 	char full[PATH_MAX];

@@ -11,10 +11,15 @@
 
 struct tree {
 	char root[PATH_MAX];
+	char was[PATH_MAX]; /* tree_enter() */
 };
 
 void tree_make(struct tree *t);
 void tree_drop(struct tree *t);
+
+/* The same, and its root is the current directory from then on; back to where that was. */
+void tree_enter(struct tree *t);
+void tree_leave(struct tree *t);
 
 void tree_dir(const struct tree *t, const char *path);
 void tree_file(const struct tree *t, const char *path, const char *content);

@@ -27,13 +27,6 @@
 #include "../../core/zeros.h"
 #include "../lib/world.h"
 
-#ifdef __SANITIZE_THREAD__ /* gcc's word; each thread costs it a millisecond */
-#define SEEDS_DEFAULT 200
-#elif defined(__SANITIZE_ADDRESS__)
-#define SEEDS_DEFAULT 300
-#else
-#define SEEDS_DEFAULT 1000
-#endif
 #define RUNS_MAX 6 /* until all is dealt with */
 
 enum kind { NO_MAP, WITH_MAP, KINDS };
@@ -918,6 +911,7 @@ static bool rescue_run(struct rescue *r)
 
 /* How many worlds had what. */
 struct tally_of_worlds {
+	enum kind kind;
 	unsigned long long ran, lost, complete, failed, limited, again, units, bad, resets, smaller,
 		foreign, salvaged;
 };
@@ -947,27 +941,29 @@ static void rescue_close(struct rescue *r)
 	ranges_destroy(&r->at_start);
 }
 
+static void run_world(uint64_t seed, void *arg)
+{
+	struct tally_of_worlds *t = arg;
+	struct rescue r;
+
+	rescue_make(&r, seed, t->kind);
+	if (rescue_run(&r))
+		count_world(t, &r);
+	rescue_close(&r);
+}
+
 static void run_worlds(enum kind kind)
 {
-	uint64_t first = world_env("SEED", 1);
-	uint64_t n = world_env("SEEDS", getenv("SEED") ? 1 : SEEDS_DEFAULT);
-	struct tally_of_worlds t = { 0 };
+	struct tally_of_worlds t = { .kind = kind };
+	uint64_t n = world_each(run_world, &t);
 
-	for (uint64_t seed = first; seed < first + n; seed++) {
-		struct rescue r;
-
-		rescue_make(&r, seed, kind);
-		if (rescue_run(&r))
-			count_world(&t, &r);
-		rescue_close(&r);
-	}
 	print_message("%llu worlds, %llu ran: %llu complete, %llu with losses (%llu of %llu units "
 		      "bad), %llu failed, %llu at a limit, %llu in several runs, %llu with "
 		      "resets, %llu with shorter transfers, %llu foreign maps complete, %llu "
 		      "blocks salvaged\n",
 		(unsigned long long)n, t.ran, t.complete, t.lost, t.bad, t.units, t.failed,
 		t.limited, t.again, t.resets, t.smaller, t.foreign, t.salvaged);
-	if (n < SEEDS_DEFAULT)
+	if (n < WORLD_SEEDS)
 		return;
 	assert_true(t.ran > n / 2 && t.complete > t.ran / 2);
 	assert_true(t.lost > n / 10 && t.bad > t.units / 100);
