@@ -69,6 +69,34 @@ static int check_end(const struct options *o, const struct endpoint *ep)
 	return 0;
 }
 
+/* checks.c has compared the names; here it is the files. */
+static int check_apart(const struct run *r, const struct endpoint *ep)
+{
+	const struct options *o = r->o;
+
+	if (run_is_kept(r) && keep_writes_to(&r->keep, ep->name))
+		return cannot(ep, "would be overwritten by the map (give another map=)");
+	if (o->badblocks_path && keep_same_file(o->badblocks_path, ep->name))
+		return cannot(ep,
+			"would be overwritten by the list of bad blocks (give another badblocks=)");
+	return 0;
+}
+
+static int check_files(const struct run *r)
+{
+	const struct ends *e = &r->ends;
+	int exit_status = e->in.node.kind == NODE_FILE ? check_apart(r, e->in.ep) : 0;
+
+	for (unsigned i = 0; i < e->nouts && !exit_status; i++)
+		if (e->out[i].node.kind == NODE_FILE || e->out[i].node.kind == NODE_MISSING)
+			exit_status = check_apart(r, e->out[i].ep);
+	if (exit_status || !run_is_kept(r) || !r->o->badblocks_path ||
+		!keep_writes_to(&r->keep, r->o->badblocks_path))
+		return exit_status;
+	diag(r->o->badblocks_path, "is a file of the map (give another badblocks=)");
+	return EXIT_CONTRADICT;
+}
+
 static uint64_t size_of_out(const struct end *out, unsigned flags)
 {
 	struct stat st;
@@ -129,6 +157,8 @@ int rescue_check(struct run *r)
 
 	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
 		exit_status = check_end(r->o, r->ends.out[i].ep);
+	if (!exit_status)
+		exit_status = check_files(r);
 	if (exit_status || !run_is_kept(r))
 		return exit_status;
 	about = about_run(r);

@@ -724,11 +724,11 @@ static void a_folder_that_cannot_be_flushed_is_a_failure_of_its_own(void **state
 		"sgmmcp: disk.map: cannot flush its folder: Input/output error: the map is saved, "
 		"but a crash may bring back the one before\n");
 	assert_true(is_there(MAP));
-	fails.folders_only = false;
-	fails.fsync_err = ENOSPC;
-	saves(f, &k, false, EXIT_OS + ENOSPC,
-		"sgmmcp: disk.map: cannot save the map: cannot flush the new file beside it: No "
-		"space left on device: the one before still stands\n");
+	fails.folders_only = false; /* another failure, for the same reason */
+	saves(f, &k, false, EXIT_OS + EIO,
+		"sgmmcp: disk.map: cannot save the map: cannot flush the new file beside it: "
+		"Input/output error: the one before still stands\n");
+	saves(f, &k, false, EXIT_OS + EIO, "");
 	keep_close(&k);
 }
 
@@ -868,6 +868,20 @@ static void a_lock_file_that_lost_its_name_is_not_the_lock(void **state)
 	assert_false(is_there(LOCK));
 }
 
+/* As where inodes have other numbers each time that they are looked at. */
+static void a_lock_file_that_always_loses_its_name_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	const struct keep_about about = about_disk();
+	struct keep k;
+
+	begin(&k, &about);
+	fails.ends = UINT_MAX;
+	try_save_fails(f, &k, EXIT_FILE,
+		"sgmmcp: disk.map: cannot save the map: cannot lock it by disk.map.sgmmcp-lock: "
+		"Stale file handle\n");
+}
+
 #define RACERS 4
 #define ROUNDS 50
 
@@ -912,6 +926,37 @@ static void there_is_never_more_than_one_run(void **state)
 	assert_int_equal(r.crowds, 0);
 	assert_true(r.took > 0);
 	assert_false(is_there(LOCK));
+}
+
+/* --- the files of others --- */
+
+static void one_file_is_known_by_whatever_name(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("sub", 0700), 0);
+	assert_true(keep_same_file("new", "./new"));
+	assert_true(keep_same_file("sub/../new", "sub/..//new"));
+	assert_false(keep_same_file("new", "sub/new"));
+	assert_false(keep_same_file("new", "newer"));
+	assert_false(keep_same_file("missing/new", "missing/new")); /* nor can it be written */
+	write_file("file", "");
+	assert_true(keep_same_file("file", "sub/../file"));
+	assert_false(keep_same_file("file", "new"));
+	assert_int_equal(symlink("../file", "sub/link"), 0);
+	assert_true(keep_same_file("sub/link", "file"));
+	assert_int_equal(link("file", "hard"), 0);
+	assert_true(keep_same_file("file", "hard"));
+}
+
+static void the_files_of_a_map_are_known(void **state)
+{
+	const struct keep k = { .path = MAP };
+
+	(void)state;
+	assert_true(keep_writes_to(&k, "./" MAP));
+	assert_true(keep_writes_to(&k, "./" MAP ".bak"));
+	assert_true(keep_writes_to(&k, LOCK));
+	assert_false(keep_writes_to(&k, MAP ".img"));
 }
 
 /* --- what is said, bad blocks, the end --- */
@@ -1038,7 +1083,10 @@ int main(void)
 		TEST(a_lock_that_a_crash_left_locks_nothing),
 		TEST(a_lock_that_is_not_ours_is_left_alone),
 		TEST(a_lock_file_that_lost_its_name_is_not_the_lock),
+		TEST(a_lock_file_that_always_loses_its_name_is_given_up),
 		TEST(there_is_never_more_than_one_run),
+		TEST(one_file_is_known_by_whatever_name),
+		TEST(the_files_of_a_map_are_known),
 		TEST(what_there_is_of_the_span_is_said),
 		TEST(bad_blocks_are_listed_and_nothing_else),
 		TEST(a_list_that_cannot_be_saved_is_said),
