@@ -102,11 +102,12 @@ static bool check_chunk(struct parse *p)
 static bool check_range(struct parse *p, const struct side_options *side, uint32_t bs_bytes,
 	const char *offset_word)
 {
-	uint64_t count = p->o.count == COUNT_ALL ? 0 : p->o.count;
-	uint64_t end;
+	uint64_t count = p->o.count == COUNT_ALL ? 0 : p->o.count; /* in ibs, on either side */
+	uint64_t at, len, end;
 
-	if (checked_add(side->offset_blk, count, &end) &&
-		checked_mul(end, max_u64(bs_bytes, 1), &end) && end <= INT64_MAX)
+	if (checked_mul(side->offset_blk, max_u64(bs_bytes, 1), &at) &&
+		checked_mul(count, max_u64(p->o.ibs_bytes, 1), &len) &&
+		checked_add(at, len, &end) && end <= INT64_MAX)
 		return true;
 	return parse_refuse(p, EXIT_SYNTAX, offset_word ? offset_word : parse_given(p, "count"),
 		"the copy would end past 2^63 bytes");

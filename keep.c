@@ -347,6 +347,7 @@ void keep_say(const struct keep *k, const struct keep_about *about)
 /* --- the lock --- */
 
 #define REMOVED_MEANWHILE (-1)
+#define LOCK_TRIES	  1000 /* more runs do not end between two calls: inodes change their numbers */
 
 static bool is_file_of(int fd, const char *path)
 {
@@ -379,9 +380,12 @@ static int take_lock(struct keep *k)
 {
 	char path[PATH_MAX] = "";
 	int err = path_with(k->path, LOCK_SUFFIX, path) ? EINTR : ENAMETOOLONG;
+	unsigned tries = 0;
 
-	while (err == EINTR || err == REMOVED_MEANWHILE)
+	while (err == EINTR || (err == REMOVED_MEANWHILE && tries++ < LOCK_TRIES))
 		err = try_lock(path, &k->lock_fd);
+	if (err == REMOVED_MEANWHILE)
+		err = ESTALE;
 	k->is_locked = err == 0;
 	if (err == 0)
 		return 0;
@@ -427,11 +431,12 @@ static void note_outcome(struct keep *k, int err, enum replace_step step)
 {
 	if (err == 0 && k->err != 0)
 		diag(k->path, "the map is saved again");
-	if (err != 0 && err != k->err)
+	if (err != 0 && (err != k->err || step != k->step))
 		say_failure(k, err, step);
 	if (err == 0 || step == REPLACE_FLUSH_FOLDER)
 		k->is_saved = true;
 	k->err = err;
+	k->step = step;
 	k->status = err == 0 ? 0 : status_of_failure(err, step);
 }
 
@@ -483,6 +488,49 @@ int keep_try_save(struct keep *k)
 int keep_status(const struct keep *k)
 {
 	return k->status;
+}
+
+/* --- the files of others --- */
+
+/* The folder that path lies in, and its last component. False: it cannot be looked at. */
+static bool place_of(const char *path, struct stat *folder, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX] = ".";
+
+	if (slash && (size_t)(slash - path) + 2 > sizeof(dir))
+		return false;
+	if (slash)
+		(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path) + 1, path);
+	*name = slash ? slash + 1 : path;
+	return stat(dir, folder) == 0;
+}
+
+static bool is_one(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+bool keep_same_file(const char *a, const char *b)
+{
+	const char *name_a, *name_b;
+	struct stat st_a, st_b;
+
+	if (stat(a, &st_a) == 0 && stat(b, &st_b) == 0)
+		return is_one(&st_a, &st_b);
+	return place_of(a, &st_a, &name_a) && place_of(b, &st_b, &name_b) && is_one(&st_a, &st_b) &&
+	       strcmp(name_a, name_b) == 0;
+}
+
+bool keep_writes_to(const struct keep *k, const char *path)
+{
+	static const char *const suffixes[] = { "", BAK_SUFFIX, LOCK_SUFFIX };
+	char own[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		if (path_with(k->path, suffixes[i], own) && keep_same_file(own, path))
+			return true;
+	return false;
 }
 
 /* --- bad blocks --- */

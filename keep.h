@@ -72,6 +72,7 @@ struct keep {
 	uint64_t from_bytes, to_bytes; /* the span, in the source */
 	bool is_saved;		       /* there is a map that a failing save leaves in place */
 	int err;		       /* errno of the last save; 0: good */
+	enum replace_step step;	       /* where it failed */
 	int status;		       /* its exit status */
 	bool is_locked;
 	int lock_fd;
@@ -144,6 +145,15 @@ int keep_badblocks(const char *path, const struct ranges *r, uint64_t from_bytes
  * keep_check().
  */
 void keep_say(const struct keep *k, const struct keep_about *about);
+
+/*
+ * Whether both names are, or would be, of one file: whatever way leads there. keep_*() put another
+ * file in the place of theirs, so that of an end must not be it.
+ */
+bool keep_same_file(const char *a, const char *b);
+
+/* Whether path is of one of the files that keep_*() write for this map: it, FILE.bak, the lock. */
+bool keep_writes_to(const struct keep *k, const char *path);
 
 /* Lets go of the lock and the ranges. Also of a *k of all zeros; twice is once. */
 void keep_close(struct keep *k);

@@ -2,6 +2,7 @@
 /* Each function is one step of a run that goes on after errors, or remembers; in that order. */
 #include "rescue.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,8 +10,11 @@
 #include "core/diag.h"
 #include "core/status.h"
 #include "endpoints/sg.h"
+#include "endpoints/unit.h"
 
 #define SAVE_EVERY_NS (30 * NSEC_PER_SEC)
+
+static_assert(UNIT_TEXT_ROOM <= MAPFILE_TEXT_ROOM, "what a unit tells is not cut");
 
 struct policy rescue_policy(const struct options *o)
 {
@@ -65,6 +69,34 @@ static int check_end(const struct options *o, const struct endpoint *ep)
 	return 0;
 }
 
+/* checks.c has compared the names; here it is the files. */
+static int check_apart(const struct run *r, const struct endpoint *ep)
+{
+	const struct options *o = r->o;
+
+	if (run_is_kept(r) && keep_writes_to(&r->keep, ep->name))
+		return cannot(ep, "would be overwritten by the map (give another map=)");
+	if (o->badblocks_path && keep_same_file(o->badblocks_path, ep->name))
+		return cannot(ep,
+			"would be overwritten by the list of bad blocks (give another badblocks=)");
+	return 0;
+}
+
+static int check_files(const struct run *r)
+{
+	const struct ends *e = &r->ends;
+	int exit_status = e->in.node.kind == NODE_FILE ? check_apart(r, e->in.ep) : 0;
+
+	for (unsigned i = 0; i < e->nouts && !exit_status; i++)
+		if (e->out[i].node.kind == NODE_FILE || e->out[i].node.kind == NODE_MISSING)
+			exit_status = check_apart(r, e->out[i].ep);
+	if (exit_status || !run_is_kept(r) || !r->o->badblocks_path ||
+		!keep_writes_to(&r->keep, r->o->badblocks_path))
+		return exit_status;
+	diag(r->o->badblocks_path, "is a file of the map (give another badblocks=)");
+	return EXIT_CONTRADICT;
+}
+
 static uint64_t size_of_out(const struct end *out, unsigned flags)
 {
 	struct stat st;
@@ -80,6 +112,21 @@ static uint64_t size_of_out(const struct end *out, unsigned flags)
 static void copy_text(char to[MAPFILE_TEXT_ROOM], const char *from)
 {
 	snprintf(to, MAPFILE_TEXT_ROOM, "%s", from);
+}
+
+/* A disk is the same source through either of its nodes. */
+static void tell_unit(const struct end *in, struct keep_about *about)
+{
+	struct unit_texts by_kernel;
+
+	if (in->ep->facts.cls == END_DEVICE) {
+		copy_text(about->serial, sg_identity(in->ep)->serial);
+		copy_text(about->unit_id, sg_identity(in->ep)->lu_id_text);
+	} else if (in->is_disk) {
+		unit_texts(&in->node, &by_kernel);
+		copy_text(about->serial, by_kernel.serial);
+		copy_text(about->unit_id, by_kernel.id);
+	}
 }
 
 static struct keep_about about_run(const struct run *r)
@@ -99,10 +146,7 @@ static struct keep_about about_run(const struct run *r)
 		.seed = o->pattern.seed,
 	};
 
-	if (in->facts.cls == END_DEVICE) {
-		copy_text(about.serial, sg_identity(in)->serial);
-		copy_text(about.unit_id, sg_identity(in)->lu_id_text);
-	}
+	tell_unit(&r->ends.in, &about);
 	return about;
 }
 
@@ -113,6 +157,8 @@ int rescue_check(struct run *r)
 
 	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
 		exit_status = check_end(r->o, r->ends.out[i].ep);
+	if (!exit_status)
+		exit_status = check_files(r);
 	if (exit_status || !run_is_kept(r))
 		return exit_status;
 	about = about_run(r);

@@ -486,28 +486,11 @@ struct unit_names {
 	long sectors;
 };
 
-/* vpd_pg80 is the page itself, with bytes of any value. */
-static size_t read_bytes(const char *dir, const char *attr, char *data, size_t room)
-{
-	char path[PATH_MAX];
-	ssize_t nread;
-	int fd;
-
-	if (!path_fits(snprintf(path, sizeof(path), "%s/%s", dir, attr), sizeof(path)))
-		return 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	nread = read(fd, data, room);
-	close(fd);
-	return nread > 0 ? (size_t)nread : 0;
-}
-
 static bool unit_names_read(struct unit_names *n, const char *dir)
 {
 	if (node_read_text(dir, "device/wwid", n->wwid, sizeof(n->wwid)) || !n->wwid[0])
 		return false;
-	n->serial_len = read_bytes(dir, "device/vpd_pg80", n->serial, sizeof(n->serial));
+	n->serial_len = node_read_bytes(dir, "device/vpd_pg80", n->serial, sizeof(n->serial));
 	return n->serial_len > 4 && !node_read_long(dir, "size", &n->sectors);
 }
 

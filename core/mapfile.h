@@ -34,7 +34,7 @@
 #include "replace.h"
 
 #define MAPFILE_LINE_MAX  4096
-#define MAPFILE_TEXT_ROOM 132
+#define MAPFILE_TEXT_ROOM 160
 #define MAPFILE_SIZE_MAX  INT64_MAX /* the largest total that ddrescue can read */
 
 enum mapfile_fact {

@@ -54,21 +54,36 @@ static bool join(char *path, size_t room, const char *dir, const char *name)
 	return len > 0 && (size_t)len < room;
 }
 
-int node_read_text(const char *dir, const char *attr, char *text, size_t room)
+/* One read(): what sysfs has in a file is no more than that. -1 where it cannot be read. */
+static ssize_t read_attr(const char *dir, const char *attr, void *data, size_t room)
 {
 	char path[PATH_MAX];
 	ssize_t nread;
 	int fd;
 
-	if (room == 0 || !join(path, sizeof(path), dir, attr))
+	if (!join(path, sizeof(path), dir, attr))
 		return -1;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	do
-		nread = read(fd, text, room - 1);
+		nread = read(fd, data, room);
 	while (nread < 0 && errno == EINTR);
 	close(fd);
+	return nread;
+}
+
+size_t node_read_bytes(const char *dir, const char *attr, void *data, size_t room)
+{
+	ssize_t nread = read_attr(dir, attr, data, room);
+
+	return nread > 0 ? (size_t)nread : 0;
+}
+
+int node_read_text(const char *dir, const char *attr, char *text, size_t room)
+{
+	ssize_t nread = room == 0 ? -1 : read_attr(dir, attr, text, room - 1);
+
 	if (nread < 0)
 		return -1;
 	while (nread > 0 && isspace((unsigned char)text[nread - 1]))
@@ -227,20 +242,31 @@ static void lookup_char(const char *sysfs_root, struct node *n)
 		fill_block(n, child);
 }
 
+/* Where a partition begins, in sectors of 512 bytes whatever the disk's blocks are. */
+static bool read_start(const char *dir, uint64_t *at_bytes)
+{
+	long sectors;
+
+	return node_read_long(dir, "start", &sectors) == 0 && sectors >= 0 &&
+	       checked_mul((uint64_t)sectors, 512, at_bytes);
+}
+
 /* A partition's directory lies in its disk's. */
 static void lookup_block(const char *sysfs_root, struct node *n)
 {
 	char dir[PATH_MAX];
-	bool whole;
 
 	if (!dir_of_rdev(sysfs_root, "block", n->rdev, dir))
 		return;
-	whole = !has_entry(dir, "partition");
-	if (!whole)
+	n->is_part = has_entry(dir, "partition");
+	if (n->is_part) {
+		if (!read_start(dir, &n->part_bytes))
+			n->part_bytes = NODE_PART_UNKNOWN;
 		*strrchr(dir, '/') = '\0';
+	}
 	fill_block(n, dir);
 	fill_from_device(n, dir);
-	if (whole && n->sg_path[0] && n->block_path[0])
+	if (!n->is_part && n->sg_path[0] && n->block_path[0])
 		n->kind = NODE_BLOCK_SCSI;
 }
 

@@ -27,7 +27,8 @@ enum node_kind {
 	NODE_STDIO /* "-" */
 };
 
-#define NODE_NAME_ROOM 64
+#define NODE_NAME_ROOM	  64
+#define NODE_PART_UNKNOWN UINT64_MAX
 
 struct node {
 	enum node_kind kind;
@@ -42,6 +43,8 @@ struct node {
 	char sysfs[PATH_MAX];		 /* the SCSI device's directory, or "" */
 	int scsi_type;			 /* peripheral device type, -1 not told */
 	unsigned queue_depth;		 /* device/queue_depth, 0 not told */
+	bool is_part;			 /* a partition, and where it begins on its disk */
+	uint64_t part_bytes;		 /* NODE_PART_UNKNOWN */
 };
 
 /*
@@ -56,5 +59,8 @@ const char *node_kind_name(enum node_kind kind);
 /* A whole number or a word from one sysfs file below dir; -1 where it cannot be read. */
 int node_read_long(const char *dir, const char *attr, long *out) MUST_CHECK;
 int node_read_text(const char *dir, const char *attr, char *text, size_t room) MUST_CHECK;
+
+/* The bytes of one sysfs file, of any value, room at most; 0 where it cannot be read. */
+size_t node_read_bytes(const char *dir, const char *attr, void *data, size_t room) MUST_CHECK;
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * Repeated bytes are stored once per buffer, not once per chunk: nothing else writes into a slot's
  * buffer when its source is generated, so what was filled stays filled, as long as the period
- * begins at the same byte. (The zeros that fill a last block are behind all that comes.)
+ * begins at the same byte. But behind what was asked for last there may be the zeros that fill a
+ * last block, which need not be the last one that comes.
  */
 #include "synth.h"
 
@@ -62,9 +63,8 @@ static void fill_once(struct synth_lane *l, const struct pattern *p, const struc
 {
 	unsigned phase = (unsigned)(x->offset_bytes % p->bytes_len);
 
-	if (l->filled == x->buf && l->filled_bytes >= x->len_bytes && l->filled_phase == phase)
-		return;
-	fill(p, x);
+	if (l->filled != x->buf || l->filled_bytes < x->len_bytes || l->filled_phase != phase)
+		fill(p, x);
 	l->filled = x->buf;
 	l->filled_bytes = x->len_bytes;
 	l->filled_phase = phase;

@@ -50,6 +50,7 @@ struct sim_lane {
 	const struct sim_rule *rule; /* that says so; NULL: none */
 	uint64_t named_blk;	     /* SIM_INFO_LIES */
 	unsigned notes;
+	uint8_t *given;	 /* a source's mapped buffer, as the last transfer has left it; or NULL */
 	uint8_t *memory; /* END_MAPPED: what was given out last */
 	uint64_t memory_at;
 };
@@ -328,12 +329,20 @@ static void fill_fault(const struct sim_lane *l, const struct sim_end *e, struct
 		x->fault.resid_bytes = x->len_bytes - x->done_bytes;
 }
 
+/* The mapping of a descriptor that is read only is it, too. */
+static void check_given(const struct sim_lane *l)
+{
+	must(!l->given || !memcmp(l->given, l->lane.buf, l->lane.buf_bytes));
+}
+
 static void finish(struct sim_lane *l, struct sim_end *e)
 {
 	struct xfer *x = l->x;
 
 	if (l->effect_pending)
 		take_effect(l, e);
+	if (l->given)
+		memcpy(l->given, l->lane.buf, l->lane.buf_bytes);
 	if (!(l->notes & XFER_FELL_BACK) && l->method == METHOD_DIO && x->op != XFER_TRIM &&
 		e->spec->not_direct_nth && e->counts.submitted % e->spec->not_direct_nth == 0)
 		l->notes |= XFER_NOT_DIRECT;
@@ -516,6 +525,7 @@ static enum xfer_state sim_submit(struct lane *lane, struct xfer *x)
 	if (e->spec->on_submit && !looks)
 		e->spec->on_submit(e->spec->arg, nth);
 	check_transfer(l, e, x);
+	check_given(l);
 	if (looks)
 		return stream_look(l, e, x);
 	if (e->spec->sequential)
@@ -572,6 +582,15 @@ static bool lane_is_pinnable(const struct sim_end *e, uint64_t index)
 	       (e->spec->pinnable_lanes == 0 || index < e->spec->pinnable_lanes);
 }
 
+static void give(struct sim_lane *l, const struct sim_end *e)
+{
+	if (e->spec->role != END_SOURCE)
+		return;
+	l->given = malloc(l->lane.buf_bytes);
+	must(l->given);
+	memcpy(l->given, l->lane.buf, l->lane.buf_bytes);
+}
+
 static struct lane *sim_lane_open(struct endpoint *ep, const struct lane_spec *spec)
 {
 	struct sim_end *e = end_of(ep);
@@ -598,6 +617,8 @@ static struct lane *sim_lane_open(struct endpoint *ep, const struct lane_spec *s
 		/* Of just that length: one byte past it is the sanitizer's. */
 		must(posix_memalign(&l->lane.buf, 4096, spec->max_bytes) == 0);
 		l->lane.buf_bytes = spec->max_bytes;
+		memset(l->lane.buf, 0xa5, spec->max_bytes);
+		give(l, e);
 	}
 	e->counts.lanes++;
 	e->counts.lanes_ever++;
@@ -610,12 +631,38 @@ static void sim_lane_close(struct lane *lane)
 
 	must(pthread_equal(e->opener, pthread_self()));
 	must(!lane_of(lane)->flying);
+	check_given(lane_of(lane));
+	free(lane_of(lane)->given);
 	e->counts.lanes--;
 	free(lane->buf);
 	free(lane);
 }
 
 /* --- the end as a whole --- */
+
+bool sim_salvages(const struct endpoint *ep, uint64_t block, uint8_t *bytes)
+{
+	const struct sim_spec *spec = ((const struct sim_end *)ep)->spec;
+	struct rng rng = { spec->seed ^ ~block };
+
+	rng_fill(&rng, bytes, spec->block_bytes);
+	return spec->salvages > 0 && block % spec->salvages == 0;
+}
+
+/* Where there is nothing the block has garbage all the same. */
+static bool sim_salvage(struct endpoint *ep, uint64_t offset_bytes, void *block)
+{
+	struct sim_end *e = end_of(ep);
+	uint64_t b = offset_bytes / e->spec->block_bytes;
+
+	must(e->spec->role == END_SOURCE && !e->spec->sequential);
+	must(offset_bytes % e->spec->block_bytes == 0 && b < e->spec->blocks);
+	must(e->tries[b] > 0 && e->busy[b] == 0);
+	if (!sim_salvages(ep, b, block))
+		return false;
+	e->counts.salvaged++;
+	return true;
+}
 
 static int sim_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
 {
@@ -706,6 +753,7 @@ static void sim_describe(const struct endpoint *ep, const struct xfer *x, char *
 	.flush = sim_flush, .close = sim_ep_close, .describe = sim_describe
 
 static const struct endpoint_ops sim_ops = { SIM_OPS };
+static const struct endpoint_ops salvage_ops = { SIM_OPS, .salvage = sim_salvage };
 static const struct endpoint_ops mapped_ops = {
 	SIM_OPS,
 	.memory = sim_memory,
@@ -803,7 +851,9 @@ struct endpoint *sim_open(const struct sim_spec *spec)
 
 	must(e);
 	check_spec(spec);
-	e->ep.ops = spec->cls == END_MAPPED ? &mapped_ops : &sim_ops;
+	e->ep.ops = spec->cls == END_MAPPED ? &mapped_ops
+		    : spec->salvages	    ? &salvage_ops
+					    : &sim_ops;
 	e->ep.name = spec->name ? spec->name : "sim";
 	e->ep.role = spec->role;
 	e->ep.identity = "";

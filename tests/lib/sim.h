@@ -14,7 +14,8 @@
  *
  * What the engine must not do ends the program with a line on stderr: two transfers on a lane, two
  * on one block at a time, a write to a source, a length of no whole blocks, a foreign buffer on a
- * mapped lane, memory of a mapped file that was not asked for, a trim that was not planned, of no
+ * mapped lane, a change of what a source's mapped lane has read, memory of a mapped file that was
+ * not asked for, salvage of a block that was not tried, a trim that was not planned, of no
  * whole grains, too long, or of other bytes than zeros, a transfer that was changed in flight or
  * reaped by another thread, one that a sequential end stands not before, lanes or transfers left
  * behind at close, end() too early or twice.
@@ -79,6 +80,7 @@ struct sim_spec {
 	uint64_t rots_at;	  /* bytes that are read as others than were stored: from here */
 	unsigned rots;		  /* so many; 0: none */
 	unsigned memories;	  /* END_MAPPED: no memory() after so many; 0: always */
+	unsigned salvages;	  /* a source: of each nth block there is something; 0: of none */
 	int end_status;		  /* end() fails with it */
 	unsigned not_direct_nth;  /* each nth transfer of direct IO is copied after all; 0: none */
 	const struct sim_rule *rules;
@@ -100,9 +102,10 @@ struct sim_counts {
 	_Atomic uint64_t position; /* sequential: the byte that is next */
 	_Atomic uint64_t looks;	   /* reads of one byte, which no other figure counts */
 	_Atomic uint64_t trims, trimmed_bytes,
-		unsupported;	  /* these are in no other figure but
-				   * submitted, and good_bytes if granted */
-	uint64_t ends, end_bytes; /* calls of end(), and what the last one said */
+		unsupported;	   /* these are in no other figure but
+				    * submitted, and good_bytes if granted */
+	_Atomic uint64_t salvaged; /* blocks of which there was something */
+	uint64_t ends, end_bytes;  /* calls of end(), and what the last one said */
 };
 
 /* *spec, its rules and its name must outlive the end. Never NULL. */
@@ -120,6 +123,9 @@ uint64_t sim_acknowledged_bytes(const struct endpoint *ep);
 bool sim_is_durable(const struct endpoint *ep, uint64_t block);
 /* Was it answered as good and then lost, by a flush that failed or a reset? */
 bool sim_is_lost(const struct endpoint *ep, uint64_t block);
+
+/* Of a source: what salvage() has of block, spec->block_bytes; false: nothing. */
+bool sim_salvages(const struct endpoint *ep, uint64_t block, uint8_t *bytes);
 
 /* Of one that is END_MAPPED: its file has only so many bytes from now on. Any thread. */
 void sim_cut(struct endpoint *ep, uint64_t len_bytes);

@@ -69,6 +69,19 @@ void tree_drop(struct tree *t)
 	assert_int_equal(nftw(t->root, drop_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+void tree_enter(struct tree *t)
+{
+	tree_make(t);
+	assert_non_null(getcwd(t->was, sizeof(t->was)));
+	assert_int_equal(chdir(t->root), 0);
+}
+
+void tree_leave(struct tree *t)
+{
+	assert_int_equal(chdir(t->was), 0);
+	tree_drop(t);
+}
+
 void tree_dir(const struct tree *t, const char *path)
 {
 	char full[PATH_MAX];
@@ -78,7 +91,7 @@ void tree_dir(const struct tree *t, const char *path)
 	assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
 }
 
-void tree_file(const struct tree *t, const char *path, const char *content)
+void tree_bytes(const struct tree *t, const char *path, const void *data, size_t len)
 {
 	char full[PATH_MAX];
 	FILE *f;
@@ -87,8 +100,13 @@ void tree_file(const struct tree *t, const char *path, const char *content)
 	make_parents(full, strlen(t->root));
 	f = fopen(full, "w");
 	assert_non_null(f);
-	assert_true(fputs(content, f) >= 0);
+	assert_int_equal(fwrite(data, 1, len, f), len);
 	assert_int_equal(fclose(f), 0);
+}
+
+void tree_file(const struct tree *t, const char *path, const char *content)
+{
+	tree_bytes(t, path, content, strlen(content));
 }
 
 void tree_link(const struct tree *t, const char *path, const char *target)
@@ -157,6 +175,8 @@ void tree_partition(
 	add_block(t, dir, dev);
 	path_of(path, "devices/%s/block/%s/%s/partition", hctl, disk, part);
 	tree_file(t, path, "1\n");
+	path_of(path, "devices/%s/block/%s/%s/start", hctl, disk, part);
+	tree_file(t, path, "2048\n");
 }
 
 void tree_virtual(const struct tree *t, const char *name, const char *dev)

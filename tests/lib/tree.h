@@ -7,16 +7,23 @@
 #define TESTS_LIB_TREE_H
 
 #include <limits.h>
+#include <stddef.h>
 
 struct tree {
 	char root[PATH_MAX];
+	char was[PATH_MAX]; /* tree_enter() */
 };
 
 void tree_make(struct tree *t);
 void tree_drop(struct tree *t);
 
+/* The same, and its root is the current directory from then on; back to where that was. */
+void tree_enter(struct tree *t);
+void tree_leave(struct tree *t);
+
 void tree_dir(const struct tree *t, const char *path);
 void tree_file(const struct tree *t, const char *path, const char *content);
+void tree_bytes(const struct tree *t, const char *path, const void *data, size_t len);
 
 /* path becomes a symbolic link to target, also relative to the root. */
 void tree_link(const struct tree *t, const char *path, const char *target);
@@ -27,6 +34,7 @@ void tree_link(const struct tree *t, const char *path, const char *target);
  */
 void tree_scsi(const struct tree *t, const char *hctl, int type, unsigned sg_minor);
 void tree_disk(const struct tree *t, const char *hctl, const char *disk, const char *dev);
+/* It begins at sector 2048. */
 void tree_partition(const struct tree *t, const char *hctl, const char *disk, const char *part,
 	const char *dev);
 

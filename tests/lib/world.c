@@ -54,11 +54,21 @@ void world_catch_signals(void)
 	sigaction(SIGINT, &late, NULL);
 }
 
-uint64_t world_env(const char *name, uint64_t otherwise)
+static uint64_t number_of(const char *name, uint64_t otherwise)
 {
 	const char *text = getenv(name);
 
 	return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+uint64_t world_each(void (*run)(uint64_t seed, void *arg), void *arg)
+{
+	uint64_t first = number_of("SEED", 1);
+	uint64_t n = number_of("SEEDS", getenv("SEED") ? 1 : WORLD_SEEDS);
+
+	for (uint64_t seed = first; seed < first + n; seed++)
+		run(seed, arg);
+	return n;
 }
 
 /* --- making --- */

@@ -72,8 +72,17 @@ extern char world_rerun[160]; /* how the present one is run again */
 			fail_msg("%s:%d: %s\n%s", __FILE__, __LINE__, #cond, world_rerun); \
 	} while (0)
 
-/* A number out of the environment. */
-uint64_t world_env(const char *name, uint64_t otherwise);
+/* How many worlds there are by default. */
+#ifdef __SANITIZE_THREAD__ /* gcc's word; each thread costs it a millisecond */
+#define WORLD_SEEDS 200
+#elif defined(__SANITIZE_ADDRESS__)
+#define WORLD_SEEDS 300
+#else
+#define WORLD_SEEDS 1000
+#endif
+
+/* Runs the worlds that SEED= and SEEDS= of the environment ask for; returns how many those are. */
+uint64_t world_each(void (*run)(uint64_t seed, void *arg), void *arg);
 
 /* --- choices --- */
 

@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../engine/feed.h"
+#include "../lib/rng.h"
 
 static void expect_chunk(struct feed *f, uint64_t at, uint32_t len)
 {
@@ -330,6 +332,58 @@ static void a_range_between_blocks_is_handed_out_as_whole_blocks(void **state)
 	end_with_map(&m);
 }
 
+/* Of the bytes of a block: ++??--??++, or what stands for '?' and '-'. */
+static void mix_block(struct mapped *m, uint64_t at, enum range_status one, enum range_status other)
+{
+	assert_true(ranges_set(&m->map, 0, 20 * UNIT, RANGE_DONE));
+	assert_true(ranges_set(&m->map, at + 20, 20, one));
+	assert_true(ranges_set(&m->map, at + 40, 20, other));
+	assert_true(ranges_set(&m->map, at + 60, 20, one));
+}
+
+static void expect_range(
+	const struct ranges *r, uint64_t at, uint64_t len, enum range_status status)
+{
+	struct range x;
+
+	assert_true(ranges_first(r, RANGE_IS_ANY, at, at + len, &x));
+	assert_int_equal(x.len_bytes, len);
+	assert_int_equal(x.status, status);
+}
+
+static void a_block_of_several_statuses_is_handed_out_once_in_a_pass(void **state)
+{
+	static const struct {
+		enum range_status one, other;
+		enum feed_pass pass;
+	} rows[] = {
+		{ RANGE_UNTRIED, RANGE_BAD, PASS_FIRST },
+		{ RANGE_UNTRIED, RANGE_FAILED, PASS_FIRST },
+		{ RANGE_FAILED, RANGE_BAD, PASS_NARROW },
+		{ RANGE_NONSCRAPED, RANGE_FAILED, PASS_NARROW },
+		{ RANGE_BAD, RANGE_DONE, PASS_AGAIN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		struct mapped m;
+		struct chunk c;
+
+		begin_with_map(
+			&m, &(struct feed_map){ .records = true, .again = true, .reverse = i % 2 });
+		mix_block(&m, 3 * UNIT, rows[i / 2].one, rows[i / 2].other);
+		while (feed_claim(&m.feed, &c) == FEED_PAUSE)
+			feed_wait(&m.feed);
+		assert_int_equal(c.pass, rows[i / 2].pass);
+		assert_int_equal(c.at_bytes, 3 * UNIT);
+		assert_int_equal(c.len_bytes, UNIT);
+		feed_settle(&m.feed, &c, RANGE_BAD);
+		expect_range(&m.map, 3 * UNIT, UNIT, RANGE_BAD);
+		expect_answer(&m.feed, FEED_PAUSE);
+		end_with_map(&m);
+	}
+}
+
 static void in_reverse_chunks_descend(void **state)
 {
 	struct mapped m;
@@ -556,6 +610,152 @@ static void a_pass_waits_for_what_is_still_at_work(void **state)
 	end_with_map(&m);
 }
 
+/* --- maps of any bytes --- */
+
+#define ANY_BLOCKS 40u
+
+/* A feed with a map from elsewhere, and how often each block was handed out in the pass. */
+struct foreign {
+	uint64_t seed;
+	struct feed feed;
+	struct ranges map, at_start;
+	uint64_t at, end, blocks;
+	unsigned handed[ANY_BLOCKS];
+	bool ever[ANY_BLOCKS];
+	enum feed_pass pass;
+	struct rng rng;
+};
+
+/* Ranges of any length from the start on; some are longer than a chunk. */
+static void fill_map(struct foreign *f, uint64_t total)
+{
+	static const enum range_status some[] = { RANGE_UNTRIED, RANGE_FAILED, RANGE_NONSCRAPED,
+		RANGE_BAD, RANGE_DONE, RANGE_DONE };
+
+	assert_true(ranges_init(&f->map, total));
+	for (uint64_t at = 0, len; at < total; at += len) {
+		len = min_u64(total - at,
+			rng_between(&f->rng, 1, rng_once_in(&f->rng, 4) ? 5 * UNIT : UNIT));
+		assert_true(
+			ranges_set(&f->map, at, len, some[rng_below(&f->rng, ARRAY_SIZE(some))]));
+	}
+	assert_true(ranges_copy(&f->at_start, &f->map));
+}
+
+static void begin_foreign(struct foreign *f, uint64_t seed)
+{
+	struct feed_map map = { .records = true, .block_bytes = UNIT, .max_bad = UINT64_MAX };
+	uint32_t chunk;
+
+	*f = (struct foreign){ .seed = seed, .rng = { seed }, .pass = PASS_FIRST };
+	f->at = rng_below(&f->rng, 3 * UNIT);
+	f->end = rng_between(&f->rng, 1, ANY_BLOCKS * UNIT);
+	f->blocks = (f->end + UNIT - 1) / UNIT;
+	fill_map(f, f->at + f->end + rng_below(&f->rng, 3 * UNIT));
+	map.ranges = &f->map;
+	map.at_bytes = f->at;
+	map.reverse = rng_once_in(&f->rng, 2);
+	map.again = rng_once_in(&f->rng, 2);
+	chunk = (uint32_t)rng_between(&f->rng, 1, 6) * UNIT;
+	feed_init(&f->feed, f->end, chunk, 1);
+	feed_set_map(&f->feed, &map);
+	feed_resume(&f->feed);
+}
+
+static bool has_status(const struct ranges *r, unsigned set, uint64_t at, uint64_t end)
+{
+	struct range x;
+
+	return ranges_first(r, set, at, end, &x);
+}
+
+#define holds(f, cond) \
+	do { \
+		if (!(cond)) \
+			fail_msg("seed %llu: %s", (unsigned long long)(f)->seed, #cond); \
+	} while (0)
+
+static enum range_status any_outcome(struct foreign *f, const struct chunk *c)
+{
+	bool whole = c->pass <= PASS_REST && c->len_bytes > UNIT;
+
+	if (rng_once_in(&f->rng, 2))
+		return RANGE_WRITTEN;
+	return whole ? RANGE_FAILED : RANGE_BAD;
+}
+
+static void note_handed(struct foreign *f, const struct chunk *c)
+{
+	if (c->pass != f->pass)
+		memset(f->handed, 0, sizeof(f->handed));
+	f->pass = c->pass;
+	for (uint64_t b = c->at_bytes / UNIT; b * UNIT < c->at_bytes + c->len_bytes; b++) {
+		holds(f, f->handed[b]++ == 0);
+		f->ever[b] = true;
+	}
+}
+
+/* Whole blocks, which have one status each from then on. */
+static void take_one(struct foreign *f, const struct chunk *c)
+{
+	enum range_status outcome = any_outcome(f, c);
+
+	holds(f, c->len_bytes > 0 && c->at_bytes % UNIT == 0);
+	holds(f, c->len_bytes % UNIT == 0 || c->at_bytes + c->len_bytes == f->end);
+	note_handed(f, c);
+	feed_settle(&f->feed, c, outcome);
+	for (uint64_t at = c->at_bytes, len; at < c->at_bytes + c->len_bytes; at += len) {
+		len = min_u64(UNIT, f->end - at);
+		holds(f, !has_status(&f->map, ~RANGE_IS(outcome), f->at + at, f->at + at + len));
+	}
+	feed_pace(&f->feed, c, rng_once_in(&f->rng, 8));
+}
+
+static void run_foreign(struct foreign *f)
+{
+	enum feed_answer answer;
+	unsigned answers = 0;
+	struct chunk c;
+
+	while ((answer = feed_claim(&f->feed, &c)) != FEED_END) {
+		holds(f, answers++ < 5 * ANY_BLOCKS);
+		if (answer == FEED_CHUNK)
+			take_one(f, &c);
+		else
+			feed_wait(&f->feed);
+	}
+}
+
+/* What had nothing to be done is left alone, and nothing is left to be done. */
+static void check_foreign(const struct foreign *f)
+{
+	const unsigned todo =
+		RANGE_IS(RANGE_UNTRIED) | RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
+	unsigned wanted = todo | (f->feed.map.again ? RANGE_IS(RANGE_BAD) : 0);
+
+	holds(f, !has_status(&f->map, todo, f->at, f->at + f->end));
+	for (uint64_t b = 0; b < f->blocks; b++) {
+		uint64_t at = f->at + b * UNIT, end = min_u64(at + UNIT, f->at + f->end);
+
+		holds(f, f->ever[b] == has_status(&f->at_start, wanted, at, end));
+	}
+}
+
+static void a_map_with_borders_at_any_byte_comes_to_an_end(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 2000; seed++) {
+		struct foreign f;
+
+		begin_foreign(&f, seed);
+		run_foreign(&f);
+		check_foreign(&f);
+		finish(&f.feed);
+		ranges_destroy(&f.map);
+		ranges_destroy(&f.at_start);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -572,6 +772,8 @@ int main(void)
 		cmocka_unit_test(a_stop_ends_a_pause_that_is_waited_for),
 		cmocka_unit_test(what_is_done_is_not_handed_out),
 		cmocka_unit_test(a_range_between_blocks_is_handed_out_as_whole_blocks),
+		cmocka_unit_test(a_block_of_several_statuses_is_handed_out_once_in_a_pass),
+		cmocka_unit_test(a_map_with_borders_at_any_byte_comes_to_an_end),
 		cmocka_unit_test(in_reverse_chunks_descend),
 		cmocka_unit_test(
 			what_failed_comes_when_all_else_has_been_tried_and_bad_blocks_last),

@@ -26,6 +26,7 @@
 #include "../../keep.h"
 #include "../../options.h"
 #include "../lib/capture.h"
+#include "../lib/rangetext.h"
 #include "../lib/tree.h"
 
 #define MAP  "disk.map"
@@ -79,7 +80,6 @@ int __wrap_flock(int fd, int how)
 
 struct fixture {
 	struct tree tree;
-	char top[PATH_MAX];
 	struct capture said;
 };
 
@@ -87,22 +87,19 @@ static int set_up(void **state)
 {
 	static struct fixture f;
 
-	if (!getcwd(f.top, sizeof(f.top)))
-		return -1;
-	tree_make(&f.tree);
+	tree_enter(&f.tree);
 	*state = &f;
-	return chdir(f.tree.root);
+	return 0;
 }
 
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
-	int back = chdir(f->top);
 
 	memset(&fails, 0, sizeof(fails));
 	capture_drop();
-	tree_drop(&f->tree);
-	return back;
+	tree_leave(&f->tree);
+	return 0;
 }
 
 static void write_file(const char *path, const char *text)
@@ -136,20 +133,6 @@ static bool is_there(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-/* "0? 10+ 20": what starts where, in hex, and the total. */
-static void expect(const struct ranges *r, const char *text)
-{
-	char is[512];
-	size_t n = 0;
-	struct range x;
-
-	for (uint64_t at = 0; ranges_get(r, at, &x); at += x.len_bytes)
-		n += (size_t)snprintf(is + n, sizeof(is) - n, "%llx%c ", (unsigned long long)at,
-			"?*/-w+"[x.status]);
-	(void)snprintf(is + n, sizeof(is) - n, "%llx", (unsigned long long)ranges_total(r));
-	assert_string_equal(is, text);
-}
-
 /* A disk of 1 MiB, copied as a whole. */
 static struct keep_about about_disk(void)
 {
@@ -180,6 +163,13 @@ static void begin(struct keep *k, const struct keep_about *about)
 {
 	assert_int_equal(keep_read(k, MAP), 0);
 	assert_int_equal(keep_check(k, about), 0);
+}
+
+/* And the lock is held, the map saved once. */
+static void start(struct keep *k, const struct keep_about *about)
+{
+	begin(k, about);
+	assert_int_equal(keep_try_save(k), 0);
 }
 
 /* FILE is of that run, with one range of status, the rest untried. */
@@ -238,7 +228,7 @@ static void without_a_file_the_map_is_new_and_untried(void **state)
 	keep_set_command(&k, 3, argv);
 	assert_false(k.exists);
 	assert_false(keep_has_progress(&k));
-	expect(&k.map.ranges, "0? 100000");
+	expect_ranges(&k.map.ranges, "0? 100000");
 	assert_false(is_there(MAP));
 	assert_int_equal(keep_try_save(&k), 0);
 	assert_int_equal(keep_status(&k), 0);
@@ -265,21 +255,20 @@ static void a_run_goes_on_from_what_was_saved(void **state)
 	struct keep k;
 
 	(void)state;
-	begin(&k, &about);
-	assert_int_equal(keep_try_save(&k), 0);
+	start(&k, &about);
 	assert_true(ranges_init(&now, MIB));
 	assert_true(ranges_set(&now, 0, 0x1000, RANGE_DONE));
 	assert_true(ranges_set(&now, 0x1000, 0x200, RANGE_BAD));
 	assert_true(ranges_set(&now, 0x1200, 0x1000, RANGE_WRITTEN));
 	assert_true(ranges_set(&now, 0x4000, 0x1000, RANGE_FAILED));
 	assert_true(keep_save(&k, &now, '?'));
-	expect(&k.map.ranges, "0? 100000"); /* which are the caller's */
+	expect_ranges(&k.map.ranges, "0? 100000"); /* which are the caller's */
 	keep_close(&k);
 	ranges_destroy(&now);
 	begin(&k, &about);
 	assert_true(k.exists);
 	assert_true(keep_has_progress(&k));
-	expect(&k.map.ranges, "0+ 1000- 1200? 4000* 5000? 100000");
+	expect_ranges(&k.map.ranges, "0+ 1000- 1200? 4000* 5000? 100000");
 	keep_close(&k);
 }
 
@@ -332,8 +321,7 @@ static void a_map_is_saved_as_it_was_before_the_run(void **state)
 
 	(void)state;
 	write_file(MAP, "0x10 - 3\n0 0x100000 +\n");
-	begin(&k, &about);
-	assert_int_equal(keep_try_save(&k), 0);
+	start(&k, &about);
 	assert_non_null(strstr(read_file(MAP), "\n0x00100000     -               3\n"));
 	assert_non_null(strstr(read_file(MAP), "\n0x00000000  0x00100000  +\n"));
 	assert_string_equal(read_file(MAP ".bak"), "0x10 - 3\n0 0x100000 +\n");
@@ -532,8 +520,7 @@ static void a_run_past_what_maps_can_tell_is_refused(void **state)
 	refused(f, &about, EXIT_CONTRADICT, text);
 	about.in_size_bytes = SIZE_UNKNOWN;
 	about.len_bytes = MAPFILE_SIZE_MAX - 1;
-	begin(&k, &about);
-	assert_int_equal(keep_try_save(&k), 0);
+	start(&k, &about);
 	keep_close(&k);
 	accepted(f, &about);
 }
@@ -548,16 +535,16 @@ static void the_map_grows_up_to_the_end_of_the_source_or_of_the_span(void **stat
 	about.out_size_bytes = SIZE_UNKNOWN;
 	about.len_bytes = 0x2000;
 	begin(&k, &about);
-	expect(&k.map.ranges, "0+ 1000? 100000");
+	expect_ranges(&k.map.ranges, "0+ 1000? 100000");
 	assert_int_equal(k.map.phase, '?');
 	keep_close(&k);
 	about.in_size_bytes = SIZE_UNKNOWN;
 	begin(&k, &about);
-	expect(&k.map.ranges, "0+ 1000? 2000");
+	expect_ranges(&k.map.ranges, "0+ 1000? 2000");
 	keep_close(&k);
 	about.len_bytes = 0x800;
 	begin(&k, &about);
-	expect(&k.map.ranges, "0+ 1000");
+	expect_ranges(&k.map.ranges, "0+ 1000");
 	assert_int_equal(k.map.phase, '+');
 	assert_int_equal(k.map.pass, 4);
 	keep_close(&k);
@@ -582,16 +569,16 @@ static void maps_of_ddrescue_are_gone_on_from(void **state)
 		struct keep k;
 
 		(void)snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/mapfile/ddrescue_%s",
-			f->top, maps[i].name);
+			f->tree.was, maps[i].name);
 		write_file(MAP, read_file(path));
 		begin(&k, &about);
 		assert_true(keep_has_progress(&k));
-		expect(&k.map.ranges, maps[i].ranges);
+		expect_ranges(&k.map.ranges, maps[i].ranges);
 		assert_int_equal(keep_try_save(&k), 0);
 		assert_non_null(strstr(read_file(MAP), "\n# sgmmcp: serial=Z1\n"));
 		keep_close(&k);
 		begin(&k, &about);
-		expect(&k.map.ranges, maps[i].ranges);
+		expect_ranges(&k.map.ranges, maps[i].ranges);
 		keep_close(&k);
 	}
 }
@@ -639,6 +626,18 @@ static void what_is_no_file_is_refused(void **state)
 
 /* --- saving --- */
 
+/* It has been checked; it is closed. */
+static void try_save_fails(struct fixture *f, struct keep *k, int exit_status, const char *text)
+{
+	int is;
+
+	capture_begin(&f->said);
+	is = keep_try_save(k);
+	keep_close(k);
+	expect_said(f, text);
+	assert_int_equal(is, exit_status);
+}
+
 static void a_folder_that_cannot_be_written_to_is_known_before_the_run(void **state)
 {
 	struct fixture *f = *state;
@@ -647,11 +646,9 @@ static void a_folder_that_cannot_be_written_to_is_known_before_the_run(void **st
 
 	assert_int_equal(keep_read(&k, "missing/map"), 0);
 	assert_int_equal(keep_check(&k, &about), 0);
-	capture_begin(&f->said);
-	assert_int_equal(keep_try_save(&k), EXIT_FILE);
-	expect_said(f, "sgmmcp: missing/map: cannot save the map: cannot lock it by "
-		       "missing/map.sgmmcp-lock: No such file or directory\n");
-	keep_close(&k);
+	try_save_fails(f, &k, EXIT_FILE,
+		"sgmmcp: missing/map: cannot save the map: cannot lock it by "
+		"missing/map.sgmmcp-lock: No such file or directory\n");
 }
 
 static void a_full_disk_is_known_before_the_run(void **state)
@@ -662,21 +659,17 @@ static void a_full_disk_is_known_before_the_run(void **state)
 
 	begin(&k, &about);
 	fails.write_err = ENOSPC;
-	capture_begin(&f->said);
-	assert_int_equal(keep_try_save(&k), EXIT_OS + ENOSPC);
-	expect_said(f, "sgmmcp: disk.map: cannot save the map: cannot write the new file beside "
-		       "it: No space left on device\n");
+	try_save_fails(f, &k, EXIT_OS + ENOSPC,
+		"sgmmcp: disk.map: cannot save the map: cannot write the new file beside it: No "
+		"space left on device\n");
 	assert_false(is_there(MAP));
-	keep_close(&k);
 	fails.write_err = 0;
 	make_map(&about, 0, 512, RANGE_DONE);
 	begin(&k, &about);
 	fails.write_err = ENOSPC;
-	capture_begin(&f->said);
-	assert_int_equal(keep_try_save(&k), EXIT_OS + ENOSPC);
-	expect_said(f, "sgmmcp: disk.map: cannot save the map: cannot write the new file beside "
-		       "it: No space left on device: the one before still stands\n");
-	keep_close(&k);
+	try_save_fails(f, &k, EXIT_OS + ENOSPC,
+		"sgmmcp: disk.map: cannot save the map: cannot write the new file beside it: No "
+		"space left on device: the one before still stands\n");
 }
 
 static void saves(struct fixture *f, struct keep *k, bool good, int exit_status, const char *text)
@@ -697,8 +690,7 @@ static void a_save_that_fails_is_said_once_and_its_recovery_too(void **state)
 	char before[1024];
 	struct keep k;
 
-	begin(&k, &about);
-	assert_int_equal(keep_try_save(&k), 0);
+	start(&k, &about);
 	strcpy(before, read_file(MAP));
 	assert_true(ranges_set(&k.map.ranges, 0, 512, RANGE_DONE));
 	fails.write_err = ENOSPC;
@@ -732,11 +724,11 @@ static void a_folder_that_cannot_be_flushed_is_a_failure_of_its_own(void **state
 		"sgmmcp: disk.map: cannot flush its folder: Input/output error: the map is saved, "
 		"but a crash may bring back the one before\n");
 	assert_true(is_there(MAP));
-	fails.folders_only = false;
-	fails.fsync_err = ENOSPC;
-	saves(f, &k, false, EXIT_OS + ENOSPC,
-		"sgmmcp: disk.map: cannot save the map: cannot flush the new file beside it: No "
-		"space left on device: the one before still stands\n");
+	fails.folders_only = false; /* another failure, for the same reason */
+	saves(f, &k, false, EXIT_OS + EIO,
+		"sgmmcp: disk.map: cannot save the map: cannot flush the new file beside it: "
+		"Input/output error: the one before still stands\n");
+	saves(f, &k, false, EXIT_OS + EIO, "");
 	keep_close(&k);
 }
 
@@ -746,8 +738,7 @@ static void a_map_that_became_something_else_is_not_replaced(void **state)
 	const struct keep_about about = about_disk();
 	struct keep k;
 
-	begin(&k, &about);
-	assert_int_equal(keep_try_save(&k), 0);
+	start(&k, &about);
 	assert_int_equal(unlink(MAP), 0);
 	assert_int_equal(symlink("elsewhere", MAP), 0);
 	saves(f, &k, false, EXIT_FILE,
@@ -763,8 +754,7 @@ static void an_empty_source_has_no_map(void **state)
 
 	(void)state;
 	about.in_size_bytes = about.len_bytes = about.out_size_bytes = 0;
-	begin(&k, &about);
-	assert_int_equal(keep_try_save(&k), 0);
+	start(&k, &about);
 	assert_true(keep_save(&k, &k.map.ranges, '+'));
 	assert_int_equal(keep_status(&k), 0);
 	keep_close(&k);
@@ -784,37 +774,37 @@ static void nothing_to_copy_is_no_contradiction(void **state)
 
 /* --- two runs --- */
 
+static void a_second_is_refused(struct fixture *f, const struct keep_about *about)
+{
+	struct keep k;
+
+	begin(&k, about);
+	try_save_fails(f, &k, EXIT_FLOCK, "sgmmcp: disk.map: another run is using this map\n");
+}
+
 static void a_second_run_is_refused_while_the_first_goes_on(void **state)
 {
 	struct fixture *f = *state;
 	const struct keep_about about = about_disk();
 	struct keep first, second;
 
-	begin(&first, &about);
-	assert_int_equal(keep_try_save(&first), 0);
+	start(&first, &about);
 	assert_true(is_there(LOCK));
-	begin(&second, &about);
-	capture_begin(&f->said);
-	assert_int_equal(keep_try_save(&second), EXIT_FLOCK);
-	expect_said(f, "sgmmcp: disk.map: another run is using this map\n");
-	keep_close(&second);
+	a_second_is_refused(f, &about);
 	assert_true(is_there(LOCK)); /* the first one's */
 	assert_true(keep_save(&first, &first.map.ranges, '?'));
 	keep_close(&first);
 	assert_false(is_there(LOCK));
-	begin(&second, &about);
-	assert_int_equal(keep_try_save(&second), 0);
+	start(&second, &about);
 	keep_close(&second);
 	assert_false(is_there(LOCK));
 }
 
 static void expect_changed(struct fixture *f, struct keep *k)
 {
-	capture_begin(&f->said);
-	assert_int_equal(keep_try_save(k), EXIT_FLOCK);
-	expect_said(f, "sgmmcp: disk.map: has changed since it was read: another run has used it "
-		       "(start again)\n");
-	keep_close(k);
+	try_save_fails(f, k, EXIT_FLOCK,
+		"sgmmcp: disk.map: has changed since it was read: another run has used it (start "
+		"again)\n");
 }
 
 static void what_another_run_saved_meanwhile_is_not_overwritten(void **state)
@@ -843,8 +833,7 @@ static void a_lock_that_a_crash_left_locks_nothing(void **state)
 
 	(void)state;
 	write_file(LOCK, "");
-	begin(&k, &about);
-	assert_int_equal(keep_try_save(&k), 0);
+	start(&k, &about);
 	keep_close(&k);
 	assert_false(is_there(LOCK));
 }
@@ -855,8 +844,7 @@ static void a_lock_that_is_not_ours_is_left_alone(void **state)
 	struct keep k;
 
 	(void)state;
-	begin(&k, &about);
-	assert_int_equal(keep_try_save(&k), 0);
+	start(&k, &about);
 	assert_int_equal(unlink(LOCK), 0);
 	write_file(LOCK, "");
 	keep_close(&k);
@@ -868,20 +856,30 @@ static void a_lock_file_that_lost_its_name_is_not_the_lock(void **state)
 {
 	struct fixture *f = *state;
 	const struct keep_about about = about_disk();
-	struct keep first, second;
+	struct keep first;
 
 	begin(&first, &about);
 	fails.ends = 2;
 	assert_int_equal(keep_try_save(&first), 0);
 	assert_int_equal(fails.ends, 0);
 	assert_true(is_there(LOCK));
-	begin(&second, &about);
-	capture_begin(&f->said);
-	assert_int_equal(keep_try_save(&second), EXIT_FLOCK);
-	expect_said(f, "sgmmcp: disk.map: another run is using this map\n");
-	keep_close(&second);
+	a_second_is_refused(f, &about);
 	keep_close(&first);
 	assert_false(is_there(LOCK));
+}
+
+/* As where inodes have other numbers each time that they are looked at. */
+static void a_lock_file_that_always_loses_its_name_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	const struct keep_about about = about_disk();
+	struct keep k;
+
+	begin(&k, &about);
+	fails.ends = UINT_MAX;
+	try_save_fails(f, &k, EXIT_FILE,
+		"sgmmcp: disk.map: cannot save the map: cannot lock it by disk.map.sgmmcp-lock: "
+		"Stale file handle\n");
 }
 
 #define RACERS 4
@@ -928,6 +926,37 @@ static void there_is_never_more_than_one_run(void **state)
 	assert_int_equal(r.crowds, 0);
 	assert_true(r.took > 0);
 	assert_false(is_there(LOCK));
+}
+
+/* --- the files of others --- */
+
+static void one_file_is_known_by_whatever_name(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("sub", 0700), 0);
+	assert_true(keep_same_file("new", "./new"));
+	assert_true(keep_same_file("sub/../new", "sub/..//new"));
+	assert_false(keep_same_file("new", "sub/new"));
+	assert_false(keep_same_file("new", "newer"));
+	assert_false(keep_same_file("missing/new", "missing/new")); /* nor can it be written */
+	write_file("file", "");
+	assert_true(keep_same_file("file", "sub/../file"));
+	assert_false(keep_same_file("file", "new"));
+	assert_int_equal(symlink("../file", "sub/link"), 0);
+	assert_true(keep_same_file("sub/link", "file"));
+	assert_int_equal(link("file", "hard"), 0);
+	assert_true(keep_same_file("file", "hard"));
+}
+
+static void the_files_of_a_map_are_known(void **state)
+{
+	const struct keep k = { .path = MAP };
+
+	(void)state;
+	assert_true(keep_writes_to(&k, "./" MAP));
+	assert_true(keep_writes_to(&k, "./" MAP ".bak"));
+	assert_true(keep_writes_to(&k, LOCK));
+	assert_false(keep_writes_to(&k, MAP ".img"));
 }
 
 /* --- what is said, bad blocks, the end --- */
@@ -1054,7 +1083,10 @@ int main(void)
 		TEST(a_lock_that_a_crash_left_locks_nothing),
 		TEST(a_lock_that_is_not_ours_is_left_alone),
 		TEST(a_lock_file_that_lost_its_name_is_not_the_lock),
+		TEST(a_lock_file_that_always_loses_its_name_is_given_up),
 		TEST(there_is_never_more_than_one_run),
+		TEST(one_file_is_known_by_whatever_name),
+		TEST(the_files_of_a_map_are_known),
 		TEST(what_there_is_of_the_span_is_said),
 		TEST(bad_blocks_are_listed_and_nothing_else),
 		TEST(a_list_that_cannot_be_saved_is_said),

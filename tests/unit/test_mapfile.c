@@ -16,8 +16,11 @@
 
 #include "../../core/mapfile.h"
 #include "../lib/memout.h"
+#include "../lib/rangetext.h"
 #include "../lib/rng.h"
+#include "../lib/tree.h"
 
+#define MAP    "disk.map"
 #define CORPUS "tests/fuzz/corpus/mapfile/"
 
 static bool parse(const char *text, struct mapfile *m, struct mapfile_error *error)
@@ -35,20 +38,6 @@ static bool parse(const char *text, struct mapfile *m, struct mapfile_error *err
 	return parsed;
 }
 
-/* "0? 10+ 20": what starts where, in hex, and the total. */
-static void expect(const struct ranges *r, const char *text)
-{
-	char is[512];
-	size_t n = 0;
-	struct range x;
-
-	for (uint64_t at = 0; ranges_get(r, at, &x); at += x.len_bytes)
-		n += (size_t)snprintf(is + n, sizeof(is) - n, "%llx%c ", (unsigned long long)at,
-			"?*/-w+"[x.status]);
-	(void)snprintf(is + n, sizeof(is) - n, "%llx", (unsigned long long)ranges_total(r));
-	assert_string_equal(is, text);
-}
-
 static void reads(const char *text, const char *ranges)
 {
 	struct mapfile_error error = { 0 };
@@ -56,7 +45,7 @@ static void reads(const char *text, const char *ranges)
 
 	if (!parse(text, &m, &error))
 		fail_msg("%s: line %lu: %s", text, error.line, error.what);
-	expect(&m.ranges, ranges);
+	expect_ranges(&m.ranges, ranges);
 	mapfile_destroy(&m);
 }
 
@@ -90,7 +79,7 @@ static void what_is_before_the_first_block_is_untried(void **state)
 
 	(void)state;
 	assert_true(parse("0 + 1\n0x100 0x100 +\n", &m, &error));
-	expect(&m.ranges, "0? 100+ 200");
+	expect_ranges(&m.ranges, "0? 100+ 200");
 	assert_int_equal(m.begin_bytes, 0x100);
 	mapfile_destroy(&m);
 }
@@ -428,7 +417,7 @@ static void maps_of_ddrescue_are_read(void **state)
 		(void)snprintf(path, sizeof(path), CORPUS "ddrescue_%s", maps[i].name);
 		if (!mapfile_load(path, &m, &error))
 			fail_msg("%s: line %lu: %s", path, error.line, error.what);
-		expect(&m.ranges, maps[i].ranges);
+		expect_ranges(&m.ranges, maps[i].ranges);
 		assert_int_equal(m.pos_bytes, maps[i].pos);
 		assert_int_equal(m.phase, '+');
 		assert_int_equal(m.pass, maps[i].pass);
@@ -437,99 +426,88 @@ static void maps_of_ddrescue_are_read(void **state)
 	}
 }
 
-struct folder {
-	char dir[32], path[64], bak[64];
-};
-
 static int set_up(void **state)
 {
-	static struct folder f;
+	static struct tree t;
 
-	strcpy(f.dir, "/tmp/sgmmcp_test_XXXXXX");
-	if (!mkdtemp(f.dir))
-		return -1;
-	(void)snprintf(f.path, sizeof(f.path), "%s/map", f.dir);
-	(void)snprintf(f.bak, sizeof(f.bak), "%s/map.bak", f.dir);
-	*state = &f;
+	tree_enter(&t);
+	*state = &t;
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	const struct folder *f = *state;
-
-	(void)remove(f->path);
-	(void)remove(f->bak);
-	return rmdir(f->dir);
+	tree_leave(*state);
+	return 0;
 }
 
 static void a_map_that_was_saved_is_loaded_and_the_one_before_is_bak(void **state)
 {
-	const struct folder *f = *state;
 	struct mapfile m = { .phase = '?', .pass = 1 }, again;
 	struct mapfile_error error;
 	enum replace_step step;
 
+	(void)state;
 	assert_true(ranges_init(&m.ranges, 1 << 20));
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), 0);
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), 0);
 	for (unsigned i = 0; i < 5000; i++)
 		assert_true(ranges_set(&m.ranges, i * 200, 100, RANGE_BAD));
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), 0);
-	assert_true(mapfile_load(f->path, &again, &error));
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), 0);
+	assert_true(mapfile_load(MAP, &again, &error));
 	assert_true(ranges_same(&again.ranges, &m.ranges));
 	mapfile_destroy(&again);
-	assert_true(mapfile_load(f->bak, &again, &error));
-	expect(&again.ranges, "0? 100000");
+	assert_true(mapfile_load(MAP ".bak", &again, &error));
+	expect_ranges(&again.ranges, "0? 100000");
 	mapfile_destroy(&again);
 	mapfile_destroy(&m);
 }
 
 static void a_map_that_could_not_be_read_again_is_not_saved(void **state)
 {
-	const struct folder *f = *state;
 	struct mapfile m = { .phase = '?', .pass = 1 };
 	enum replace_step step;
 
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), EINVAL);
+	(void)state;
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), EINVAL);
 	assert_true(ranges_init(&m.ranges, (uint64_t)MAPFILE_SIZE_MAX + 1));
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), EINVAL);
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), EINVAL);
 	mapfile_destroy(&m);
 	assert_true(ranges_init(&m.ranges, MAPFILE_SIZE_MAX));
 	m.phase = 'x';
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), EINVAL);
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), EINVAL);
 	m.phase = '\0';
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), EINVAL);
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), EINVAL);
 	m.phase = '?';
 	m.pass = 0;
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), EINVAL);
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), EINVAL);
 	m.pass = 1;
 	m.pos_bytes = (uint64_t)MAPFILE_SIZE_MAX + 1;
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), EINVAL);
-	assert_int_equal(access(f->path, F_OK), -1);
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), EINVAL);
+	assert_int_equal(access(MAP, F_OK), -1);
 	m.pos_bytes = MAPFILE_SIZE_MAX;
-	assert_int_equal(mapfile_save(f->path, &m, NULL, &step), 0);
+	assert_int_equal(mapfile_save(MAP, &m, NULL, &step), 0);
 	mapfile_destroy(&m);
 }
 
 static void what_is_no_map_file_is_told_apart(void **state)
 {
-	const struct folder *f = *state;
 	struct mapfile_error error;
 	struct mapfile m;
 
-	assert_false(mapfile_load(f->path, &m, &error));
+	(void)state;
+	assert_false(mapfile_load(MAP, &m, &error));
 	assert_int_equal(error.err, ENOENT);
 	assert_int_equal(error.line, 0);
-	assert_false(mapfile_load(f->dir, &m, &error));
+	assert_false(mapfile_load(".", &m, &error));
 	assert_int_equal(error.err, ENOTSUP);
 	assert_false(mapfile_load("/dev/null", &m, &error));
 	assert_int_equal(error.err, ENOTSUP);
-	assert_int_equal(mkfifo(f->path, 0600), 0);
-	assert_false(mapfile_load(f->path, &m, &error));
+	assert_int_equal(mkfifo(MAP, 0600), 0);
+	assert_false(mapfile_load(MAP, &m, &error));
 	assert_int_equal(error.err, ENOTSUP);
-	assert_int_equal(remove(f->path), 0);
-	assert_int_equal(symlink("/etc/passwd", f->path), 0);
-	assert_false(mapfile_load(f->path, &m, &error));
+	assert_int_equal(remove(MAP), 0);
+	assert_int_equal(symlink("/etc/passwd", MAP), 0);
+	assert_false(mapfile_load(MAP, &m, &error));
 	assert_int_equal(error.err, ELOOP);
 }
 

@@ -140,6 +140,21 @@ static void partition_is_not_a_disk_but_leads_to_it(void **state)
 	assert_string_equal(n.sg_path, "/dev/sg0");
 }
 
+static void partition_begins_at_a_byte_of_its_disk(void **state)
+{
+	static const char start[] = "devices/1:0:0:0/block/sdb/sdb2/start";
+
+	assert_false(look(state, "/dev/sdb").is_part);
+	assert_true(look(state, "/dev/sdb2").is_part);
+	assert_true(look(state, "/dev/sdb2").part_bytes == 2048 * 512);
+	tree_file(*state, start, "36028797018963967\n");
+	assert_true(look(state, "/dev/sdb2").part_bytes == UINT64_C(36028797018963967) * 512);
+	tree_file(*state, start, "36028797018963968\n");
+	assert_true(look(state, "/dev/sdb2").part_bytes == NODE_PART_UNKNOWN);
+	tree_file(*state, start, "none\n");
+	assert_true(look(state, "/dev/sdb2").part_bytes == NODE_PART_UNKNOWN);
+}
+
 static void unit_without_upper_driver_has_no_block_node(void **state)
 {
 	struct node n = look(state, "/dev/sg2");
@@ -307,6 +322,19 @@ static void text_attribute_is_cut_to_its_room(void **state)
 	assert_int_equal(node_read_text(t->root, "absent", text, sizeof(text)), -1);
 }
 
+static void bytes_of_an_attribute_may_be_of_any_value(void **state)
+{
+	const struct tree *t = *state;
+	uint8_t bytes[8];
+
+	tree_bytes(t, "attr", "\0 \xff\n", 4);
+	assert_int_equal(node_read_bytes(t->root, "attr", bytes, sizeof(bytes)), 4);
+	assert_memory_equal(bytes, "\0 \xff\n", 4);
+	assert_int_equal(node_read_bytes(t->root, "attr", bytes, 3), 3);
+	assert_int_equal(node_read_bytes(t->root, "absent", bytes, sizeof(bytes)), 0);
+	assert_int_equal(node_read_bytes(t->root, "devices", bytes, sizeof(bytes)), 0);
+}
+
 #define NODE_TEST(f) cmocka_unit_test_setup_teardown(f, make_sysfs, drop_sysfs)
 
 int main(void)
@@ -316,6 +344,7 @@ int main(void)
 		NODE_TEST(disk_leads_to_its_sg_node),
 		NODE_TEST(persistent_name_leads_to_both),
 		NODE_TEST(partition_is_not_a_disk_but_leads_to_it),
+		NODE_TEST(partition_begins_at_a_byte_of_its_disk),
 		NODE_TEST(unit_without_upper_driver_has_no_block_node),
 		NODE_TEST(disk_whose_node_bears_another_number_has_a_number_only),
 		NODE_TEST(sg_node_outside_dev_has_its_own_name_as_well),
@@ -328,6 +357,7 @@ int main(void)
 		NODE_TEST(name_that_cannot_be_looked_at_is_an_error),
 		NODE_TEST(attribute_is_a_whole_number_or_none),
 		NODE_TEST(text_attribute_is_cut_to_its_room),
+		NODE_TEST(bytes_of_an_attribute_may_be_of_any_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

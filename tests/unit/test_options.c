@@ -351,6 +351,10 @@ static void ranges_that_pass_2_to_63_bytes_are_refused(void **state)
 	expect_refusal("if=a skip=9223372036854775807 count=1", EXIT_SYNTAX, "2^63");
 	expect_refusal("if=a bs=512 count=36028797018963969", EXIT_SYNTAX, "2^63");
 	expect_refusal("if=a skip=9223372036854775808", EXIT_SYNTAX, "must be");
+	assert_int_equal(
+		ACCEPTED("if=a ibs=512 obs=1M count=18014398509481983").obs_bytes, 1 << 20);
+	expect_refusal("if=a ibs=1M obs=512 count=4398046511104 seek=9007199254740992", EXIT_SYNTAX,
+		"2^63");
 }
 
 static void one_transfer_stays_below_4_gib(void **state)

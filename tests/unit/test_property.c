@@ -23,14 +23,6 @@
 #include "../../core/zeros.h"
 #include "../lib/world.h"
 
-#ifdef __SANITIZE_THREAD__ /* gcc's word; each thread costs it a millisecond */
-#define SEEDS_DEFAULT 200
-#elif defined(__SANITIZE_ADDRESS__)
-#define SEEDS_DEFAULT 300
-#else
-#define SEEDS_DEFAULT 1000
-#endif
-
 enum trouble { NO_FAULTS, CURABLE, FATAL };
 
 struct property {
@@ -373,6 +365,7 @@ static bool world_run(struct world *w)
 
 /* How many worlds had what. */
 struct tally_of_worlds {
+	enum trouble trouble;
 	unsigned long long ran, lost, left_out, trimmed, read_back, found;
 };
 
@@ -395,24 +388,26 @@ static void count_world(struct tally_of_worlds *t, const struct property *p)
 	t->found += p->found > 0;
 }
 
+static void run_world(uint64_t seed, void *arg)
+{
+	struct tally_of_worlds *t = arg;
+	struct property p;
+
+	make_world(&p, seed, t->trouble);
+	if (world_run(&p.w))
+		count_world(t, &p);
+	world_close(&p.w);
+}
+
 static void run_worlds(enum trouble trouble)
 {
-	uint64_t first = world_env("SEED", 1);
-	uint64_t n = world_env("SEEDS", getenv("SEED") ? 1 : SEEDS_DEFAULT);
-	struct tally_of_worlds t = { 0 };
+	struct tally_of_worlds t = { .trouble = trouble };
+	uint64_t n = world_each(run_world, &t);
 
-	for (uint64_t seed = first; seed < first + n; seed++) {
-		struct property p;
-
-		make_world(&p, seed, trouble);
-		if (world_run(&p.w))
-			count_world(&t, &p);
-		world_close(&p.w);
-	}
 	print_message("%llu worlds, %llu ran, %llu of them with lost data, %llu with zeros left "
 		      "out, %llu trimmed, %llu read back, %llu with a difference found\n",
 		(unsigned long long)n, t.ran, t.lost, t.left_out, t.trimmed, t.read_back, t.found);
-	if (n < SEEDS_DEFAULT)
+	if (n < WORLD_SEEDS)
 		return;
 	assert_true(t.ran > n / 2);
 	if (n < 1000) /* too few to have some of each */

@@ -27,13 +27,6 @@
 #include "../../core/zeros.h"
 #include "../lib/world.h"
 
-#ifdef __SANITIZE_THREAD__ /* gcc's word; each thread costs it a millisecond */
-#define SEEDS_DEFAULT 200
-#elif defined(__SANITIZE_ADDRESS__)
-#define SEEDS_DEFAULT 300
-#else
-#define SEEDS_DEFAULT 1000
-#endif
 #define RUNS_MAX 6 /* until all is dealt with */
 
 enum kind { NO_MAP, WITH_MAP, KINDS };
@@ -50,6 +43,7 @@ struct rescue {
 	struct world w; /* first */
 	enum kind kind;
 	bool cut_short;	 /* the plan has more than blocks that are bad */
+	bool is_foreign; /* the map at the start has other blocks than the run */
 	uint32_t unit;	 /* bytes */
 	uint64_t nunits; /* in what the source gave */
 	struct ranges map, at_start;
@@ -80,6 +74,7 @@ static void make_policy(struct rescue *r)
 	p->go_on_in = !maybe(w, 4);
 	p->go_on_out = !maybe(w, 3);
 	p->leave_bad = maybe(w, 4);
+	p->salvage = maybe(w, 2);
 	p->max_bad = maybe(w, 12) ? between(w, 0, 20) : UINT64_MAX;
 	p->max_adjacent = maybe(w, 12) ? between(w, 1, 8) : 0;
 	w->request.ordered = r->kind == NO_MAP && maybe(w, 6);
@@ -101,6 +96,7 @@ static void rescue_make(struct rescue *r, uint64_t seed, enum kind kind)
 	world_begin(w, seed, kind, limits[kind]);
 	w->make_faults = make_faults;
 	world_make_interrupt(w);
+	w->spec[0].salvages = maybe(w, 3) ? 0 : (unsigned)between(w, 1, 3);
 	world_open(w);
 	make_policy(r);
 }
@@ -219,6 +215,9 @@ static void allow_rewriting(struct rescue *r)
 	for (unsigned side = 1; side < w->sides.n; side++)
 		for (unsigned i = 0; i < w->spec[side].nrules; i++)
 			*rewritten |= w->rules[side][i].asc == 0x29;
+	/* What could not be read back is tried again from the start. */
+	for (unsigned side = w->ends; side < w->sides.n; side++)
+		*rewritten |= w->spec[side].nrules > 0 && w->policy.retries > 0;
 }
 
 static void make_plan(struct rescue *r)
@@ -263,18 +262,47 @@ static void have_done(struct world *w, uint64_t at, uint64_t len)
 		copy_part(w, from - w->span.in_bytes, to - from);
 }
 
-static void make_map(struct rescue *r)
+static enum range_status any_status(struct world *w)
 {
 	static const enum range_status some[] = { RANGE_UNTRIED, RANGE_UNTRIED, RANGE_FAILED,
 		RANGE_NONSCRAPED, RANGE_BAD, RANGE_DONE, RANGE_DONE };
+
+	return some[between(w, 0, ARRAY_SIZE(some) - 1)];
+}
+
+/* Of a program with other blocks, or none: up to several ranges in one of ours, all of it. */
+static void make_foreign_map(struct rescue *r, uint64_t total)
+{
+	static const uint64_t theirs[] = { 1, 7, 512, 4096 };
+	struct world *w = &r->w;
+	uint64_t block = theirs[between(w, 0, ARRAY_SIZE(theirs) - 1)];
+	uint64_t most = (maybe(w, 2) ? 2 : 20) * r->unit / block + 1;
+
+	for (uint64_t at = 0, len; at < total; at += len) {
+		enum range_status status = any_status(w);
+
+		len = min_u64(between(w, 1, most) * block, total - at);
+		hold(ranges_set(&r->map, at, len, status));
+		if (status == RANGE_DONE)
+			have_done(w, at, len);
+	}
+}
+
+static void make_map(struct rescue *r)
+{
 	struct world *w = &r->w;
 	uint64_t total = w->span.in_bytes + w->span.len_bytes + between(w, 0, 9999);
 
 	hold(ranges_init(&r->map, total));
+	r->is_foreign = maybe(w, 3);
+	if (r->is_foreign) {
+		make_foreign_map(r, total);
+		return;
+	}
 	for (uint64_t n = maybe(w, 3) ? 0 : between(w, 1, 12); n > 0 && total > 0; n--) {
 		uint64_t at = between(w, 0, total - 1);
 		uint64_t len = between(w, 1, min_u64(total - at, 40000));
-		enum range_status status = some[between(w, 0, ARRAY_SIZE(some) - 1)];
+		enum range_status status = any_status(w);
 
 		if (maybe(w, 2)) { /* as a map of blocks */
 			at = round_down_u64(at, r->unit);
@@ -458,6 +486,24 @@ static bool is_as_before(const struct block *b)
 	return !memcmp(b->now, b->before, b->len);
 }
 
+/* What stands for the len bytes from at on: zeros, or what the medium has of their block. */
+static bool is_fill(const struct rescue *r, const uint8_t *now, uint64_t at, uint32_t len)
+{
+	const struct world *w = &r->w;
+	uint64_t place = w->span.in_bytes + at, block = w->spec[0].block_bytes;
+	uint8_t bytes[4096];
+
+	if (!w->policy.salvage || !w->is_sim[0] || w->spec[0].sequential || r->unit != block ||
+		!sim_salvages(w->sides.end[0], place / block, bytes))
+		return zeros_all(now, len);
+	return !memcmp(now, bytes + place % block, len);
+}
+
+static bool is_fill_of(const struct rescue *r, const struct block *b)
+{
+	return is_fill(r, b->now, b->at, b->len);
+}
+
 /* What stands for what could not be read. */
 static bool is_filled(const struct rescue *r, const struct block *b)
 {
@@ -465,7 +511,14 @@ static bool is_filled(const struct rescue *r, const struct block *b)
 	bool skips = world_holes(&r->w, b->side) == HOLES_SKIP;
 
 	return leaves || !b->is_new ? is_as_before(b) && !b->written
-				    : zeros_all(b->now, b->len) || (skips && is_as_before(b));
+				    : is_fill_of(r, b) || (skips && is_as_before(b));
+}
+
+/* What was there before, or what a reset has left of a shorter stretch. */
+static bool is_left_out(const struct rescue *r, const struct block *b)
+{
+	return world_holes(&r->w, b->side) == HOLES_SKIP && zeros_all(b->want, b->len) &&
+	       (is_as_before(b) || b->lost);
 }
 
 /* Some side's loss, which is none of this one's. */
@@ -474,13 +527,8 @@ static bool is_lost_elsewhere(const struct rescue *r, const struct block *b)
 	const struct world *w = &r->w;
 	bool reads_once = w->is_sim[0] && w->spec[0].sequential;
 
-	return !b->unread && !b->unwritten && (is_want(b) || (reads_once && is_as_before(b)));
-}
-
-static bool is_left_out(const struct rescue *r, const struct block *b)
-{
-	return world_holes(&r->w, b->side) == HOLES_SKIP && zeros_all(b->want, b->len) &&
-	       is_as_before(b);
+	return !b->unread && !b->unwritten &&
+	       (is_want(b) || is_left_out(r, b) || (reads_once && is_as_before(b)));
 }
 
 static bool is_as_fated(const struct rescue *r, const struct block *b, enum fate f)
@@ -491,20 +539,20 @@ static bool is_as_fated(const struct rescue *r, const struct block *b, enum fate
 	case BAD:
 		return b->unwritten || b->lost || (b->unread == IS_BAD && is_filled(r, b)) ||
 		       b->unread == IS_CURED || is_lost_elsewhere(r, b);
-	default: return is_want(b) || is_as_before(b) || zeros_all(b->now, b->len);
+	default: return is_want(b) || is_as_before(b) || is_fill_of(r, b) || (b->lost && b->unread);
 	}
 }
 
 /* What a run that did not get to its end may have left. */
 static bool is_possible(const struct rescue *r, const struct block *b, enum fate f)
 {
-	bool zeros = (b->unread || r->cut_short) && zeros_all(b->now, b->len);
+	bool filled = (b->unread || r->cut_short) && is_fill_of(r, b);
 
 	if (f == KEPT)
 		return is_as_before(b) && !b->written;
 	if (b->written && !b->lost)
-		return is_want(b) || zeros;
-	return b->lost || b->unwritten || is_want(b) || is_as_before(b) || zeros;
+		return is_want(b) || filled;
+	return b->lost || b->unwritten || is_want(b) || is_as_before(b) || filled;
 }
 
 /* Of the last block a stream may have filled a part alone. */
@@ -571,12 +619,13 @@ static void check_stream(const struct rescue *r, unsigned side, bool complete)
 	for (uint64_t at = 0, len; at < end; at += len) {
 		uint64_t unit = round_down_u64(at, r->unit);
 		enum how_bad unread = how_bad(w, 0, unit, min_u64(unit + r->unit, w->given));
-		bool zeros;
+		bool filled;
 
 		len = min_u64(min_u64(unit + r->unit, end) - at, sizeof(want));
 		world_expected(w, side, at, (uint32_t)len, want);
-		zeros = zeros_all(now + at, (size_t)len);
-		hold(unread == IS_BAD ? zeros : !memcmp(now + at, want, len) || (unread && zeros));
+		filled = is_fill(r, now + at, at, (uint32_t)len);
+		hold((filled && (unread || r->cut_short)) ||
+			(!memcmp(now + at, want, len) && (unread != IS_BAD || r->cut_short)));
 	}
 }
 
@@ -730,6 +779,7 @@ static void check_figures(const struct rescue *r)
 		k = sim_counts(w->sides.end[side]);
 		hold(world_holes(w, side) == HOLES_SKIP ||
 			counter_get(&c->holes) <= k->trimmed_bytes);
+		hold(side > 0 || counter_get(&c->salvaged) == k->salvaged);
 		hold(res->side[side].miscompare.blocks <= w->spec[side].rots || was_reset(r));
 	}
 	hold(r->told == min_u64(res->losses, LOSSES_KEPT));
@@ -861,7 +911,9 @@ static bool rescue_run(struct rescue *r)
 
 /* How many worlds had what. */
 struct tally_of_worlds {
-	unsigned long long ran, lost, complete, failed, limited, again, units, bad, resets, smaller;
+	enum kind kind;
+	unsigned long long ran, lost, complete, failed, limited, again, units, bad, resets, smaller,
+		foreign, salvaged;
 };
 
 static void count_world(struct tally_of_worlds *t, const struct rescue *r)
@@ -877,6 +929,8 @@ static void count_world(struct tally_of_worlds *t, const struct rescue *r)
 	t->units += r->nunits;
 	t->bad += res->bad_bytes / r->unit;
 	t->resets += counter_get(&res->side[1].count.resets) > 0;
+	t->foreign += r->is_foreign && is_complete(r);
+	t->salvaged += counter_get(&world_counts(&r->w, 0)->salvaged);
 	t->smaller += res->chunk_bytes < r->w.plan.chunk_bytes;
 }
 
@@ -887,29 +941,34 @@ static void rescue_close(struct rescue *r)
 	ranges_destroy(&r->at_start);
 }
 
+static void run_world(uint64_t seed, void *arg)
+{
+	struct tally_of_worlds *t = arg;
+	struct rescue r;
+
+	rescue_make(&r, seed, t->kind);
+	if (rescue_run(&r))
+		count_world(t, &r);
+	rescue_close(&r);
+}
+
 static void run_worlds(enum kind kind)
 {
-	uint64_t first = world_env("SEED", 1);
-	uint64_t n = world_env("SEEDS", getenv("SEED") ? 1 : SEEDS_DEFAULT);
-	struct tally_of_worlds t = { 0 };
+	struct tally_of_worlds t = { .kind = kind };
+	uint64_t n = world_each(run_world, &t);
 
-	for (uint64_t seed = first; seed < first + n; seed++) {
-		struct rescue r;
-
-		rescue_make(&r, seed, kind);
-		if (rescue_run(&r))
-			count_world(&t, &r);
-		rescue_close(&r);
-	}
 	print_message("%llu worlds, %llu ran: %llu complete, %llu with losses (%llu of %llu units "
 		      "bad), %llu failed, %llu at a limit, %llu in several runs, %llu with "
-		      "resets, %llu with shorter transfers\n",
+		      "resets, %llu with shorter transfers, %llu foreign maps complete, %llu "
+		      "blocks salvaged\n",
 		(unsigned long long)n, t.ran, t.complete, t.lost, t.bad, t.units, t.failed,
-		t.limited, t.again, t.resets, t.smaller);
-	if (n < SEEDS_DEFAULT)
+		t.limited, t.again, t.resets, t.smaller, t.foreign, t.salvaged);
+	if (n < WORLD_SEEDS)
 		return;
 	assert_true(t.ran > n / 2 && t.complete > t.ran / 2);
 	assert_true(t.lost > n / 10 && t.bad > t.units / 100);
+	assert_true(kind == NO_MAP || t.foreign > n / 10);
+	assert_true(t.salvaged > n / 10);
 }
 
 static void what_is_lost_is_what_is_bad_and_no_more(void **state)

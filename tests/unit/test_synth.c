@@ -66,6 +66,24 @@ static void a_longer_read_after_a_shorter_one_is_filled_too(void **state)
 	ep->ops->close(ep);
 }
 
+/* As a last block is padded, and an earlier chunk comes later. */
+static void what_is_behind_a_shorter_read_may_be_overwritten(void **state)
+{
+	int exit_status;
+	struct endpoint *ep = synth_open_byte("ff", 0xff, &exit_status);
+	struct lane *lane = ep->ops->lane_open(ep, &any_spec);
+	uint8_t mem[2048] = { 0 };
+
+	(void)state;
+	read_into(lane, mem, 2048);
+	read_into(lane, mem, 500);
+	memset(mem + 500, 0, 12);
+	read_into(lane, mem, 2048);
+	expect_all(mem, 2048, 0xff);
+	ep->ops->lane_close(lane);
+	ep->ops->close(ep);
+}
+
 static void another_buffer_is_filled_anew(void **state)
 {
 	int exit_status;
@@ -264,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_generated_source_gives_its_byte),
 		cmocka_unit_test(a_longer_read_after_a_shorter_one_is_filled_too),
+		cmocka_unit_test(what_is_behind_a_shorter_read_may_be_overwritten),
 		cmocka_unit_test(another_buffer_is_filled_anew),
 		cmocka_unit_test(a_pattern_depends_on_the_place_alone),
 		cmocka_unit_test(stamps_have_the_block_length_of_the_destination_or_512),
