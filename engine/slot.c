@@ -72,9 +72,11 @@ static COLD void move_buffer(struct slot *s, void *to)
 			s->leg[side].buf = to;
 }
 
+/* Twice where zeros, or what was salvaged, are of a tail that is padded. */
 static COLD void lend_buffer(struct slot *s, void *to)
 {
-	s->own_buf = s->leg[0].buf;
+	if (!s->own_buf)
+		s->own_buf = s->leg[0].buf;
 	move_buffer(s, to);
 }
 
