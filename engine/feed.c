@@ -329,6 +329,31 @@ static void stop_at_limit(struct feed *f, enum feed_limit limit)
 	pthread_cond_signal(&f->gathered);
 }
 
+static bool settle(struct feed *f, uint64_t at, uint64_t end, enum range_status status)
+{
+	unsigned set = RANGE_IS_ANY & ~RANGE_IS(RANGE_DONE);
+	struct range x;
+
+	if (status != RANGE_FAILED && status != RANGE_BAD)
+		return ranges_set(f->map.ranges, at, end - at, status);
+	for (; ranges_first(f->map.ranges, set, at, end, &x); at = x.at_bytes + x.len_bytes)
+		if (!ranges_set(f->map.ranges, x.at_bytes, x.len_bytes, status))
+			return false;
+	return true;
+}
+
+bool feed_has(struct feed *f, const struct chunk *c, unsigned set)
+{
+	uint64_t at = f->map.at_bytes + c->at_bytes;
+	struct range x;
+	bool has;
+
+	pthread_mutex_lock(&f->lock);
+	has = ranges_first(f->map.ranges, set, at, at + c->len_bytes, &x);
+	pthread_mutex_unlock(&f->lock);
+	return has;
+}
+
 void feed_settle(struct feed *f, const struct chunk *c, enum range_status status)
 {
 	const struct feed_map *m = &f->map;
@@ -338,7 +363,7 @@ void feed_settle(struct feed *f, const struct chunk *c, enum range_status status
 	pthread_mutex_lock(&f->lock);
 	if (status == RANGE_WRITTEN && c->resets != f->resets)
 		status = RANGE_UNTRIED;
-	if (!ranges_set(m->ranges, m->at_bytes + c->at_bytes, len, status))
+	if (!settle(f, m->at_bytes + c->at_bytes, m->at_bytes + c->at_bytes + len, status))
 		stop_at_limit(f, LIMIT_MEMORY);
 	else if (status == RANGE_BAD && is_beyond(f, c, &limit))
 		stop_at_limit(f, limit);

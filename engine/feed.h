@@ -118,7 +118,9 @@ void feed_leave(struct feed *f);
 
 /*
  * What became of c, or of the piece of it that it has become. RANGE_WRITTEN is untried where the
- * destination was reset since c was handed out. Bad blocks beyond the limits stop the run.
+ * destination was reset since c was handed out. Where c failed, what is DONE of its first and last
+ * block, in a map from elsewhere, stays so: it is in the destination. Bad blocks beyond the limits
+ * stop the run.
  */
 void feed_settle(struct feed *f, const struct chunk *c, enum range_status status);
 
@@ -128,6 +130,9 @@ void feed_hint(struct feed *f, uint64_t at_bytes);
 
 /* The first of c of which that was said, once; FEED_NO_HINT: none. */
 uint64_t feed_take_hint(struct feed *f, const struct chunk *c);
+
+/* Whether a byte of c has a status of that set of RANGE_IS(). */
+bool feed_has(struct feed *f, const struct chunk *c, unsigned set);
 
 /* The device refuses transfers of len_bytes: from now on half of that, or a block, is the most. */
 void feed_shrink(struct feed *f, uint32_t len_bytes);

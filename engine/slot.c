@@ -651,6 +651,12 @@ static COLD enum slot_news fill_done(struct slot *s)
 	return is_bad(s);
 }
 
+/* Of a map from elsewhere, with other blocks: what another run has got of this one stays. */
+static COLD bool has_done(const struct slot *s)
+{
+	return feed_has(s->recipe->feed, &s->chunk, RANGE_IS(RANGE_DONE));
+}
+
 /* A block that cannot be had. */
 static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 {
@@ -661,7 +667,7 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 
 	if (!is_known)
 		*bad = without;
-	if (unread && !is_known && r->fills && without != NO_SIDE) {
+	if (unread && !is_known && r->fills && without != NO_SIDE && !has_done(s)) {
 		begin_fill(s);
 		s->filling = true;
 		return SLOT_GOES_ON;

@@ -472,7 +472,8 @@ struct block {
 	const uint8_t *now, *before;
 	uint8_t want[4096];
 	bool written, lost;
-	bool is_new; /* it was not known to be bad */
+	bool has_done; /* a part of it */
+	bool is_new;   /* it was not known to be bad */
 	enum how_bad unread, unwritten;
 };
 
@@ -510,8 +511,8 @@ static bool is_filled(const struct rescue *r, const struct block *b)
 	bool leaves = r->w.policy.leave_bad && !r->w.spec[b->side].sequential;
 	bool skips = world_holes(&r->w, b->side) == HOLES_SKIP;
 
-	return leaves || !b->is_new ? is_as_before(b) && !b->written
-				    : is_fill_of(r, b) || (skips && is_as_before(b));
+	return leaves || !b->is_new || b->has_done ? is_as_before(b) && !b->written
+						   : is_fill_of(r, b) || (skips && is_as_before(b));
 }
 
 /* What was there before, or what a reset has left of a shorter stretch. */
@@ -570,6 +571,8 @@ static void look_at(const struct rescue *r, struct block *b, uint64_t blk)
 	b->unread = how_bad(w, 0, unit, min_u64(unit + r->unit, w->given));
 	b->unwritten = how_bad(w, b->side, unit, min_u64(unit + r->unit, written_end(w)));
 	b->is_new = is_new(r, unit / r->unit);
+	b->has_done = r->kind == WITH_MAP &&
+		      statuses(r, &r->at_start, unit, unit + r->unit) & RANGE_IS(RANGE_DONE);
 }
 
 static void print_block(const struct rescue *r, const struct block *b, enum fate f, bool complete)
@@ -646,8 +649,8 @@ static void check_unit_in_map(const struct rescue *r, uint64_t u, bool complete)
 	switch (fate(r, u)) {
 	case KEPT: hold(now == before); break;
 	case GOOD: hold(now == done); break;
-	case BAD: hold(now == bad); break;
-	default: hold(now == done || now == bad); break;
+	case BAD: hold((now & ~(before & done)) == bad); break;
+	default: hold(now == done || (now & ~(before & done)) == bad); break;
 	}
 }
 
@@ -676,8 +679,29 @@ static uint64_t bytes_in_span(const struct rescue *r, unsigned set)
 	return sum;
 }
 
+/* To the byte: what was DONE is there as it was, and the map still says so. */
+static void check_done(const struct rescue *r)
+{
+	const struct world *w = &r->w;
+	uint64_t start = w->span.in_bytes, end = start + w->span.len_bytes, at = start;
+	struct range x;
+
+	for (; ranges_first(&r->at_start, RANGE_IS(RANGE_DONE), at, end, &x);
+		at = x.at_bytes + x.len_bytes) {
+		uint64_t to = w->span.out_bytes + x.at_bytes - start;
+		struct range y;
+
+		hold(!ranges_first(
+			&r->map, RANGE_IS(RANGE_BAD), x.at_bytes, x.at_bytes + x.len_bytes, &y));
+		for (uint64_t i = 0; w->is_sim[1] && i < x.len_bytes; i++)
+			hold(sim_data(w->sides.end[1])[to + i] == w->before[1][to + i] ||
+				sim_is_lost(w->sides.end[1], (to + i) / w->spec[1].block_bytes));
+	}
+}
+
 static void check_map(const struct rescue *r, bool complete)
 {
+	check_done(r);
 	const struct copy_result *res = &r->w.result;
 	const unsigned undone =
 		RANGE_IS(RANGE_UNTRIED) | RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
