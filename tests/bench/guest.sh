@@ -114,7 +114,11 @@ part_trace() {
 # Files, block nodes, pipes, hashes. Figures that repeat come from the counted guest, whose one CPU is
 # shared by both ends of a pipe; a hash is of the processor's own instructions, which take real time.
 part_ends() {
-	use_ends && over_files && over_blocks && over_pipes && over_destinations
+	use_ends && over_files && over_blocks && over_pipes
+}
+
+part_clone() {
+	use_ends && over_destinations
 }
 
 part_streams() {

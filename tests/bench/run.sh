@@ -11,7 +11,7 @@ guest_dir=$bench_dir/../guest
 
 # Counted parts run in qemu that counts instructions: their figures do not depend on what else the
 # host does, so several run at a time. The others take real time and run alone.
-counted_parts=(copy read fake overlap cost trace ends)
+counted_parts=(copy read fake overlap cost trace ends clone)
 real_parts=(uml smp streams losses)
 readonly DISKS='add_host=2 per_host_store=1 dev_size_mb=256 max_queue=192'
 readonly END_DISKS='add_host=4 per_host_store=1 dev_size_mb=64 max_queue=192'
@@ -38,7 +38,8 @@ usage() {
 	  trace    whether the kernel copies data; kernels 6.1, 6.12 and user-mode-linux
 	  uml      user-mode-linux in real time, 64 KiB, 300 us
 	  smp      qemu in real time, two CPUs, virtio-scsi, 512 KiB
-	  ends     files, block nodes, pipes, several destinations; dd, sg_dd, nbdcopy, fio
+	  ends     files, block nodes, pipes; dd, sg_dd, nbdcopy, fio
+  clone    one disk to three, also where the devices move no data
 	  streams  user-mode-linux in real time: pipes, SHA-256 while copying
 	  losses   a disk with bad blocks: what each tool loses and takes, once
 	  sweep    depth by system calls, one round, no peers (only when named)
@@ -130,7 +131,7 @@ measure() {
 	case $1 in
 	trace) trace_everywhere ;;
 	uml) in_real_time 64 uml uml "$guest_dir/uml" -m 1G -o "$DISKS" ;;
-	ends) boot ends qemu "$guest_dir/qemu" -i -W -m 2G -o "$END_DISKS delay=0" ;;
+	ends | clone) boot "$1" qemu "$guest_dir/qemu" -i -W -m 2G -o "$END_DISKS delay=0" ;;
 	streams) SGMMCP_CLOCK=real boot streams uml "$guest_dir/uml" -m 2G -o "$STREAM_DISKS" ;;
 	losses) SGMMCP_CLOCK=real boot losses uml "$guest_dir/uml" -m 512M -o "$LOSS_DISKS" ;;
 	smp) in_real_time 256 smp qemu "$guest_dir/qemu" -s 2 -d 256 -d 256 -o none ;;
