@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 1800 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=15000000"
+# guest: uml -t 3600 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=15000000"
 #
 # Runs with a map that are killed by SIGKILL at a random moment, and resumed: what the map calls
 # finished is right and is not copied again, and in the end all is there. Then maps that cannot be
