@@ -281,6 +281,8 @@ static void count_outcome(struct sim_lane *l, struct sim_end *e)
 		e->counts.not_direct_bytes += done_bytes(l, e);
 	if (!is_good(l)) {
 		e->counts.bad++;
+		if (l->sent.op == XFER_WRITE)
+			e->counts.partial_bytes += done_bytes(l, e);
 		if (l->rule->asc == 0x29 && e->spec->forgets)
 			forget(l, e);
 		return;
@@ -401,10 +403,13 @@ static enum xfer_state stream_submit(
 		e->counts.recovered += x->fault.kind == FAULT_RECOVERED;
 	} else {
 		e->counts.bad++;
-		if (x->op == XFER_WRITE)
-			memcpy(e->data + e->counts.position, x->buf, x->done_bytes);
-		else
+		if (x->op == XFER_READ) {
 			rng_fill(&l->rng, x->buf, x->len_bytes);
+			return XFER_DONE;
+		}
+		memcpy(e->data + e->counts.position, x->buf, x->done_bytes);
+		e->counts.position += x->done_bytes;
+		e->counts.partial_bytes += x->done_bytes;
 	}
 	return XFER_DONE;
 }

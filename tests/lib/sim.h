@@ -94,6 +94,7 @@ struct sim_spec {
 
 struct sim_counts {
 	_Atomic uint64_t submitted, good_bytes, bad, recovered, not_direct_bytes, fell_back;
+	_Atomic uint64_t partial_bytes; /* of writes that failed, what has been written all the same */
 	_Atomic uint64_t in_flight, most_in_flight, lanes, flushes, lanes_ever;
 	_Atomic uint64_t out_of_order; /* first tries below the highest offset seen before */
 	_Atomic uint64_t last_offset;

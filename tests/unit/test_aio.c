@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * On a real file of the temporary directory; where its file system has no O_DIRECT, all but the
- * refusals are skipped.
+ * refusals are skipped. io_getevents() and pwrite() are wrapped: by their word files have so much
+ * room and no more.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libaio.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -30,6 +32,34 @@
 
 static struct tree tree;
 static char path[PATH_MAX];
+static long long room_bytes = INT64_MAX; /* of each file */
+
+int __real_io_getevents(io_context_t, long, long, struct io_event *, struct timespec *);
+ssize_t __real_pwrite(int, const void *, size_t, off_t);
+int __wrap_io_getevents(io_context_t, long, long, struct io_event *, struct timespec *);
+ssize_t __wrap_pwrite(int, const void *, size_t, off_t);
+
+/* What was written of a transfer that does not fit is not told. */
+int __wrap_io_getevents(
+	io_context_t ctx, long min, long max, struct io_event *events, struct timespec *timeout)
+{
+	int nevents = __real_io_getevents(ctx, min, max, events, timeout);
+
+	for (int i = 0; i < nevents; i++)
+		if (events[i].obj->aio_lio_opcode == IO_CMD_PWRITE &&
+			events[i].obj->u.c.offset + (long long)events[i].obj->u.c.nbytes >
+				room_bytes)
+			events[i].res = (unsigned long)-ENOSPC;
+	return nevents;
+}
+
+ssize_t __wrap_pwrite(int fd, const void *mem, size_t len, off_t at)
+{
+	if (at + (off_t)len <= room_bytes)
+		return __real_pwrite(fd, mem, len, at);
+	errno = ENOSPC;
+	return -1;
+}
 
 static int make_tree(void **state)
 {
@@ -331,6 +361,32 @@ static void a_file_that_may_not_grow_counts_what_did_move(void **state)
 		ends_text(ep, &x), "direct write at byte 4096, 16384 bytes: File too large");
 	ends_close(ep, lane);
 	free(mem);
+}
+
+/* What is there of it is the source's, up to that and no further. */
+static void writes_with_room_for(unsigned pages, unsigned of_pages)
+{
+	uint8_t *mem = ends_memory((size_t)of_pages * PAGE);
+	struct endpoint *ep = begin_dest(0, 0);
+	struct lane *lane = ends_lane(ep);
+	struct xfer x;
+
+	room_bytes = (1 + pages) * PAGE + 100;
+	x = ends_move(lane, mem, PAGE, of_pages * PAGE);
+	room_bytes = INT64_MAX;
+	assert_int_equal(x.fault.kind, FAULT_OS);
+	assert_int_equal(x.fault.err, ENOSPC);
+	assert_int_equal(x.done_bytes, pages * PAGE);
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void a_direct_write_into_too_little_space_counts_whole_pages_that_went(void **state)
+{
+	(void)state;
+	for (unsigned pages = 0; pages < 7; pages++)
+		writes_with_room_for(pages, 7);
+	writes_with_room_for(0, 1);
 }
 
 static void a_descriptor_that_fails_is_a_fault(void **state)
@@ -679,6 +735,7 @@ int main(void)
 		on_tree(lanes_may_be_reaped_in_any_order),
 		on_tree(a_source_that_was_truncated_is_a_short_transfer),
 		on_tree(a_file_that_may_not_grow_counts_what_did_move),
+		on_tree(a_direct_write_into_too_little_space_counts_whole_pages_that_went),
 		on_tree(a_descriptor_that_fails_is_a_fault),
 		on_tree(memory_that_cannot_be_reached_is_a_fault),
 		on_tree(a_flush_is_good),

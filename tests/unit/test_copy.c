@@ -144,7 +144,10 @@ static uint64_t out_bytes(const struct scene *s)
 	return counter_get(&s->result.side[1].count.bytes);
 }
 
-/* The blocks that were answered as written, and no others, are the source's. */
+/*
+ * The blocks that were answered as written, and no others, are the source's; and what has gone of
+ * a write that failed counts too.
+ */
 static void assert_only_the_written_is_changed(const struct scene *s)
 {
 	struct endpoint *untouched = sim_open(&s->spec[1]);
@@ -164,6 +167,8 @@ static void assert_only_the_written_is_changed(const struct scene *s)
 		}
 	}
 	sim_close(untouched);
+	if (s->result.side[1].failed)
+		written += s->result.side[1].failure.done_bytes;
 	assert_int_equal(out_bytes(s), written);
 }
 
@@ -358,6 +363,7 @@ static void a_short_write_is_not_success(void **state)
 	s->rule[1] = (struct sim_rule){ .kind = FAULT_SHORT, .first_blk = 100, .end_blk = 101 };
 	run(s);
 	assert_failed(s, 1, FAULT_SHORT, XFER_WRITE);
+	assert_int_equal(s->result.side[1].failure.done_bytes, 2 * BLOCK);
 	assert_only_the_written_is_changed(s);
 }
 
