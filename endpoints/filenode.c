@@ -613,9 +613,12 @@ static const char *call_name(const struct filenode *n, enum xfer_op op)
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
 {
 	const struct filenode *n = (const struct filenode *)ep;
+	/* Where it stopped; the end of a file says that itself. */
+	uint32_t done = x->fault.kind == FAULT_SHORT ? 0 : x->done_bytes;
+	uint32_t left = x->len_bytes - done;
 	char why[256];
 
 	snprintf(text, room, "%s at byte %lld, %u byte%s: %s", call_name(n, x->op),
-		(long long)filenode_position(n, x), x->len_bytes, x->len_bytes == 1 ? "" : "s",
+		(long long)filenode_position(n, x) + done, left, left == 1 ? "" : "s",
 		why_text(n, x, why, sizeof(why)));
 }
