@@ -649,7 +649,7 @@ static int sim_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 	return 0;
 }
 
-static int sim_end(struct endpoint *ep, uint64_t end_bytes)
+static int sim_end(struct endpoint *ep, uint64_t end_bytes, bool cut)
 {
 	struct sim_end *e = end_of(ep);
 
@@ -657,6 +657,7 @@ static int sim_end(struct endpoint *ep, uint64_t end_bytes)
 	must(e->counts.in_flight == 0 && e->counts.ends == 0);
 	e->counts.ends++;
 	e->counts.end_bytes = end_bytes;
+	e->counts.cut = cut;
 	ep->exit_status = e->spec->end_status;
 	return e->spec->end_status ? -1 : 0;
 }

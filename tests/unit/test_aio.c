@@ -166,6 +166,90 @@ static void a_destination_has_its_length_from_the_start(void **state)
 	size_after(END_APPEND, 0, 1000, 5000);
 }
 
+/* Of 5000 bytes there, len at at were to be copied, and end_bytes were. */
+static void size_at_the_end(
+	unsigned flags, uint64_t at, uint64_t len, uint64_t end_bytes, bool cut, long long size)
+{
+	struct endpoint *ep;
+
+	ends_file(path, 5000, 1);
+	ep = open_as(END_DEST, flags);
+	assert_int_equal(ep->ops->begin(ep, at, len), 0);
+	assert_int_equal(ep->ops->end(ep, end_bytes, cut), 0);
+	assert_int_equal(ends_size(path), size);
+	ends_close(ep, NULL);
+}
+
+static void what_was_never_reached_is_cut_off_again(void **state)
+{
+	(void)state;
+	size_at_the_end(0, 100, 100000, 70100, true, 70100);
+	size_at_the_end(0, 100, 100000, 100, true, 100);
+	size_at_the_end(0, 100, 100000, 70100, false, 100100); /* a map tells of the rest */
+	size_at_the_end(0, 100, 100000, 100100, true, 100100);
+	size_at_the_end(END_NOTRUNC, 100, 100000, 70100, true, 70100);
+	size_at_the_end(END_NOTRUNC, 100, 100000, 300, true, 5000);
+	size_at_the_end(END_NOTRUNC, 100, 1000, 300, true, 5000);
+	size_at_the_end(END_APPEND, 0, 100000, 0, true, 5000);
+	size_at_the_end(END_APPEND, 0, 100000, 200, true, 5200);
+}
+
+/* Begun by flags; written to 3 * PAGE; of these end_bytes have no gap before them. */
+static void size_with_a_gap(unsigned flags, uint64_t len, uint64_t end_bytes, long long size)
+{
+	uint8_t *mem = ends_memory(PAGE);
+	struct endpoint *ep;
+	struct lane *lane;
+
+	ends_file(path, PAGE, 1);
+	ep = ends_begin(open_as(END_DEST, flags), 0, len);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 2 * PAGE, PAGE);
+	assert_int_equal(ep->ops->end(ep, end_bytes, true), 0);
+	assert_int_equal(ends_size(path), size);
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void what_came_before_its_turn_is_cut_off_too(void **state)
+{
+	(void)state;
+	size_with_a_gap(0, 4 * PAGE, PAGE, PAGE);
+	size_with_a_gap(0, SIZE_UNKNOWN, PAGE, PAGE);
+	size_with_a_gap(END_APPEND, SIZE_UNKNOWN, PAGE, 2 * PAGE);
+	size_with_a_gap(END_APPEND, 4 * PAGE, 0, PAGE);
+	size_with_a_gap(END_NOTRUNC, 4 * PAGE, PAGE, PAGE);
+	size_with_a_gap(END_NOTRUNC, SIZE_UNKNOWN, PAGE, 3 * PAGE); /* perhaps not ours */
+}
+
+static void what_others_have_made_longer_is_left_alone(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ep = ends_begin(open_as(END_DEST, END_NOTRUNC), 0, 4 * PAGE);
+	assert_int_equal(truncate(path, 6 * PAGE), 0);
+	assert_int_equal(ep->ops->end(ep, PAGE, true), 0);
+	assert_int_equal(ends_size(path), 6 * PAGE);
+	ends_close(ep, NULL);
+}
+
+/* As where the destination beside it could not be had. */
+static void a_file_that_was_not_begun_has_no_end(void **state)
+{
+	struct endpoint *ep = open_as(END_DEST, 0);
+
+	(void)state;
+	assert_int_equal(ep->ops->end(ep, 0, true), 0);
+	assert_int_equal(ends_size(path), -1);
+	ends_close(ep, NULL);
+	ends_file(path, 5000, 1);
+	ep = open_as(END_DEST, 0);
+	assert_int_equal(ep->ops->end(ep, 0, true), 0);
+	assert_int_equal(ends_size(path), 5000);
+	ends_close(ep, NULL);
+}
+
 static void a_length_no_file_has_is_refused(void **state)
 {
 	struct endpoint *ep = open_as(END_DEST, 0);
@@ -732,6 +816,10 @@ int main(void)
 		on_tree(direct_io_is_evented_and_says_what_it_wants_aligned),
 		on_tree(a_destination_is_created_by_begin_only),
 		on_tree(a_destination_has_its_length_from_the_start),
+		on_tree(what_was_never_reached_is_cut_off_again),
+		on_tree(what_came_before_its_turn_is_cut_off_too),
+		on_tree(what_others_have_made_longer_is_left_alone),
+		on_tree(a_file_that_was_not_begun_has_no_end),
 		on_tree(a_length_no_file_has_is_refused),
 		on_tree(a_whole_page_flies),
 		on_tree(what_is_not_aligned_goes_through_the_page_cache_and_is_noted),
