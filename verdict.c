@@ -39,16 +39,27 @@ static void say_failure(const struct run *r, unsigned side)
 	diag(ep->name, "%s", text);
 }
 
-/* A destination that failed while others went on. */
-static void say_dropped(const struct run *r)
+static void say_one_dropped(const struct run *r, unsigned side, const char *why)
 {
 	const struct copy_result *result = &r->result;
 
-	for (unsigned side = 1; side < r->sides.n && r->sides.n > 2; side++)
-		if (result->side[side].failed && !side_is_check(&r->sides, side))
-			diag(name_of(r, side), "was dropped after %llu of %llu bytes",
-				(unsigned long long)counter_get(&result->side[side].count.bytes),
-				(unsigned long long)counter_get(&result->side[0].count.bytes));
+	diag(name_of(r, side), "was dropped after %llu of %llu bytes%s",
+		(unsigned long long)counter_get(&result->side[side].count.bytes),
+		(unsigned long long)counter_get(&result->side[0].count.bytes), why);
+}
+
+/* A destination, or what is compared, that failed or cannot be read back, while others went on. */
+static void say_dropped(const struct run *r)
+{
+	const struct side_result *sides = r->result.side;
+	unsigned dests = sides_dests(&r->sides), last = dests ? dests : r->sides.n - 1;
+	bool reads_back = dests && dests < r->sides.n - 1;
+
+	for (unsigned side = 1; side <= last && last > 1; side++)
+		if (sides[side].failed)
+			say_one_dropped(r, side, "");
+		else if (reads_back && sides[side + dests].failed)
+			say_one_dropped(r, side, ": it cannot be read back");
 }
 
 static int say_failures(const struct run *r)
