@@ -87,6 +87,18 @@ void verdict_say_loss(const struct run *r, uint64_t nth, const struct loss *l)
 		diag(NULL, "further bad blocks are counted only");
 }
 
+void verdict_say_not_found(const struct run *r, unsigned side)
+{
+	const struct xfer *x = &r->result.side[side].failure;
+	uint32_t block = r->sides.end[side]->facts.block_bytes;
+	unsigned long long lba = x->offset_bytes / block;
+
+	diag(name_of(r, side),
+		"the drive found a miscompare in LBA %llu to %llu, and reading back finds none: "
+		"the source has changed, or the drive is wrong (verify again)",
+		lba, lba + x->len_bytes / block - 1);
+}
+
 static const char *limit_words(enum feed_limit limit)
 {
 	switch (limit) {

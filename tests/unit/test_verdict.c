@@ -309,6 +309,23 @@ static void each_side_that_differs_is_told(void **state)
 		"1 block of 512 bytes differs\n");
 }
 
+static void a_miscompare_that_is_not_found_again_is_told_by_the_drives_word(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	s.end[1].facts.block_bytes = 4096;
+	fail_side(&s, 1, FAULT_MISCOMPARE, 100 * 4096);
+	result(&s, 1)->failure.len_bytes = 16 * 4096;
+	expect(&s, EXIT_MISCOMPARE, "sgmmcp: dest: (dest) at byte 409600: miscompare\n");
+	capture_begin(&s.said);
+	verdict_say_not_found(&s.run, 1);
+	assert_string_equal(capture_end(&s.said),
+		"sgmmcp: dest: the drive found a miscompare in LBA 100 to 115, and reading back "
+		"finds none: the source has changed, or the drive is wrong (verify again)\n");
+}
+
 /* Two files, one of which may be longer. */
 static void make_compare(struct scene *s)
 {
@@ -528,6 +545,7 @@ int main(void)
 		cmocka_unit_test(a_length_that_could_not_be_set_is_a_status),
 		cmocka_unit_test(a_miscompare_is_told_by_its_place_on_that_disk),
 		cmocka_unit_test(each_side_that_differs_is_told),
+		cmocka_unit_test(a_miscompare_that_is_not_found_again_is_told_by_the_drives_word),
 		cmocka_unit_test(a_longer_file_is_unequal),
 		cmocka_unit_test(a_longer_end_is_equal_where_a_part_was_asked_for),
 		cmocka_unit_test(of_files_that_differ_the_length_is_not_told),
