@@ -44,14 +44,30 @@ static uint64_t least_out(const struct sides *sides, const struct copy_result *r
 	return least < UINT64_MAX ? least : counter_get(&r->side[0].count.bytes);
 }
 
-/* Bytes that a CPU copied: those that were planned to be, and direct IO that did not happen. */
+/* Whether a CPU copies what the side is given: of the plan's copies, this one is its own. */
+static bool side_copies(const struct endpoint *ep, const struct lane_spec *spec)
+{
+	if (ep->facts.cls == END_DEVICE)
+		return spec->method == METHOD_INDIRECT;
+	return ep->facts.cls == END_BUFFERED;
+}
+
+/*
+ * Bytes that a CPU copied: those that were planned to be, without the zeros that were not written,
+ * and direct IO that did not happen.
+ */
 static uint64_t copied_bytes(
 	const struct plan *p, const struct sides *sides, const struct copy_result *r)
 {
-	uint64_t copied = least_out(sides, r) * p->cpu_copies;
+	uint64_t least = least_out(sides, r), copied = least * p->cpu_copies;
 
-	for (unsigned side = 0; side < sides->n; side++)
-		copied += counter_get(&r->side[side].count.not_direct_bytes);
+	for (unsigned side = 0; side < sides->n; side++) {
+		const struct counters *c = &r->side[side].count;
+
+		if (side_copies(sides->end[side], &p->side[side]))
+			copied -= min_u64(copied, min_u64(counter_get(&c->holes), least));
+		copied += counter_get(&c->not_direct_bytes);
+	}
 	return copied;
 }
 

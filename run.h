@@ -20,6 +20,7 @@ struct run {
 	struct guard guard[OUTS_MAX];
 	struct plan_request request;
 	struct plan plan;
+	bool begun; /* the ends were, or some of them, and nothing has moved yet */
 	struct copy *copy;
 	struct copy_result result;
 	struct progress progress;

@@ -39,16 +39,27 @@ static void say_failure(const struct run *r, unsigned side)
 	diag(ep->name, "%s", text);
 }
 
-/* A destination that failed while others went on. */
-static void say_dropped(const struct run *r)
+static void say_one_dropped(const struct run *r, unsigned side, const char *why)
 {
 	const struct copy_result *result = &r->result;
 
-	for (unsigned side = 1; side < r->sides.n && r->sides.n > 2; side++)
-		if (result->side[side].failed && !side_is_check(&r->sides, side))
-			diag(name_of(r, side), "was dropped after %llu of %llu bytes",
-				(unsigned long long)counter_get(&result->side[side].count.bytes),
-				(unsigned long long)counter_get(&result->side[0].count.bytes));
+	diag(name_of(r, side), "was dropped after %llu of %llu bytes%s",
+		(unsigned long long)counter_get(&result->side[side].count.bytes),
+		(unsigned long long)counter_get(&result->side[0].count.bytes), why);
+}
+
+/* A destination, or what is compared, that failed or cannot be read back, while others went on. */
+static void say_dropped(const struct run *r)
+{
+	const struct side_result *sides = r->result.side;
+	unsigned dests = sides_dests(&r->sides), last = dests ? dests : r->sides.n - 1;
+	bool reads_back = dests && dests < r->sides.n - 1;
+
+	for (unsigned side = 1; side <= last && last > 1; side++)
+		if (sides[side].failed)
+			say_one_dropped(r, side, "");
+		else if (reads_back && sides[side + dests].failed)
+			say_one_dropped(r, side, ": it cannot be read back");
 }
 
 static int say_failures(const struct run *r)
@@ -100,6 +111,18 @@ void verdict_say_stall(const struct run *r, const struct stall *s)
 	}
 	ep->ops->describe(ep, &s->x, text, sizeof(text));
 	diag(ep->name, "waiting for %lld s: %s", (long long)(s->for_ns / NSEC_PER_SEC), text);
+}
+
+void verdict_say_not_found(const struct run *r, unsigned side)
+{
+	const struct xfer *x = &r->result.side[side].failure;
+	uint32_t block = r->sides.end[side]->facts.block_bytes;
+	unsigned long long lba = x->offset_bytes / block;
+
+	diag(name_of(r, side),
+		"the drive found a miscompare in LBA %llu to %llu, and reading back finds none: "
+		"the source has changed, or the drive is wrong (verify again)",
+		lba, lba + x->len_bytes / block - 1);
 }
 
 static const char *limit_words(enum feed_limit limit)

@@ -18,6 +18,12 @@ void verdict_say_loss(const struct run *r, uint64_t nth, const struct loss *l);
 void verdict_say_stall(const struct run *r, const struct stall *s);
 
 /*
+ * verify=drive: that side's drive has told of a miscompare, which was said and is the status; what
+ * was read back, from there on, equals what the source has by now.
+ */
+void verdict_say_not_found(const struct run *r, unsigned side);
+
+/*
  * Nobody reads the pipe any more that was the only destination: not worth a line, and an end as by
  * the signal, like dd's.
  */

@@ -5,7 +5,9 @@
  * what else is home as well, one thread of a context at a time, and the others wait for that one.
  *
  * What the kernel leaves over (a short result, an interrupted wait) is rare: filenode_move() does
- * it in reap(), by blocking calls on the descriptor that takes any alignment.
+ * it in reap(), by blocking calls on the descriptor that takes any alignment. A direct write that
+ * finds no space tells nothing of what it has written before (fs/iomap/direct-io.c
+ * iomap_dio_complete()): reap() writes as much as there is room for, to be able to tell.
  *
  * libaio's calls return -errno and leave errno alone.
  */
@@ -17,6 +19,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../core/diag.h"
 #include "../core/status.h"
@@ -189,8 +192,46 @@ static enum xfer_state aio_submit(struct lane *lane, struct xfer *x)
 	return XFER_DONE;
 }
 
+/* The next piece_bytes of what x lacks. False: not all of them. */
+static COLD bool write_piece(const struct filenode *n, struct xfer *x, uint32_t piece_bytes)
+{
+	const uint8_t *mem = (const uint8_t *)x->buf + x->done_bytes;
+	ssize_t nwritten =
+		pwrite(n->direct_fd, mem, piece_bytes, filenode_position(n, x) + x->done_bytes);
+
+	if (nwritten > 0)
+		x->done_bytes += (uint32_t)round_down_u64((uint64_t)nwritten, n->align_bytes);
+	return nwritten == (ssize_t)piece_bytes;
+}
+
+/*
+ * Directly, too: the page cache of some file systems takes what there is no space for. By halves,
+ * down to the least that can be written.
+ */
+static COLD void fill_up(const struct filenode *n, struct xfer *x, int err)
+{
+	uint64_t piece = x->len_bytes;
+
+	while ((piece = round_down_u64(piece / 2, n->align_bytes)) > 0)
+		while (x->len_bytes - x->done_bytes >= piece && write_piece(n, x, (uint32_t)piece))
+			continue;
+	if (x->done_bytes < x->len_bytes)
+		refused(x, err);
+	else
+		x->fault.kind = FAULT_NONE;
+}
+
+static bool is_no_space(const struct xfer *x, long res)
+{
+	return x->op == XFER_WRITE && (res == -ENOSPC || res == -EDQUOT);
+}
+
 static void outcome(const struct filenode *n, struct xfer *x, long res)
 {
+	if (is_no_space(x, res)) {
+		fill_up(n, x, (int)-res);
+		return;
+	}
 	if (res < 0 && res != -EINTR) {
 		refused(x, (int)-res);
 		return;

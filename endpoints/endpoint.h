@@ -248,11 +248,14 @@ struct endpoint_ops {
 	bool (*salvage)(struct endpoint *ep, uint64_t offset_bytes, void *block);
 
 	/*
-	 * After the last transfer and before flush(): the copy ended at end_bytes, written there or
-	 * not. What had its last zeros left out or trimmed is made that long; nothing gets shorter.
+	 * After the last transfer and before flush(): the copy ended at end_bytes. All before that
+	 * is as it should be, written or not: what had its last zeros left out or trimmed is made
+	 * that long. With cut nothing behind it is, nor will be: what begin(), or a transfer that
+	 * came before its turn, has made longer is as long as that again, or as it was before the
+	 * run if that is more. Without cut nothing gets shorter. Also after a begin() that failed.
 	 * Main thread, nothing in flight. NULL where there is nothing to do. 0, or -1 as probe().
 	 */
-	int (*end)(struct endpoint *ep, uint64_t end_bytes);
+	int (*end)(struct endpoint *ep, uint64_t end_bytes, bool cut);
 
 	/*
 	 * Makes the writes durable that are complete when it is called (SYNCHRONIZE CACHE, fsync).

@@ -415,17 +415,15 @@ static int set_size(struct filenode *n, uint64_t size_bytes, const char *failed)
 	return ret == 0 ? 0 : fail_errno(n, exit_status_from_errno(errno), failed);
 }
 
-/* Direct writes that make a file longer are waited for in io_submit(): no two are in flight. */
-static int grow(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
+static uint64_t end_of(uint64_t at_bytes, uint64_t len_bytes)
 {
-	uint64_t now_bytes, end_bytes;
+	uint64_t end_bytes;
 
-	if (len_bytes == SIZE_UNKNOWN)
-		return 0;
-	if (find_size(n, &now_bytes) < 0)
-		return -1;
-	if (!checked_add(at_bytes, len_bytes, &end_bytes))
-		end_bytes = UINT64_MAX;
+	return checked_add(at_bytes, len_bytes, &end_bytes) ? end_bytes : UINT64_MAX;
+}
+
+static int grow(struct filenode *n, uint64_t now_bytes, uint64_t end_bytes)
+{
 	return end_bytes <= now_bytes ? 0 : set_size(n, end_bytes, "cannot be made that long");
 }
 
@@ -453,19 +451,41 @@ static int no_space(struct filenode *n, int err, uint64_t now_bytes)
 static int reserve(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t start = round_down_u64(at_bytes, page), end = at_bytes + len_bytes, now_bytes;
+	uint64_t start = round_down_u64(at_bytes, page), end = at_bytes + len_bytes;
+	uint64_t now_bytes = n->kept_bytes;
 	int ret;
 
 	assert(len_bytes <= INT64_MAX && end <= INT64_MAX);
 	if (len_bytes == 0)
 		return 0;
-	if (find_size(n, &now_bytes) < 0)
-		return -1;
 	end = max_u64(end, min_u64(now_bytes, round_down_u64(end + page - 1, page)));
 	do
 		ret = fallocate(n->fd, 0, (off_t)start, (off_t)(end - start));
 	while (ret < 0 && errno == EINTR);
 	return ret == 0 ? 0 : no_space(n, errno, now_bytes);
+}
+
+/* Of a stream nobody knows how far it goes; in a file that is not its own others may be there. */
+static uint64_t limit_of(const struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
+{
+	if (len_bytes != SIZE_UNKNOWN)
+		return end_of(n->base_bytes + at_bytes, len_bytes);
+	return n->ep.facts.fresh ? UINT64_MAX : 0;
+}
+
+static int prepare_file(struct filenode *n, uint64_t at_bytes)
+{
+	bool truncates = !(n->flags & (END_APPEND | END_NOTRUNC));
+
+	if (n->fd < 0 && create(n) < 0)
+		return -1;
+	if (truncates && set_size(n, at_bytes, "cannot truncate") < 0)
+		return -1;
+	if (find_size(n, &n->kept_bytes) < 0)
+		return -1;
+	if (n->flags & END_APPEND)
+		n->base_bytes = n->kept_bytes;
+	return 0;
 }
 
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
@@ -474,24 +494,31 @@ int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 
 	if (ep->role == END_SOURCE || n->is_block)
 		return 0;
-	if (n->fd < 0 && create(n) < 0)
+	if (prepare_file(n, at_bytes) < 0)
 		return -1;
+	n->limit_bytes = limit_of(n, at_bytes, len_bytes);
 	if (n->flags & END_APPEND)
-		return find_size(n, &n->base_bytes);
-	if (!(n->flags & END_NOTRUNC) && set_size(n, at_bytes, "cannot truncate") < 0)
-		return -1;
+		return 0;
 	if (is_mapped(n))
 		return reserve(n, at_bytes, len_bytes);
-	return n->direct ? grow(n, at_bytes, len_bytes) : 0;
+	/* Direct writes that make a file longer are waited for in io_submit(): no two fly. */
+	if (!n->direct || len_bytes == SIZE_UNKNOWN)
+		return 0;
+	return grow(n, n->kept_bytes, end_of(at_bytes, len_bytes));
 }
 
-int filenode_end(struct endpoint *ep, uint64_t end_bytes)
+int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut)
 {
 	struct filenode *n = node_of(ep);
+	uint64_t end = end_of(n->base_bytes, end_bytes), now_bytes;
 
-	if (ep->role == END_SOURCE || n->is_block)
+	if (ep->role == END_SOURCE || n->is_block || n->fd < 0)
 		return 0;
-	return grow(n, n->base_bytes, end_bytes);
+	if (find_size(n, &now_bytes) < 0)
+		return -1;
+	if (cut && now_bytes <= n->limit_bytes && now_bytes > max_u64(end, n->kept_bytes))
+		return set_size(n, max_u64(end, n->kept_bytes), "cannot be cut back");
+	return grow(n, now_bytes, end);
 }
 
 void *filenode_lane(struct endpoint *ep, size_t size)
@@ -613,9 +640,12 @@ static const char *call_name(const struct filenode *n, enum xfer_op op)
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
 {
 	const struct filenode *n = (const struct filenode *)ep;
+	/* Where it stopped; the end of a file says that itself. */
+	uint32_t done = x->fault.kind == FAULT_SHORT ? 0 : x->done_bytes;
+	uint32_t left = x->len_bytes - done;
 	char why[256];
 
 	snprintf(text, room, "%s at byte %lld, %u byte%s: %s", call_name(n, x->op),
-		(long long)filenode_position(n, x), x->len_bytes, x->len_bytes == 1 ? "" : "s",
+		(long long)filenode_position(n, x) + done, left, left == 1 ? "" : "s",
 		why_text(n, x, why, sizeof(why)));
 }

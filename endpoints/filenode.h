@@ -6,10 +6,14 @@
  *
  * filenode_open() changes nothing. A destination that is not there is created by begin(), which
  * also truncates a regular file to where writing will start (as dd does), unless END_NOTRUNC or
- * END_APPEND; for direct IO of a known length it is given that length at once, so a run that fails
- * leaves a file of full length with holes. With END_APPEND it is not, and all offsets count from
- * where the file ended at begin(). A file to be mapped gets its length and the space for it: what
- * a failed run has not written reads as zeros.
+ * END_APPEND; for direct IO of a known length it is given that length at once. With END_APPEND it
+ * is not, and all offsets count from where the file ended at begin(). A file to be mapped gets its
+ * length and the space for it.
+ *
+ * end() that is to cut makes it as long as the copy is, or as it was when begin() had truncated it:
+ * no zeros stand for what was never written. It leaves alone what is longer than this copy would
+ * have made it, or may be: others write to other parts of it. What is killed leaves a file of full
+ * length with holes.
  *
  * XFER_TRIM is fallocate()'s punched hole: of a regular file blocks are given back and the rest
  * cleared, to the byte; of a block node the kernel has the device zero the range, and give it back
@@ -36,6 +40,8 @@ struct filenode {
 	dev_t dev;     /* the file that fd is */
 	ino_t ino;
 	uint64_t base_bytes;   /* where offset 0 lies */
+	uint64_t kept_bytes;   /* begin(): its length, which was there before or was asked for */
+	uint64_t limit_bytes;  /* begin(): to where at most this run makes it longer */
 	uint32_t align_bytes;  /* what goes through direct_fd has its place and length in these */
 	_Atomic bool no_holes; /* XFER_TRIM was refused once and for all */
 };
@@ -54,7 +60,7 @@ struct endpoint *filenode_open(const struct file_params *p, size_t size, enum en
 int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes) MUST_CHECK;
 /* END_MAPPED: len_bytes is known, and the end not behind INT64_MAX. */
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes) MUST_CHECK;
-int filenode_end(struct endpoint *ep, uint64_t end_bytes) MUST_CHECK;
+int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut) MUST_CHECK;
 bool filenode_flush(struct endpoint *ep, struct fault *f);
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room);
 void filenode_close(struct endpoint *ep);

@@ -328,6 +328,7 @@ static const struct endpoint_ops mapped_ops = {
 	.was_cut = mapped_was_cut,
 	.submit = mapped_submit,
 	.reap = mapped_reap,
+	.end = filenode_end,
 	.flush = filenode_flush,
 	.close = filenode_close,
 	.describe = filenode_describe,

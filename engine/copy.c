@@ -297,6 +297,8 @@ static void set_worker(struct copy *c, struct worker *w, unsigned at, unsigned n
 	for (unsigned i = 0; i < nslots; i++)
 		for (unsigned side = 0; side < c->sides.n; side++)
 			w->slots[i].leg[side].tally = &w->tally[side];
+	for (unsigned side = 0; side < c->sides.n; side++)
+		w->tally[side].missing_bytes = UINT64_MAX;
 }
 
 static void share_out(struct copy *c)
@@ -548,29 +550,86 @@ static unsigned start_workers(struct copy *c, int *err)
 	return started;
 }
 
-/* Up to where the destination is as it should be, written, left out or filled. */
-static uint64_t reached_bytes(struct copy *c, const struct copy_result *r, unsigned side)
+/* The end of what was dealt with, whatever lies before it. */
+static uint64_t last_recorded(const struct copy *c)
 {
 	unsigned set = RANGE_IS(RANGE_WRITTEN) | RANGE_IS(RANGE_DONE) | RANGE_IS(RANGE_BAD);
 	const struct feed_map *m = &c->map;
 	struct range x;
 
-	if (m->records)
-		return ranges_last(
-			       m->ranges, set, m->at_bytes, m->at_bytes + c->span->len_bytes, &x)
-			       ? x.at_bytes + x.len_bytes - m->at_bytes
-			       : 0;
-	return counter_get(&r->side[side].count.bytes);
+	return ranges_last(m->ranges, set, m->at_bytes, m->at_bytes + c->span->len_bytes, &x)
+		       ? x.at_bytes + x.len_bytes - m->at_bytes
+		       : 0;
 }
 
-/* What ends in zeros that were left out gets its length all the same. */
+/*
+ * What the run ended before it was dealt with once more. Where nothing is, what the run ended with
+ * is all that the map has as failed.
+ */
+static uint64_t first_put_aside(const struct copy *c)
+{
+	const struct policy *p = &c->recipe.policy;
+	bool was_shrunk = c->feed.chunk_bytes != c->plan->chunk_bytes;
+	unsigned set = RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
+	const struct feed_map *m = &c->map;
+	struct range x;
+
+	if (!p->go_on_in && !p->go_on_out && !was_shrunk)
+		return UINT64_MAX;
+	return ranges_first(m->ranges, set, m->at_bytes, m->at_bytes + c->span->len_bytes, &x)
+		       ? x.at_bytes - m->at_bytes
+		       : UINT64_MAX;
+}
+
+/* What the run ended with may be in the map as bad, and nothing was filled in for it. */
+static uint64_t failed_at(const struct copy_result *r, unsigned side, uint64_t start_bytes)
+{
+	const struct xfer *x = &r->side[side].failure;
+	uint32_t done = x->op == XFER_READ ? 0 : x->done_bytes;
+
+	return r->side[side].failed ? x->offset_bytes - start_bytes + done : UINT64_MAX;
+}
+
+/*
+ * How much of it, from the start, a side has of a span that it does not have all of: not more than
+ * was counted, up to the first of what it lacks.
+ */
+static uint64_t begun_bytes(struct copy *c, const struct copy_result *r, unsigned side)
+{
+	uint64_t bad = c->recipe.fills & side_bit(side) ? 0 : r->bad_bytes;
+	uint64_t reached = counter_get(&r->side[side].count.bytes) + bad;
+
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		reached = min_u64(reached, c->workers[i].tally[side].missing_bytes);
+	reached = min_u64(reached, failed_at(r, 0, c->span->in_bytes));
+	reached = min_u64(reached, failed_at(r, side, c->span->out_bytes));
+	return min_u64(reached, first_put_aside(c));
+}
+
+/* Up to where the destination is as it should be, written, left out or filled. */
+static uint64_t reached_bytes(struct copy *c, const struct copy_result *r, unsigned side)
+{
+	bool went_through = !feed_is_stopped(&c->feed) && !(c->recipe.dropped & side_bit(side));
+
+	if (c->map.records)
+		return last_recorded(c);
+	if (!went_through)
+		return begun_bytes(c, r, side);
+	return max_u64(counter_get(&r->side[side].count.bytes), c->feed.end_bytes - r->tail_bytes);
+}
+
+/*
+ * What ends in zeros that were left out gets its length all the same; what was made longer before
+ * it was written does not keep it, unless by its map a later run will find what is left to be done.
+ */
 static void end_files(struct copy *c, struct copy_result *r)
 {
 	for (unsigned side = 1; side < c->sides.n; side++) {
 		struct endpoint *ep = c->sides.end[side];
 		uint64_t end = c->span->out_bytes + reached_bytes(c, r, side);
 
-		if (c->recipe.writes & side_bit(side) && ep->ops->end && ep->ops->end(ep, end) < 0)
+		if (c->recipe.writes & side_bit(side) && ep->ops->end &&
+			ep->ops->end(ep, end, !c->map.records) < 0)
 			r->side[side].end_status = ep->exit_status;
 	}
 }

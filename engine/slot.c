@@ -470,7 +470,11 @@ static COLD enum leg_next trouble(struct leg *l)
 		return LEG_AGAIN;
 	case POLICY_SMALLER: feed_shrink(r->feed, l->slot->chunk.len_bytes); return lose(l);
 	case POLICY_LOSE: return lose(l);
-	default: counter_add(&c->unrecovered, 1); return LEG_FAILED;
+	default:
+		counter_add(&c->unrecovered, 1);
+		if (l->x.op == XFER_WRITE) /* it is not sent again: what did go has gone */
+			counter_add(&c->bytes, l->x.done_bytes);
+		return LEG_FAILED;
 	}
 }
 

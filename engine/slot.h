@@ -65,6 +65,8 @@ struct recipe {
 struct tally {
 	struct counters count;
 	struct miscompare miscompare; /* of a side that is compared */
+	uint64_t missing_bytes; /* of a side that writes: from where in the span it lacks something
+				 * that is in no map; UINT64_MAX: nothing */
 };
 
 enum leg_next {

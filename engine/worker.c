@@ -276,8 +276,36 @@ static bool next_chunk(struct worker *w, struct slot *s)
 	}
 }
 
+/* Where in the span a leg stopped; x is of another chunk if none was sent. */
+static uint64_t stopped_at(const struct slot *s, unsigned side)
+{
+	const struct leg *l = &s->leg[side];
+	uint64_t start = l->start_bytes + s->chunk.at_bytes;
+
+	if (l->x.offset_bytes < start || l->x.offset_bytes - start >= s->chunk.len_bytes)
+		return s->chunk.at_bytes;
+	return l->x.offset_bytes - l->start_bytes + l->x.done_bytes;
+}
+
+/* What is tried once more, or was settled as bad, is told by the feed's map. */
+static COLD void note_missing(struct worker *w, const struct slot *s)
+{
+	side_set_t without = s->lost & ~s->failed & ~s->spared;
+
+	if (s->cut || without & side_bit(0))
+		without = w->recipe->writes;
+	for (without &= w->recipe->writes; without; without &= without - 1) {
+		unsigned side = (unsigned)__builtin_ctz(without);
+		uint64_t *missing = &w->tally[side].missing_bytes;
+
+		*missing = min_u64(*missing, stopped_at(s, side));
+	}
+}
+
 static COLD void not_all_written(struct worker *w, const struct slot *s)
 {
+	if (!s->filling)
+		note_missing(w, s);
 	if (s->tail_bytes)
 		w->tail_bytes = s->tail_bytes;
 	if (s->cut)

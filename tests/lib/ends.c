@@ -303,7 +303,7 @@ static void sparse_copy(ends_open_fn *open_end, const char *path, uint64_t seed,
 	assert_int_equal(out->ops->begin(out, 0, len), 0);
 	lane = ends_lane(out);
 	move_chunks(lane, bytes, len, chunk, &r);
-	assert_int_equal(out->ops->end(out, len), 0);
+	assert_int_equal(out->ops->end(out, len, true), 0);
 	ends_close(out, lane);
 	ends_expect(path, bytes, len);
 	free(bytes);

@@ -282,6 +282,8 @@ static void count_outcome(struct sim_lane *l, struct sim_end *e)
 		e->counts.not_direct_bytes += done_bytes(l, e);
 	if (!is_good(l)) {
 		e->counts.bad++;
+		if (l->sent.op == XFER_WRITE)
+			e->counts.partial_bytes += done_bytes(l, e);
 		if (l->rule->asc == 0x29 && e->spec->forgets)
 			forget(l, e);
 		return;
@@ -410,10 +412,13 @@ static enum xfer_state stream_submit(
 		e->counts.recovered += x->fault.kind == FAULT_RECOVERED;
 	} else {
 		e->counts.bad++;
-		if (x->op == XFER_WRITE)
-			memcpy(e->data + e->counts.position, x->buf, x->done_bytes);
-		else
+		if (x->op == XFER_READ) {
 			rng_fill(&l->rng, x->buf, x->len_bytes);
+			return XFER_DONE;
+		}
+		memcpy(e->data + e->counts.position, x->buf, x->done_bytes);
+		e->counts.position += x->done_bytes;
+		e->counts.partial_bytes += x->done_bytes;
 	}
 	return XFER_DONE;
 }
@@ -691,7 +696,7 @@ static int sim_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 	return 0;
 }
 
-static int sim_end(struct endpoint *ep, uint64_t end_bytes)
+static int sim_end(struct endpoint *ep, uint64_t end_bytes, bool cut)
 {
 	struct sim_end *e = end_of(ep);
 
@@ -699,6 +704,7 @@ static int sim_end(struct endpoint *ep, uint64_t end_bytes)
 	must(e->counts.in_flight == 0 && e->counts.ends == 0);
 	e->counts.ends++;
 	e->counts.end_bytes = end_bytes;
+	e->counts.cut = cut;
 	ep->exit_status = e->spec->end_status;
 	return e->spec->end_status ? -1 : 0;
 }

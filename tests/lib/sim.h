@@ -96,6 +96,8 @@ struct sim_spec {
 
 struct sim_counts {
 	_Atomic uint64_t submitted, good_bytes, bad, recovered, not_direct_bytes, fell_back;
+	_Atomic uint64_t
+		partial_bytes; /* of writes that failed, what has been written all the same */
 	_Atomic uint64_t in_flight, most_in_flight, lanes, flushes, lanes_ever;
 	_Atomic uint64_t out_of_order; /* first tries below the highest offset seen before */
 	_Atomic uint64_t last_offset;
@@ -106,6 +108,7 @@ struct sim_counts {
 				    * submitted, and good_bytes if granted */
 	_Atomic uint64_t salvaged; /* blocks of which there was something */
 	uint64_t ends, end_bytes;  /* calls of end(), and what the last one said */
+	bool cut;
 };
 
 /* *spec, its rules and its name must outlive the end. Never NULL. */

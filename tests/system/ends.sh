@@ -247,7 +247,7 @@ refusals() {
 # --- how it fails ---
 
 failures() {
-	local how
+	local how size start
 
 	begin 'a full file system ends the copy with what there is room for'
 	run if=/dev/zero "of=$files/big" bs=64k count=100000
@@ -255,6 +255,45 @@ failures() {
 	expect_one_complaint 'No space left on device'
 	number_before 'records out'
 	((REPLY > 0 && REPLY * 65536 <= $(stat -c %s "$files/big"))) || fail "$REPLY records"
+	rm "$files/big"
+
+	for how in direct 'direct conv=sparse' 'direct conv=notrunc' 'direct,append' mmap; do
+		begin "a full file system leaves what there was room for, and nothing else ($how)"
+		printf x >"$files/big"
+		truncate -s 4096 "$files/big"
+		fallocate -l "$(($(stat -f -c '%a * %S' "$files") - 1500000))" "$files/filler"
+		# shellcheck disable=SC2086
+		run "if=$source_data" "of=$files/big" bs=4k count=1500 bpt=16 qd=4 oflag=$how
+		expect_status 78
+		expect_one_complaint 'No space left on device'
+		size=$(stat -c %s "$files/big")
+		start=0
+		[[ $how != *append ]] || start=4096
+		if [[ $how == mmap ]]; then # nothing was begun
+			((size == 0)) || fail "$size bytes"
+		else
+			((size > 500000 && size < 6000000)) || fail "$size bytes"
+			number_before 'records out'
+			((REPLY * 4096 + start >= size - 4095)) || fail "$REPLY records, $size bytes"
+		fi
+		expect 'the data differ' cmp -s -n "$((size - start))" -i "0:$start" \
+			"$source_data" "$files/big"
+		rm "$files/big" "$files/filler"
+	done
+
+	begin 'an interrupted copy leaves a file that ends where it has come to'
+	sd_set ndelay 20000000
+	start_counting "$a"
+	start "if=$a" "of=$files/big" bpt=16 qd=4 oflag=direct count=8000
+	wait_midway "$a" 20
+	kill -INT "$pid"
+	complete
+	sd_set ndelay 20000
+	expect_signal 2
+	number_before 'records out'
+	size=$(stat -c %s "$files/big")
+	((size == REPLY * 512 && size < 8000 * 512)) || fail "$REPLY records, $size bytes"
+	expect 'the data differ' cmp -s -n "$size" "$source_data" "$files/big"
 	rm "$files/big"
 
 	begin 'a medium error shows through the block node, and what came before it is right'

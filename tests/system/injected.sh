@@ -8,7 +8,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-readonly MIB=8 READ=0x28 WRITE=0x2a FLUSH=0x35
+readonly MIB=8 READ=0x28 WRITE=0x2a FLUSH=0x35 VERIFY=0x2f
 
 source_data=/tmp/source pattern=/tmp/pattern
 
@@ -118,6 +118,18 @@ flush_fails() {
 	expect_no_line '^sgmmcp: '
 }
 
+# As where the source has changed by the time it is read once more.
+not_found_again() {
+	begin 'a miscompare that only the drive finds stays one'
+	inject "$b" 1 $VERIFY 0 2 0xe 0x1d 0x0
+	run_guarded "if=$a" "of=$b" bpt=64 qd=1 verify=drive
+	heal
+	expect_status 14
+	expect_line "^sgmmcp: $b: VERIFY\\(10\\) at LBA 0, 64 blocks: miscompare"
+	expect_line "^sgmmcp: $b: the drive found a miscompare in LBA 0 to 63, and reading back finds none"
+	expect_equal "$disk_b" "$source_data"
+}
+
 two_units
 must make_data "$source_data" "$MIB"
 must make_data "$pattern" "$MIB"
@@ -125,4 +137,5 @@ must fill "$disk_a" "$source_data"
 both_fates
 recovered
 flush_fails
+not_found_again
 finish

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * On a real file of the temporary directory; where its file system has no O_DIRECT, all but the
- * refusals are skipped.
+ * refusals are skipped. io_getevents() and pwrite() are wrapped: by their word files have so much
+ * room and no more.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libaio.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -30,6 +33,34 @@
 
 static struct tree tree;
 static char path[PATH_MAX];
+static long long room_bytes = INT64_MAX; /* of each file */
+
+int __real_io_getevents(io_context_t, long, long, struct io_event *, struct timespec *);
+ssize_t __real_pwrite(int, const void *, size_t, off_t);
+int __wrap_io_getevents(io_context_t, long, long, struct io_event *, struct timespec *);
+ssize_t __wrap_pwrite(int, const void *, size_t, off_t);
+
+/* What was written of a transfer that does not fit is not told. */
+int __wrap_io_getevents(
+	io_context_t ctx, long min, long max, struct io_event *events, struct timespec *timeout)
+{
+	int nevents = __real_io_getevents(ctx, min, max, events, timeout);
+
+	for (int i = 0; i < nevents; i++)
+		if (events[i].obj->aio_lio_opcode == IO_CMD_PWRITE &&
+			events[i].obj->u.c.offset + (long long)events[i].obj->u.c.nbytes >
+				room_bytes)
+			events[i].res = (unsigned long)-ENOSPC;
+	return nevents;
+}
+
+ssize_t __wrap_pwrite(int fd, const void *mem, size_t len, off_t at)
+{
+	if (at + (off_t)len <= room_bytes)
+		return __real_pwrite(fd, mem, len, at);
+	errno = ENOSPC;
+	return -1;
+}
 
 static int make_tree(void **state)
 {
@@ -133,6 +164,90 @@ static void a_destination_has_its_length_from_the_start(void **state)
 	size_after(END_NOTRUNC, 100, 1000, 5000);
 	size_after(END_NOTRUNC, 100, 100000, 100100);
 	size_after(END_APPEND, 0, 1000, 5000);
+}
+
+/* Of 5000 bytes there, len at at were to be copied, and end_bytes were. */
+static void size_at_the_end(
+	unsigned flags, uint64_t at, uint64_t len, uint64_t end_bytes, bool cut, long long size)
+{
+	struct endpoint *ep;
+
+	ends_file(path, 5000, 1);
+	ep = open_as(END_DEST, flags);
+	assert_int_equal(ep->ops->begin(ep, at, len), 0);
+	assert_int_equal(ep->ops->end(ep, end_bytes, cut), 0);
+	assert_int_equal(ends_size(path), size);
+	ends_close(ep, NULL);
+}
+
+static void what_was_never_reached_is_cut_off_again(void **state)
+{
+	(void)state;
+	size_at_the_end(0, 100, 100000, 70100, true, 70100);
+	size_at_the_end(0, 100, 100000, 100, true, 100);
+	size_at_the_end(0, 100, 100000, 70100, false, 100100); /* a map tells of the rest */
+	size_at_the_end(0, 100, 100000, 100100, true, 100100);
+	size_at_the_end(END_NOTRUNC, 100, 100000, 70100, true, 70100);
+	size_at_the_end(END_NOTRUNC, 100, 100000, 300, true, 5000);
+	size_at_the_end(END_NOTRUNC, 100, 1000, 300, true, 5000);
+	size_at_the_end(END_APPEND, 0, 100000, 0, true, 5000);
+	size_at_the_end(END_APPEND, 0, 100000, 200, true, 5200);
+}
+
+/* Begun by flags; written to 3 * PAGE; of these end_bytes have no gap before them. */
+static void size_with_a_gap(unsigned flags, uint64_t len, uint64_t end_bytes, long long size)
+{
+	uint8_t *mem = ends_memory(PAGE);
+	struct endpoint *ep;
+	struct lane *lane;
+
+	ends_file(path, PAGE, 1);
+	ep = ends_begin(open_as(END_DEST, flags), 0, len);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 2 * PAGE, PAGE);
+	assert_int_equal(ep->ops->end(ep, end_bytes, true), 0);
+	assert_int_equal(ends_size(path), size);
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void what_came_before_its_turn_is_cut_off_too(void **state)
+{
+	(void)state;
+	size_with_a_gap(0, 4 * PAGE, PAGE, PAGE);
+	size_with_a_gap(0, SIZE_UNKNOWN, PAGE, PAGE);
+	size_with_a_gap(END_APPEND, SIZE_UNKNOWN, PAGE, 2 * PAGE);
+	size_with_a_gap(END_APPEND, 4 * PAGE, 0, PAGE);
+	size_with_a_gap(END_NOTRUNC, 4 * PAGE, PAGE, PAGE);
+	size_with_a_gap(END_NOTRUNC, SIZE_UNKNOWN, PAGE, 3 * PAGE); /* perhaps not ours */
+}
+
+static void what_others_have_made_longer_is_left_alone(void **state)
+{
+	struct endpoint *ep;
+
+	(void)state;
+	ep = ends_begin(open_as(END_DEST, END_NOTRUNC), 0, 4 * PAGE);
+	assert_int_equal(truncate(path, 6 * PAGE), 0);
+	assert_int_equal(ep->ops->end(ep, PAGE, true), 0);
+	assert_int_equal(ends_size(path), 6 * PAGE);
+	ends_close(ep, NULL);
+}
+
+/* As where the destination beside it could not be had. */
+static void a_file_that_was_not_begun_has_no_end(void **state)
+{
+	struct endpoint *ep = open_as(END_DEST, 0);
+
+	(void)state;
+	assert_int_equal(ep->ops->end(ep, 0, true), 0);
+	assert_int_equal(ends_size(path), -1);
+	ends_close(ep, NULL);
+	ends_file(path, 5000, 1);
+	ep = open_as(END_DEST, 0);
+	assert_int_equal(ep->ops->end(ep, 0, true), 0);
+	assert_int_equal(ends_size(path), 5000);
+	ends_close(ep, NULL);
 }
 
 static void a_length_no_file_has_is_refused(void **state)
@@ -328,9 +443,39 @@ static void a_file_that_may_not_grow_counts_what_did_move(void **state)
 	assert_int_equal(x.fault.err, EFBIG);
 	assert_int_equal(x.done_bytes, PAGE);
 	assert_string_equal(
-		ends_text(ep, &x), "direct write at byte 4096, 16384 bytes: File too large");
+		ends_text(ep, &x), "direct write at byte 8192, 12288 bytes: File too large");
 	ends_close(ep, lane);
 	free(mem);
+}
+
+/* What is there of it is the source's, up to that and no further. */
+static void writes_with_room_for(unsigned pages, unsigned of_pages)
+{
+	uint8_t *mem = ends_memory((size_t)of_pages * PAGE);
+	struct endpoint *ep = begin_dest(0, 0);
+	struct lane *lane = ends_lane(ep);
+	struct xfer x;
+	char text[100];
+
+	room_bytes = (1 + pages) * PAGE + 100;
+	x = ends_move(lane, mem, PAGE, of_pages * PAGE);
+	room_bytes = INT64_MAX;
+	assert_int_equal(x.fault.kind, FAULT_OS);
+	assert_int_equal(x.fault.err, ENOSPC);
+	assert_int_equal(x.done_bytes, pages * PAGE);
+	snprintf(text, sizeof(text), "direct write at byte %u, %u bytes: No space left on device",
+		(1 + pages) * PAGE, (of_pages - pages) * PAGE);
+	assert_string_equal(ends_text(ep, &x), text);
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void a_direct_write_into_too_little_space_counts_whole_pages_that_went(void **state)
+{
+	(void)state;
+	for (unsigned pages = 0; pages < 7; pages++)
+		writes_with_room_for(pages, 7);
+	writes_with_room_for(0, 1);
 }
 
 static void a_descriptor_that_fails_is_a_fault(void **state)
@@ -671,6 +816,10 @@ int main(void)
 		on_tree(direct_io_is_evented_and_says_what_it_wants_aligned),
 		on_tree(a_destination_is_created_by_begin_only),
 		on_tree(a_destination_has_its_length_from_the_start),
+		on_tree(what_was_never_reached_is_cut_off_again),
+		on_tree(what_came_before_its_turn_is_cut_off_too),
+		on_tree(what_others_have_made_longer_is_left_alone),
+		on_tree(a_file_that_was_not_begun_has_no_end),
 		on_tree(a_length_no_file_has_is_refused),
 		on_tree(a_whole_page_flies),
 		on_tree(what_is_not_aligned_goes_through_the_page_cache_and_is_noted),
@@ -679,6 +828,7 @@ int main(void)
 		on_tree(lanes_may_be_reaped_in_any_order),
 		on_tree(a_source_that_was_truncated_is_a_short_transfer),
 		on_tree(a_file_that_may_not_grow_counts_what_did_move),
+		on_tree(a_direct_write_into_too_little_space_counts_whole_pages_that_went),
 		on_tree(a_descriptor_that_fails_is_a_fault),
 		on_tree(memory_that_cannot_be_reached_is_a_fault),
 		on_tree(a_flush_is_good),

@@ -144,7 +144,10 @@ static uint64_t out_bytes(const struct scene *s)
 	return counter_get(&s->result.side[1].count.bytes);
 }
 
-/* The blocks that were answered as written, and no others, are the source's. */
+/*
+ * The blocks that were answered as written, and no others, are the source's; and what has gone of
+ * a write that failed counts too.
+ */
 static void assert_only_the_written_is_changed(const struct scene *s)
 {
 	struct endpoint *untouched = sim_open(&s->spec[1]);
@@ -164,6 +167,8 @@ static void assert_only_the_written_is_changed(const struct scene *s)
 		}
 	}
 	sim_close(untouched);
+	if (s->result.side[1].failed)
+		written += s->result.side[1].failure.done_bytes;
 	assert_int_equal(out_bytes(s), written);
 }
 
@@ -358,6 +363,7 @@ static void a_short_write_is_not_success(void **state)
 	s->rule[1] = (struct sim_rule){ .kind = FAULT_SHORT, .first_blk = 100, .end_blk = 101 };
 	run(s);
 	assert_failed(s, 1, FAULT_SHORT, XFER_WRITE);
+	assert_int_equal(s->result.side[1].failure.done_bytes, 2 * BLOCK);
 	assert_only_the_written_is_changed(s);
 }
 
@@ -1190,6 +1196,31 @@ static void each_is_told_the_length_that_it_has(void **state)
 	assert_int_equal(sim_counts(s->end[1])->end_bytes, 86 * BLOCK);
 	assert_int_equal(sim_counts(s->end[2])->end_bytes, 46 * BLOCK);
 	assert_int_equal(sim_counts(s->end[0])->ends, 0);
+}
+
+/* What flew behind it was written; with a gap before it, it is not told. */
+static void an_end_is_told_that_has_no_gap_before_it(void **state)
+{
+	struct scene *s = *state;
+
+	s->span.out_bytes = 6 * BLOCK;
+	s->span.len_bytes = 200 * BLOCK;
+	s->spec[1].always_flies = true;
+	bad_block(s, 1, 6 + 40);
+	run(s);
+	assert_true(s->result.failed);
+	assert_true(bytes_of(s, 1) > 40 * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, 46 * BLOCK);
+	assert_true(sim_counts(s->end[1])->cut);
+}
+
+static void an_end_is_told_where_a_write_stopped_half_way(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_SHORT, .first_blk = 100, .end_blk = 101 };
+	run(s);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, 102 * BLOCK);
 }
 
 static void a_length_that_cannot_be_set_is_told(void **state)
@@ -2324,6 +2355,20 @@ static void what_cannot_be_read_can_be_left_as_it_is(void **state)
 	sim_close(untouched);
 }
 
+/* It is not filled, and it is not missing. */
+static void what_is_left_as_it_was_shortens_nothing(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->policy.leave_bad = true;
+	bad_block(s, 0, BLOCKS - 1);
+	run(s);
+	assert_lost(s, BLOCKS - 1, 1);
+	assert_int_equal(out_bytes(s), (BLOCKS - 1) * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, BLOCKS * BLOCK);
+}
+
 static void a_stream_gets_zeros_for_what_is_left_as_it_is_elsewhere(void **state)
 {
 	struct scene *s = *state;
@@ -2446,6 +2491,7 @@ static const struct CMUnitTest going_on_tests[] = {
 	TEST(a_block_that_cannot_be_written_costs_four_commands_if_it_is_named),
 	TEST(a_block_that_cannot_be_read_costs_four_commands_if_it_is_named),
 	TEST(what_cannot_be_read_can_be_left_as_it_is),
+	TEST(what_is_left_as_it_was_shortens_nothing),
 	TEST(a_stream_gets_zeros_for_what_is_left_as_it_is_elsewhere),
 	TEST(transfers_that_are_refused_as_too_long_are_halved),
 	TEST(a_block_that_is_refused_ends_the_run),
@@ -2495,6 +2541,8 @@ static const struct CMUnitTest several_tests[] = {
 	TEST(a_failed_source_is_not_laid_to_the_destinations),
 	TEST(a_stream_that_is_dropped_leaves_the_order_to_the_others),
 	TEST(each_is_told_the_length_that_it_has),
+	TEST(an_end_is_told_that_has_no_gap_before_it),
+	TEST(an_end_is_told_where_a_write_stopped_half_way),
 	TEST(a_length_that_cannot_be_set_is_told),
 };
 

@@ -152,6 +152,8 @@ static void check_blocks(struct world *w, unsigned side, bool incomplete)
 		}
 		world_expected(w, side, b * len - start, len, want);
 		hold(written || incomplete || is_left_out(w, side, want, now, unchanged));
+		if ((b + 1) * len <= sim_counts(ep)->end_bytes)
+			hold(!memcmp(now, want, len) || is_left_out(w, side, want, now, unchanged));
 		if (may_be_garbage(w, side, written))
 			continue;
 		if (written || !unchanged)
@@ -189,7 +191,18 @@ static void check_holes(struct world *w, unsigned side, const struct counters *c
 	hold(world_holes(w, side) == HOLES_TRIM || k->trims == 0);
 	hold(world_holes(w, side) == HOLES_SKIP || counter_get(&c->holes) == k->trimmed_bytes);
 	hold(k->ends == writes);
-	hold(!writes || k->end_bytes == w->span.out_bytes + counter_get(&c->bytes));
+	hold(k->cut == writes);
+}
+
+/* What a file would keep: what was told is complete, and no more than was counted. */
+static void check_end(struct world *w, unsigned side, bool incomplete)
+{
+	uint64_t counted = w->span.out_bytes + counter_get(&world_counts(w, side)->bytes);
+	uint64_t end = sim_counts(w->sides.end[side])->end_bytes;
+
+	hold(end >= w->span.out_bytes && end <= counted);
+	if (!incomplete || w->plan.depth == 1)
+		hold(end == counted || world_taken_apart(w));
 }
 
 static bool lost(const struct world *w, unsigned side)
@@ -263,11 +276,13 @@ static void check_dest(struct world *w, unsigned side, bool incomplete)
 	}
 	if (!w->spec[side].any_bytes) {
 		uint64_t moved = counter_get(&c->bytes) - world_skipped_bytes(w, side);
-		uint64_t there = sim_acknowledged_bytes(w->sides.end[side]);
+		struct endpoint *ep = w->sides.end[side];
+		uint64_t there = sim_acknowledged_bytes(ep) + sim_counts(ep)->partial_bytes;
 
 		hold(world_taken_apart(w) ? moved <= there : moved == there);
 	}
 	check_blocks(w, side, incomplete || dropped(w, side));
+	check_end(w, side, incomplete || dropped(w, side));
 }
 
 /* The one byte that is read back as another, and no other. */

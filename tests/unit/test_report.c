@@ -280,6 +280,24 @@ static void mishaps_and_copies_of_all_sides_are_summed(void **state)
 	expect(&s, "copied by CPU 3 KiB; retries 7, ");
 }
 
+static void zeros_that_were_not_written_were_not_copied(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.plan.cpu_copies = 1; /* the source's */
+	s.result.side[1].count.holes = 102400;
+	expect(&s, "copied by CPU 500 KiB;");
+	s.plan.side[1].method = METHOD_INDIRECT;
+	expect(&s, "copied by CPU 400 KiB;");
+	s.out.facts.cls = END_BUFFERED;
+	s.plan.side[1].method = METHOD_AUTO;
+	s.plan.cpu_copies = 2;
+	expect(&s, "copied by CPU 900 KiB;");
+	s.out.facts.cls = END_DIRECT_IO;
+	expect(&s, "copied by CPU 1000 KiB;");
+}
+
 static void the_longest_flush_is_told(void **state)
 {
 	struct scene s = scene();
@@ -512,6 +530,7 @@ int main(void)
 		cmocka_unit_test(each_destination_has_a_line),
 		cmocka_unit_test(records_out_are_those_of_the_one_that_got_least),
 		cmocka_unit_test(mishaps_and_copies_of_all_sides_are_summed),
+		cmocka_unit_test(zeros_that_were_not_written_were_not_copied),
 		cmocka_unit_test(the_longest_flush_is_told),
 		cmocka_unit_test(zeros_that_were_not_written_are_told),
 		cmocka_unit_test(what_is_no_device_has_transfers),

@@ -145,8 +145,8 @@ static void one_destination_alone_is_not_dropped(void **state)
 	expect(&s, EXIT_MEDIUM_HARD, "sgmmcp: source: (source) at byte 0: medium error\n");
 }
 
-/* Its destination did not fail: what it has may well be right. */
-static void a_read_back_that_fails_is_not_called_dropped(void **state)
+/* Nothing more was written to it. */
+static void a_read_back_that_fails_drops_its_destination(void **state)
 {
 	struct scene s;
 
@@ -154,7 +154,28 @@ static void a_read_back_that_fails_is_not_called_dropped(void **state)
 	make_scene(&s, 2);
 	s.run.sides.n = 5;
 	fail_side(&s, 4, FAULT_HARDWARE, 512);
-	expect(&s, EXIT_MEDIUM_HARD, "sgmmcp: back 2: (back 2) at byte 512: hardware error\n");
+	result(&s, 2)->count.bytes = 1024;
+	expect(&s, EXIT_MEDIUM_HARD,
+		"sgmmcp: back 2: (back 2) at byte 512: hardware error\n"
+		"sgmmcp: dest 2: was dropped after 1024 of 512000 bytes: it cannot be read back\n");
+	fail_side(&s, 2, FAULT_MEDIUM, 1024); /* both: said once */
+	expect(&s, EXIT_MEDIUM_HARD,
+		"sgmmcp: dest 2: (dest 2) at byte 1024: medium error\n"
+		"sgmmcp: back 2: (back 2) at byte 512: hardware error\n"
+		"sgmmcp: dest 2: was dropped after 1024 of 512000 bytes\n");
+}
+
+/* As one destination alone: that the run ended says it. */
+static void the_only_read_back_is_not_dropped(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	s.end[2].name = "back";
+	s.run.sides.n = 3;
+	fail_side(&s, 2, FAULT_HARDWARE, 512);
+	expect(&s, EXIT_MEDIUM_HARD, "sgmmcp: back: (back) at byte 512: hardware error\n");
 }
 
 /* --- a pipe that nobody reads --- */
@@ -288,6 +309,23 @@ static void each_side_that_differs_is_told(void **state)
 		"1 block of 512 bytes differs\n");
 }
 
+static void a_miscompare_that_is_not_found_again_is_told_by_the_drives_word(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	s.end[1].facts.block_bytes = 4096;
+	fail_side(&s, 1, FAULT_MISCOMPARE, 100 * 4096);
+	result(&s, 1)->failure.len_bytes = 16 * 4096;
+	expect(&s, EXIT_MISCOMPARE, "sgmmcp: dest: (dest) at byte 409600: miscompare\n");
+	capture_begin(&s.said);
+	verdict_say_not_found(&s.run, 1);
+	assert_string_equal(capture_end(&s.said),
+		"sgmmcp: dest: the drive found a miscompare in LBA 100 to 115, and reading back "
+		"finds none: the source has changed, or the drive is wrong (verify again)\n");
+}
+
 /* Two files, one of which may be longer. */
 static void make_compare(struct scene *s)
 {
@@ -343,6 +381,19 @@ static void a_longer_end_is_equal_where_a_part_was_asked_for(void **state)
 	expect(&s, 0, "");
 	s.options.compare = true;
 	expect(&s, EXIT_MISCOMPARE, is_longer);
+}
+
+static void what_cannot_be_compared_is_dropped(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_compare(&s);
+	fail_side(&s, 2, FAULT_HARDWARE, 512);
+	result(&s, 2)->count.bytes = 512;
+	expect(&s, EXIT_MEDIUM_HARD,
+		"sgmmcp: dest 2: (dest 2) at byte 512: hardware error\n"
+		"sgmmcp: dest 2: was dropped after 512 of 512000 bytes\n");
 }
 
 static void of_files_that_differ_the_length_is_not_told(void **state)
@@ -483,7 +534,9 @@ int main(void)
 		cmocka_unit_test(a_failure_is_said_once_and_is_the_status),
 		cmocka_unit_test(the_side_that_failed_first_gives_the_status),
 		cmocka_unit_test(one_destination_alone_is_not_dropped),
-		cmocka_unit_test(a_read_back_that_fails_is_not_called_dropped),
+		cmocka_unit_test(a_read_back_that_fails_drops_its_destination),
+		cmocka_unit_test(the_only_read_back_is_not_dropped),
+		cmocka_unit_test(what_cannot_be_compared_is_dropped),
 		cmocka_unit_test(the_end_of_the_reader_is_not_worth_a_line),
 		cmocka_unit_test(one_reader_of_several_is_told),
 		cmocka_unit_test(a_tail_that_was_not_written_is_told),
@@ -492,6 +545,7 @@ int main(void)
 		cmocka_unit_test(a_length_that_could_not_be_set_is_a_status),
 		cmocka_unit_test(a_miscompare_is_told_by_its_place_on_that_disk),
 		cmocka_unit_test(each_side_that_differs_is_told),
+		cmocka_unit_test(a_miscompare_that_is_not_found_again_is_told_by_the_drives_word),
 		cmocka_unit_test(a_longer_file_is_unequal),
 		cmocka_unit_test(a_longer_end_is_equal_where_a_part_was_asked_for),
 		cmocka_unit_test(of_files_that_differ_the_length_is_not_told),
