@@ -19,6 +19,8 @@
 
 #define BLOCK 512u
 #define LEN   (1000 * BLOCK)
+#define DEPTH 16u
+#define CHUNK 65536u
 #define SIDES 5
 
 struct scene {
@@ -49,6 +51,8 @@ static void make_scene(struct scene *s, unsigned dests)
 		.block_bytes = BLOCK,
 		.out_block_bytes = BLOCK,
 		.len_bytes = LEN };
+	s->run.plan.depth = s->run.result.depth = DEPTH;
+	s->run.plan.chunk_bytes = s->run.result.chunk_bytes = CHUNK;
 	s->run.sides.n = 1 + dests;
 	s->run.ends.nouts = dests;
 	for (unsigned side = 0; side < SIDES; side++) {
@@ -411,7 +415,7 @@ static void of_files_that_differ_the_length_is_not_told(void **state)
 
 /* --- resets --- */
 
-static void a_reset_is_told_and_is_no_failure(void **state)
+static void what_a_reset_took_is_told_and_not_success(void **state)
 {
 	struct scene s;
 
@@ -420,11 +424,65 @@ static void a_reset_is_told_and_is_no_failure(void **state)
 	result(&s, 0)->count.resets = 4; /* has nothing to lose */
 	result(&s, 1)->count.resets = 1;
 	result(&s, 2)->count.resets = 2;
-	expect(&s, 0,
+	expect(&s, EXIT_UNIT_ATTENTION,
 		"sgmmcp: dest: was reset in mid-run, 1 unit attention: what was in its write cache "
 		"may be lost (compare, or copy again)\n"
 		"sgmmcp: dest 2: was reset in mid-run, 2 unit attentions: what was in its write "
 		"cache may be lost (compare, or copy again)\n");
+}
+
+static void what_a_reset_took_and_was_written_again_is_success(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	s.run.result.rewrites_lost = true;
+	result(&s, 1)->count.resets = 1;
+	expect(&s, 0,
+		"sgmmcp: dest: was reset in mid-run, 1 unit attention: what was not flushed was "
+		"written once more\n");
+}
+
+static void what_the_device_would_not_have_is_told(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	s.run.result.depth = DEPTH - 3;
+	s.run.result.chunk_bytes = CHUNK / 2;
+	expect(&s, 0,
+		"sgmmcp: queue depth lowered from 16 to 13: task set full\n"
+		"sgmmcp: transfers shortened from 65536 to 32768 bytes: longer ones were "
+		"refused\n");
+}
+
+static const char *stall(struct scene *s, const struct stall *what)
+{
+	s->options.timeout_ms = 60000;
+	capture_begin(&s->said);
+	verdict_say_stall(&s->run, what);
+	capture_end(&s->said);
+	return s->said.text;
+}
+
+static void who_does_not_answer_is_told_and_where(void **state)
+{
+	struct stall what = { .side = 1, .for_ns = 12 * NSEC_PER_SEC, .at_bytes = 4 * BLOCK };
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	s.end[1].facts.cls = END_BUFFERED;
+	assert_string_equal(stall(&s, &what), "sgmmcp: dest: no answer for 12 s, at byte 2048\n");
+	s.end[1].facts.cls = END_DEVICE;
+	assert_string_equal(stall(&s, &what),
+		"sgmmcp: dest: no answer for 12 s, at LBA 4 (it has timeout=60s)\n");
+	what.answered = true;
+	what.x.fault.kind = FAULT_BECOMING_READY;
+	assert_string_equal(stall(&s, &what),
+		"sgmmcp: dest: waiting for 12 s: (dest) at byte 0: becoming ready\n");
 }
 
 /* --- hash --- */
@@ -549,7 +607,10 @@ int main(void)
 		cmocka_unit_test(a_longer_file_is_unequal),
 		cmocka_unit_test(a_longer_end_is_equal_where_a_part_was_asked_for),
 		cmocka_unit_test(of_files_that_differ_the_length_is_not_told),
-		cmocka_unit_test(a_reset_is_told_and_is_no_failure),
+		cmocka_unit_test(what_a_reset_took_is_told_and_not_success),
+		cmocka_unit_test(what_a_reset_took_and_was_written_again_is_success),
+		cmocka_unit_test(what_the_device_would_not_have_is_told),
+		cmocka_unit_test(who_does_not_answer_is_told_and_where),
 		cmocka_unit_test(the_hash_of_a_part_says_of_which),
 		cmocka_unit_test(a_hash_that_cannot_be_printed_is_a_failure),
 		cmocka_unit_test(the_gravest_gives_the_status),
