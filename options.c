@@ -596,6 +596,8 @@ static const struct operand operands[] = {
 		.set = set_path, FIELD(o.badblocks_path) },
 	{ "minrate", "BYTES", "none", "leave areas slower than that a second for later", GROUP_BAD,
 		NUMBER(o.min_rate, 1, INT64_MAX) },
+	{ "slow", "MS", "none", "leave areas with slower reads than that for later", GROUP_BAD,
+		NUMBER(o.slow_ms, 1, 86400000) },
 
 	{ "bpt", "N", "chosen", "blocks of bs per transfer; 0: chosen", GROUP_MOVE,
 		NUMBER(o.bpt_blk, 0, UINT32_MAX) },

@@ -68,6 +68,7 @@ struct options {
 				     * nor map_path's .bak, as far as the names tell */
 	bool reverse;		    /* -R, iflag=reverse: from the end to the start */
 	uint64_t min_rate;	    /* minrate=, bytes per second; 0: none */
+	unsigned slow_ms;	    /* slow=; 0: none */
 	bool sync_at_end;	    /* sync=, default on */
 	bool time_lines;	    /* time=, default on; off with status=noxfer */
 	enum status_level status;

@@ -28,6 +28,7 @@ struct policy rescue_policy(const struct options *o)
 		.max_bad = o->max_bad_given ? o->max_bad : UINT64_MAX,
 		.reverse = o->reverse,
 		.min_rate = o->min_rate,
+		.slow_ns = o->slow_ms * NSEC_PER_MSEC,
 	};
 }
 
@@ -60,8 +61,8 @@ static int check_end(const struct options *o, const struct endpoint *ep)
 
 	if (ep->facts.sequential && o->map_path)
 		return cannot(ep, "a stream cannot be gone on with later (leave map= out)");
-	if (ep->facts.sequential && (o->reverse || o->min_rate))
-		return cannot(ep, "a stream has one order (leave -R and minrate= out)");
+	if (ep->facts.sequential && (o->reverse || o->min_rate || o->slow_ms))
+		return cannot(ep, "a stream has one order (leave -R, minrate= and slow= out)");
 	if (ep->facts.cls == END_MAPPED && goes_on)
 		return cannot(ep,
 			"a mapped file cannot be gone on with after errors (leave mmap or "

@@ -458,6 +458,7 @@ static struct options to_read_back(const struct options *o)
 	back.map_path = back.badblocks_path = NULL;
 	back.reverse = false;
 	back.min_rate = 0;
+	back.slow_ms = 0;
 	return back;
 }
 

@@ -117,7 +117,7 @@ static void recipe_errors(struct copy *c)
 	r->fills = filled_sides(c);
 	r->block_bytes = smallest_bytes(c->span);
 	r->physical_bytes = physical % r->block_bytes == 0 ? physical : 0;
-	r->records = r->policy.reverse || r->policy.min_rate;
+	r->records = r->policy.reverse || policy_is_paced(&r->policy);
 	c->map = (struct feed_map){
 		.at_bytes = c->span->in_bytes,
 		.records = r->records,
@@ -171,7 +171,7 @@ static int open_lanes(struct copy *c, struct slot *s, int *exit_status)
 		l->op = c->recipe.writes & side_bit(side) ? XFER_WRITE : XFER_READ;
 		l->start_bytes = side ? c->span->out_bytes : c->span->in_bytes;
 		l->holes = c->recipe.holes[side].mode == HOLES_NONE ? NULL : &c->recipe.holes[side];
-		l->paced = side == 0 && c->recipe.policy.min_rate > 0;
+		l->paced = side == 0 && policy_is_paced(&c->recipe.policy);
 		l->odd = l->holes || l->paced;
 		if (!side_moves(&c->sides, side))
 			continue;

@@ -25,8 +25,16 @@ struct policy {
 	uint64_t max_adjacent; /* bad blocks in a row; 0: any */
 	uint64_t max_bad;      /* bad blocks in all; UINT64_MAX: any */
 	bool reverse;	       /* from the end to the start */
-	uint64_t min_rate;     /* bytes a second: what is slower comes later; 0: no matter */
+	/* What is slower comes later; 0: no matter: */
+	uint64_t min_rate; /* bytes a second */
+	nsec_t slow_ns;	   /* a read */
 };
+
+/* Whether the time that reads take matters to it. */
+static inline bool policy_is_paced(const struct policy *p)
+{
+	return p->min_rate > 0 || p->slow_ns > 0;
+}
 
 /* One transfer that came home. */
 struct policy_case {

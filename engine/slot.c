@@ -311,17 +311,23 @@ static COLD void source_ended(struct leg *l)
 	feed_source_ended(s->recipe->feed, s->chunk.at_bytes + l->x.done_bytes);
 }
 
-/*
- * At a rate of min_rate, all slots together, a transfer takes as long as those of all slots. What
- * fails is no better than slow.
- */
-static COLD void tell_pace(const struct leg *l, bool failed)
+/* At a rate of min_rate, all slots together, a transfer takes as long as those of all slots. */
+static COLD bool is_slow(const struct leg *l)
 {
 	const struct recipe *r = l->slot->recipe;
-	double took = (double)(clock_now_ns() - l->slot->sent_ns) / (double)NSEC_PER_SEC;
-	double due = (double)l->x.len_bytes * r->depth / (double)r->policy.min_rate;
+	const struct policy *p = &r->policy;
+	nsec_t took_ns = clock_now_ns() - l->slot->sent_ns;
+	double due = (double)l->x.len_bytes * r->depth / (double)max_u64(p->min_rate, 1);
 
-	feed_pace(r->feed, &l->slot->chunk, failed || took > due);
+	if (p->slow_ns > 0 && took_ns > p->slow_ns)
+		return true;
+	return p->min_rate > 0 && (double)took_ns / (double)NSEC_PER_SEC > due;
+}
+
+/* What fails is no better than slow. */
+static COLD void tell_pace(const struct leg *l, bool failed)
+{
+	feed_pace(l->slot->recipe->feed, &l->slot->chunk, failed || is_slow(l));
 }
 
 /* A leg of several parts: false if that was the last. */

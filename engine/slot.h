@@ -87,7 +87,7 @@ struct leg {
 	enum xfer_op op;	       /* of its transfers, where zeros are no holes */
 	uint64_t start_bytes;	       /* of the span, on this side */
 	bool odd;		       /* it has what most have not: */
-	bool paced;		       /* its pace is told: the source's, with policy.min_rate */
+	bool paced;		       /* its pace is told: the source's, where the policy is */
 	const struct hole_rule *holes; /* NULL: zeros are written */
 	uint32_t from_bytes; /* of the chunk, what is to be sent next: a leg may have several parts
 			      */
@@ -122,7 +122,7 @@ struct slot {
 	bool filling;		 /* zeros are written for what cannot be read */
 	bool apart;		 /* the chunk is a piece of: */
 	struct narrow narrow;
-	nsec_t sent_ns;	     /* the last read; with policy.min_rate */
+	nsec_t sent_ns;	     /* the last read, where that is */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
 	uint32_t pad_bytes;  /* of the chunk, zeros that the source does not have */
 	void *memory;	     /* recipe->mapped: where the chunk lies */

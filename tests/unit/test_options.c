@@ -146,7 +146,7 @@ static void defaults_are_those_the_header_promises(void **state)
 	assert_int_equal(o.in.method, METHOD_AUTO);
 	assert_int_equal(o.out.method, METHOD_AUTO);
 	assert_int_equal(o.in.offset_blk + o.out.offset_blk, 0);
-	assert_int_equal(o.coe_in + o.coe_out + o.coe_limit + o.min_rate, 0);
+	assert_int_equal(o.coe_in + o.coe_out + o.coe_limit + o.min_rate + o.slow_ms, 0);
 	assert_false(o.max_bad_given || o.reverse);
 	assert_null(o.map_path);
 	assert_null(o.badblocks_path);
@@ -393,6 +393,8 @@ static void numbers_outside_their_range_are_refused_with_the_range(void **state)
 		{ "if=a verbose=1001", "must be 0 to 1000" },
 		{ "if=a coe=4", "must be 0 to 3" },
 		{ "if=a minrate=0", "must be 1 to 9223372036854775807" },
+		{ "if=a slow=0", "must be 1 to 86400000" },
+		{ "if=a slow=86400001", "must be 1 to 86400000" },
 		{ "if=a minrate=8E", "must be 1 to 9223372036854775807" },
 		{ "if=a maxbad=-1", "not a number" },
 		{ "if=a coe_limit=99999999999999999999", "number too large" },
@@ -605,7 +607,7 @@ static void what_is_said_of_bad_blocks_is_set(void **state)
 {
 	char room[512];
 	struct options o = accepted_("if=a of=b coe=1 coe_limit=5 maxbad=1k map=m badblocks=l "
-				     "minrate=10M -R oflag=nofill",
+				     "minrate=10M slow=200 -R oflag=nofill",
 		room);
 
 	(void)state;
@@ -615,6 +617,7 @@ static void what_is_said_of_bad_blocks_is_set(void **state)
 	assert_string_equal(o.map_path, "m");
 	assert_string_equal(o.badblocks_path, "l");
 	assert_int_equal(o.min_rate, 10 << 20);
+	assert_int_equal(o.slow_ms, 200);
 	assert_int_equal(o.out.flags, END_NOFILL);
 	o = ACCEPTED("if=a maxbad=0");
 	assert_true(o.max_bad_given);

@@ -81,6 +81,7 @@ static void make_policy(struct rescue *r)
 	if (stream || w->request.ordered)
 		return;
 	p->reverse = maybe(w, 4);
+	p->slow_ns = w->seed % 8 == 3 ? 1 + (nsec_t)(w->seed % 50) * (nsec_t)(w->seed % 1000) : 0;
 	p->min_rate = maybe(w, 4) ? between(w, 1, 1000) << between(w, 0, 24) : 0;
 }
 
@@ -766,7 +767,7 @@ static bool was_reset(const struct rescue *r)
 
 	for (unsigned side = 1; side < r->w.sides.n; side++)
 		resets += counter_get(&world_counts(&r->w, side)->resets);
-	return resets > 0 && (r->kind == WITH_MAP || p->reverse || p->min_rate);
+	return resets > 0 && (r->kind == WITH_MAP || p->reverse || policy_is_paced(p));
 }
 
 static void check_sums(const struct rescue *r)
