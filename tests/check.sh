@@ -29,9 +29,10 @@ add_counts() {
 
 for stage in "$@"; do
 	echo "== $stage"
-	log=build/$stage.log
+	log=build/$stage.log began=$SECONDS
 	${MAKE:-make} --no-print-directory "$stage" 2>&1 | tee "$log"
 	add_counts "$log" "${PIPESTATUS[0]}" "$stage"
+	echo "== $stage took $((SECONDS - began)) s"
 done
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
