@@ -140,6 +140,17 @@ timed_out() {
 	expect_one_complaint '(READ|WRITE)\(10\) at LBA [0-9]+, 64 blocks: timed out'
 }
 
+hangs() {
+	begin "a device that does not answer is told after ten seconds, and where ($*)"
+	fill "$disk_b" "$pattern"
+	inject 4 100
+	copy_whole bpt=64 timeout=15 retries=0 "$@"
+	heal
+	expect_status 33
+	expect_line '^sgmmcp: /dev/sg[0-9]+: no answer for 1[0-9] s, at LBA [0-9]+ \(it has timeout=15s\)$'
+	expect_line '(READ|WRITE)\(10\) at LBA [0-9]+, 64 blocks: timed out'
+}
+
 not_ready() {
 	begin 'a stopped destination is refused with status 2 and what to do about it'
 	fill "$disk_b" "$pattern"
@@ -299,6 +310,7 @@ for io in sg_io rw; do
 	short_transfer "io=$io"
 	timed_out "io=$io"
 done
+hangs io=rw
 medium_error qd=1
 commands_of_retries
 always_aborted

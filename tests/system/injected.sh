@@ -8,7 +8,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-readonly MIB=8 READ=0x28 WRITE=0x2a FLUSH=0x35 VERIFY=0x2f
+readonly MIB=8 READY=0x00 READ=0x28 WRITE=0x2a FLUSH=0x35 VERIFY=0x2f
 
 source_data=/tmp/source pattern=/tmp/pattern
 
@@ -79,6 +79,9 @@ both_fates() {
 	ends 'a host error' 35 $WRITE 'transport error' 7 0 0 0 0
 	ends 'write protection' 7 $WRITE 'write protected .*7/27/00' 0 2 0x7 0x27 0x0
 	ends 'a unit that is not ready' 2 $READ 'not ready .*2/04/02' 0 2 0x2 0x4 0x2
+	passes 'a self-test' $READ 0 2 0x2 0x4 0x9
+	passes 'becoming ready' $WRITE 0 2 0x2 0x4 0x1
+	ends 'a unit that is being sanitized' 16 $READ 'not ready, being erased .*2/04/1b' 0 2 0x2 0x4 0x1b
 	ends 'an illegal request' 5 $READ 'illegal request .*5/24/00' 0 2 0x5 0x24 0x0
 	ends 'a command not supported' 9 $WRITE 'command not supported .*5/20/00' 0 2 0x5 0x20 0x0
 	ends 'an LBA out of range' 22 $READ 'LBA out of range .*5/21/00' 0 2 0x5 0x21 0x0
@@ -118,6 +121,44 @@ flush_fails() {
 	expect_no_line '^sgmmcp: '
 }
 
+# The drive tells of a reset once, and it may be the flush that is told.
+flush_hears_of_a_reset() {
+	local map=/tmp/map
+
+	begin 'a flush that is told of a reset is no success, though all was written'
+	fill "$disk_b" "$pattern"
+	inject "$b" 1 $FLUSH 0 2 0x6 0x29 0x0
+	run_guarded "if=$a" "of=$b" bpt=64
+	expect_status 6
+	expect_line "^sgmmcp: $b: SYNCHRONIZE CACHE: unit attention .*6/29/00"
+
+	begin 'and to the map it is what a failed flush is: all is copied once more'
+	inject "$b" 1 $FLUSH 0 2 0x6 0x29 0x0
+	run_guarded "if=$a" "of=$b" bpt=64 "map=$map"
+	heal
+	expect_status 6
+	grep -q '^0x00000000  *0x00800000  *?$' "$map" || fail "map: $(<"$map")"
+	run_guarded "if=$a" "of=$b" bpt=64 "map=$map"
+	expect_status 0
+	expect_records_out 16384
+	grep -q '^0x00000000  *0x00800000  *+$' "$map" || fail "map: $(<"$map")"
+	expect_equal "$disk_b" "$source_data"
+}
+
+# waited_for WHAT KEY ASC ASCQ: before the first command, three seconds long.
+waited_for() {
+	local what=$1
+
+	shift
+	begin "a unit that says '$what' is waited for, and that is said"
+	fill "$disk_b" "$pattern"
+	inject "$a" 30 $READY 0 2 "$@"
+	run_guarded "if=$a" "of=$b" bpt=64
+	heal
+	expect_all_copied
+	expect_line "^sgmmcp: $a: waiting: "
+}
+
 # As where the source has changed by the time it is read once more.
 not_found_again() {
 	begin 'a miscompare that only the drive finds stays one'
@@ -137,5 +178,9 @@ must fill "$disk_a" "$source_data"
 both_fates
 recovered
 flush_fails
+flush_hears_of_a_reset
+waited_for 'becoming ready' 0x2 0x4 0x1
+waited_for 'format in progress' 0x2 0x4 0x4
+waited_for 'self-test in progress' 0x2 0x4 0x9
 not_found_again
 finish
