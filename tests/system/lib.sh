@@ -152,6 +152,35 @@ complete() {
 	mapfile -t err </tmp/err
 }
 
+# --- ways to move data ---
+
+# every_way COMMAND WORD...: calls it by every io, depth and method with SGMMCP_FULL=1; else by one of
+# four, each in its turn.
+turn=0
+every_way() {
+	local way ways=('qd=1 io=sg_io xfer=mmap' 'qd=16 io=rw xfer=dio' 'qd=1 io=rw xfer=dio' \
+		'qd=16 io=sg_io xfer=mmap')
+
+	ways=("${ways[turn++ % 4]}")
+	if [[ -n ${SGMMCP_FULL:-} ]]; then
+		ways=(qd={1,16}\ io={sg_io,rw}\ xfer={mmap,dio})
+	fi
+	for way in "${ways[@]}"; do
+		# shellcheck disable=SC2086
+		"$@" $way
+	done
+}
+
+# all_or WAY COMMAND WORD...: by every way with SGMMCP_FULL=1, else by that one.
+all_or() {
+	if [[ -n ${SGMMCP_FULL:-} ]]; then
+		every_way "${@:2}"
+	else
+		# shellcheck disable=SC2086
+		"${@:2}" $1
+	fi
+}
+
 # --- what is expected ---
 
 expect_status() {

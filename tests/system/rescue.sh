@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1"
-# guest: full uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1 physblk_exp=3"
-# guest: full uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=32 ndelay=50000 random=1 sector_size=4096"
+# guest: uml -t 3600 -o "add_host=2 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1"
+# guest: full uml -t 3600 -o "add_host=2 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1 physblk_exp=3"
+# guest: full uml -t 3600 -o "add_host=2 per_host_store=1 dev_size_mb=32 ndelay=50000 random=1 sector_size=4096"
 #
 # A run that goes on after errors, remembers and resumes: exactly the bad blocks are lost, all others
 # are equal, and the report, the map, the list of bad blocks and the exit status say just that.
@@ -16,9 +16,10 @@
 . "$(dirname "$0")/lib.sh"
 
 readonly BLOCKS=8192 CHUNK=128 NAMED=4660 # the disk and a transfer; all places and lengths are in blocks
+readonly DEEP='qd=16 io=rw xfer=dio' # the way by default of what differs little by it
 
 source_data=/tmp/source pattern=/tmp/pattern zeros=/tmp/zeros expected=/tmp/expected
-nth=0 turn=0 map='' list='' copy='' expected_now=none
+nth=0 map='' list='' copy='' expected_now=none
 
 # --- faults ---
 
@@ -230,21 +231,6 @@ scattered() {
 	expect_equal "$disk_b" "$expected"
 }
 
-# every_way COMMAND WORD...: by every io, depth and method; or by one of four, each in its turn.
-every_way() {
-	local way ways=('qd=1 io=sg_io xfer=mmap' 'qd=16 io=rw xfer=dio' 'qd=1 io=rw xfer=dio' \
-		'qd=16 io=sg_io xfer=mmap')
-
-	ways=("${ways[turn++ % 4]}")
-	if [[ -n ${SGMMCP_FULL:-} ]]; then
-		ways=(qd={1,16}\ io={sg_io,rw}\ xfer={mmap,dio})
-	fi
-	for way in "${ways[@]}"; do
-		# shellcheck disable=SC2086
-		"$@" $way
-	done
-}
-
 every_layout() {
 	every_way layout 'the first block of a chunk' 1024 1
 	every_way layout 'the last block of a chunk' 1151 1
@@ -331,19 +317,12 @@ nothing_lost() {
 	((REPLY > 0)) || fail "none $counter"
 }
 
-one_way() {
-	"$@" qd=16 io=rw
-}
-
 go_away() {
-	local each=one_way
-
-	[[ -z ${SGMMCP_FULL:-} ]] || each=every_way
-	"$each" nothing_lost 'recovered errors' 8 7 recovered
-	"$each" nothing_lost 'aborted commands, transport errors' 0x10 23 retries
-	"$each" nothing_lost 'a full task set' 0x800 20 ''
-	"$each" nothing_lost 'a busy host' 0x8000 50 ''
-	"$each" nothing_lost 'commands that time out' 4 150 retries timeout=1
+	all_or "$DEEP" nothing_lost 'recovered errors' 8 7 recovered
+	all_or "$DEEP" nothing_lost 'aborted commands, transport errors' 0x10 23 retries
+	all_or "$DEEP" nothing_lost 'a full task set' 0x800 20 ''
+	all_or "$DEEP" nothing_lost 'a busy host' 0x8000 50 ''
+	all_or "$DEEP" nothing_lost 'commands that time out' 4 150 retries timeout=1
 }
 
 # --- what ends a run, and how it goes on ---
@@ -371,6 +350,22 @@ short_transfer() {
 	done_in_map
 	((REPLY < BLOCKS)) || fail "$REPLY blocks done"
 	goes_on_from "$REPLY" bpt=64 "$@"
+}
+
+# stopped_before WORD...: the destination is looked at alone, as the source is stopped.
+stopped_before() {
+	begin "a source that is stopped when the run begins is refused with status 2 ($*)"
+	afresh
+	must sg_start --stop "$a"
+	rescue bpt=64 "$@"
+	expect_status 2
+	expect_one_line "$a: is not ready: .*sg_start --start"
+	expect 'there is a map' test ! -e "$map"
+	expect_equal "$disk_b" "$pattern"
+
+	begin "and started by iflag=start, nothing is lost ($*)"
+	rescue bpt=64 iflag=start "$@"
+	expect_all_done
 }
 
 first_error() {
@@ -421,19 +416,53 @@ retried() {
 
 # --- changes in mid-run ---
 
-# midway WORD...: starts a slow rescue and waits until some of it is there.
+# midway CHANGE WORD...: a slow rescue, and CHANGE is called when some of it is there; where that came
+# too late on a busy machine, once more and slower. Ends when the run has, at full speed again.
 midway() {
-	afresh
-	must set_delay 20000000
-	start_counting "$b"
-	start "if=$a" "of=$b" coe=1 "map=$map" "badblocks=$list" bpt=32 "$@"
-	wait_midway "$b" 40
+	local change=$1 delay_ns
+
+	for delay_ns in 20000000 80000000 320000000; do
+		afresh
+		must set_delay "$delay_ns"
+		start_counting "$b"
+		start "if=$a" "of=$b" coe=1 "map=$map" "badblocks=$list" bpt=32 "${@:2}"
+		wait_midway "$b" 40
+		"$change"
+		complete
+		must set_delay 50000
+		came_too_late || return
+		undo_changes
+	done
 }
 
-# ended_midway: at full speed again. Sets REPLY to how much is remembered.
+# came_too_late: the run has done all, and noticed nothing.
+came_too_late() {
+	((status == 0 && ended_by == 0)) || return
+	number_before 'records out'
+	((REPLY == BLOCKS)) || return
+	number_after retries
+	((REPLY == 0))
+}
+
+# undo_changes: the disks become what they were.
+undo_changes() {
+	local host
+
+	sd_set wp 0
+	sd_set virtual_gb 0
+	for host in /sys/class/scsi_host/host*; do
+		echo '- - -' >"$host/scan"
+	done
+	must sd_settle
+	two_units
+	sg_start --start "$a"
+	rescan "$a"
+	rescan "$b"
+}
+
+# ended_midway CHANGE WORD...: likewise, of what ends the run. Sets REPLY to how much is remembered.
 ended_midway() {
-	complete
-	must set_delay 50000
+	midway "$@"
 	done_in_map
 	((REPLY < BLOCKS)) || fail 'all blocks done'
 }
@@ -443,12 +472,14 @@ something_is_kept() {
 	((REPLY > 0)) || fail 'no blocks done'
 }
 
+interrupt() {
+	kill -INT "$pid"
+}
+
 interrupted() {
 	begin "SIGINT in mid-run saves, and the same command goes on ($*)"
 	bad_medium 8100 2
-	midway "$@"
-	kill -INT "$pid"
-	ended_midway
+	ended_midway interrupt "$@"
 	something_is_kept
 	local before=$REPLY
 	expect_signal 2
@@ -461,13 +492,14 @@ interrupted() {
 	((REPLY == BLOCKS - before - 2)) || fail "$REPLY blocks read, where $before were done"
 }
 
-saved_on_demand() {
-	begin 'SIGUSR1 in mid-run saves what is durable by then, and the run goes on'
-	midway qd=4
+save_now() {
 	kill -USR1 "$pid"
 	wait_for has_progress || fail 'nothing is saved'
-	complete
-	must set_delay 50000
+}
+
+saved_on_demand() {
+	begin 'SIGUSR1 in mid-run saves what is durable by then, and the run goes on'
+	midway save_now qd=4
 	expect_all_done
 }
 
@@ -476,11 +508,13 @@ has_progress() {
 	((REPLY > 0 && REPLY < BLOCKS))
 }
 
+protect() {
+	sd_set wp 1
+}
+
 write_protected() {
 	begin "write protection in mid-run ends it with status 7, and the same command goes on ($*)"
-	midway "$@"
-	sd_set wp 1
-	ended_midway
+	ended_midway protect "$@"
 	something_is_kept
 	local before=$REPLY
 	sd_set wp 0
@@ -490,29 +524,69 @@ write_protected() {
 	goes_on_from "$before" "$@"
 }
 
+stop_source() {
+	sg_start --stop "$a"
+}
+
 stopped() {
 	begin "a source stopped in mid-run ends it with status 2, and iflag=start goes on ($*)"
-	midway "$@"
-	sg_start --stop "$a"
-	ended_midway
+	ended_midway stop_source "$@"
 	something_is_kept
 	expect_status 2
 	expect_one_complaint "$a: READ\\(10\\) at LBA [0-9]+, 32 blocks: not ready"
 	goes_on_from "$REPLY" iflag=start "$@"
 }
 
+reset_both() {
+	must sg_reset -d "$b"
+	must sg_reset -d "$a"
+}
+
 # What was written and not flushed may be gone with a reset of the destination: it is written again.
 was_reset() {
 	begin "resets in mid-run are survived, and what they may have cost is done again ($*)"
-	midway "$@"
-	must sg_reset -d "$b"
-	must sg_reset -d "$a"
-	complete
-	must set_delay 50000
+	midway reset_both "$@"
 	expect_all_done
 	expect_line "$b: was reset in mid-run"
 	number_before 'records out'
 	((REPLY > BLOCKS)) || fail "$REPLY blocks written"
+}
+
+# tell_of_changes: toggling the number of units has all of them report that it has changed.
+tell_of_changes() {
+	local n
+
+	for n in 1 2 3; do
+		sd_set max_luns 2
+		sd_set max_luns 1
+		start_counting "$b"
+		wait_midway "$b" 20
+	done
+}
+
+told_of_changes() {
+	begin "unit attentions in mid-run are survived, and nothing is lost ($*)"
+	midway tell_of_changes "$@"
+	expect_all_done
+	number_after retries
+	((REPLY >= 3)) || fail "$REPLY retries"
+}
+
+change_capacity() {
+	sd_set virtual_gb 1
+}
+
+# The disk is not the one that the run began with, which is what it has to go by.
+capacity_changed() {
+	begin "a capacity that changes in mid-run ends it with status 6, and the same command goes on ($*)"
+	ended_midway change_capacity "$@"
+	local before=$REPLY
+	sd_set virtual_gb 0
+	rescan "$a"
+	rescan "$b"
+	expect_status 6
+	expect_one_complaint 'capacity'
+	goes_on_from "$before" "$@"
 }
 
 # host_of SG: sets REPLY to the directory of its host adapter.
@@ -524,18 +598,20 @@ host_of() {
 	REPLY=/sys/class/scsi_host/host${device%%/*}
 }
 
-# pulled_out NAME SG WORD...: in mid-run; it is put back for the run that goes on. What a destination
-# that is gone was not flushed of is not kept.
-pulled_out() {
-	local name=$1 node=$2 host
+# Of pulled_out: the node.
+pull_out() {
+	echo 1 >"/sys/class/scsi_generic/${node#/dev/}/device/delete"
+}
 
-	shift 2
-	begin "a $name removed in mid-run ends it with status 35, and the same command goes on ($*)"
+# pulled_out NAME END WORD...: the unit a or b in mid-run; it is put back for the run that goes on.
+# What a destination that is gone was not flushed of is not kept.
+pulled_out() {
+	local name=$1 node=${!2} host
+
+	begin "a $name removed in mid-run ends it with status 35, and the same command goes on (${*:3})"
 	host_of "$node"
 	host=$REPLY
-	midway "$@"
-	echo 1 >"/sys/class/scsi_generic/${node#/dev/}/device/delete"
-	ended_midway
+	ended_midway pull_out "${@:3}"
 	[[ $name == destination ]] || something_is_kept
 	local before=$REPLY
 	echo '- - -' >"$host/scan"
@@ -545,23 +621,18 @@ pulled_out() {
 	expect_one_complaint \
 		"$node: (READ|WRITE)\\(10\\) at LBA [0-9]+, [0-9]+ blocks?: (device gone|transport error)"
 	expect_no_line 'unrecovered block'
-	goes_on_from "$before" "$@"
+	goes_on_from "$before" "${@:3}"
 }
 
 end_midway() {
-	local way
-
-	for way in ${SGMMCP_FULL:+'qd=1 io=sg_io xfer=mmap'} 'qd=16 io=rw xfer=dio'; do
-		# shellcheck disable=SC2086
-		{
-			interrupted $way
-			write_protected $way
-			stopped $way
-			was_reset $way
-			pulled_out source "$a" $way
-			pulled_out destination "$b" $way
-		}
-	done
+	all_or "$DEEP" interrupted
+	all_or "$DEEP" write_protected
+	all_or "$DEEP" stopped
+	all_or "$DEEP" was_reset
+	all_or "$DEEP" told_of_changes
+	all_or "$DEEP" capacity_changed
+	all_or "$DEEP" pulled_out source a
+	all_or "$DEEP" pulled_out destination b
 	saved_on_demand
 }
 
@@ -810,8 +881,9 @@ echo 1 >"$allow_dio"
 every_layout
 commands_of_a_bad_block
 go_away
-short_transfer qd=1 io=sg_io
-short_transfer qd=16 io=rw
+all_or 'qd=1 io=sg_io xfer=mmap' short_transfer
+[[ -n ${SGMMCP_FULL:-} ]] || short_transfer qd=16 io=rw
+all_or 'qd=1 io=rw xfer=mmap' stopped_before
 first_error
 retried
 end_midway
