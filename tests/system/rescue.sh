@@ -718,6 +718,27 @@ refused() {
 	expect_one_line "$map: .*seek_bytes"
 }
 
+# A map knows its disk by serial number and unit id, which the kernel has of a block node, too.
+either_node() {
+	begin 'a map is gone on with through the other node of the same disk'
+	afresh
+	run "if=$a" "of=$b" "map=$map" count=1000
+	expect_status 0
+	run "if=$disk_a" "of=$disk_b" "map=$map" count=2000
+	expect_status 0
+	number_before 'records in'
+	((REPLY == 1000)) || fail "$REPLY blocks read"
+	run "if=$a" "of=$b" "map=$map"
+	expect_all_done
+	number_before 'records in'
+	((REPLY == BLOCKS - 2000)) || fail "$REPLY blocks read"
+
+	begin 'and refused through that of another disk'
+	run "if=$disk_b" "of=$copy" "map=$map"
+	expect_status 31
+	expect_one_line "$map: .*(serial|unit_id)"
+}
+
 verified() {
 	begin 'verify=after leaves out what was lost: no miscompare, status 3'
 	afresh
@@ -866,8 +887,18 @@ slow_area() {
 
 	begin 'and all of it is copied in the end'
 	run_guarded "if=$slow" "of=$b" "map=$map" "minrate=$rate" "bpt=$CHUNK" qd=4
-	dmsetup remove slow
 	expect_all_done
+
+	begin 'slow= does so by the time of a read'
+	afresh
+	bad_medium 5000 1
+	run_guarded "if=$slow" "of=$b" "map=$map" slow=100 "bpt=$CHUNK" qd=1
+	good_medium
+	dmsetup remove slow
+	expect_status 3
+	read_map
+	[[ $map_text =~ ^0\+[0-9]+\+' '[0-9]+\+[0-9]+\?' '.*'+ '[0-9]+\+[0-9]+\*' '[0-9]+\+[0-9]+\?' '$ ]] ||
+		fail "map: $map_text"
 }
 
 two_units
@@ -892,6 +923,7 @@ not_filled
 limited maxbad=5 'bad blocks than maxbad=' 6 maxbad=5
 limited coe_limit=5 'adjacent bad blocks than coe_limit=' 6 coe_limit=5
 refused
+either_node
 verified
 with_dd
 ((block == 4096)) || padded
