@@ -455,7 +455,7 @@ undo_changes() {
 	done
 	must sd_settle
 	two_units
-	sg_start --start "$a"
+	sg_start --start "$a" 2>/dev/null || sg_start --start "$a" # a unit attention may come first
 	rescan "$a"
 	rescan "$b"
 }
