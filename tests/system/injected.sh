@@ -96,6 +96,40 @@ both_fates() {
 	ends 'a protection error' 40 $READ 'protection information error .*b/10/01' 0 2 0xb 0x10 0x1
 }
 
+# rescued WHAT OPCODE HOST STATUS KEY ASC ASCQ WORD...: the next three such commands fail; a rescue
+# loses nothing by it.
+rescued() {
+	local what=$1 code=$2 fault=("${@:3:5}") node=$a map=/tmp/map
+
+	shift 7
+	begin "$what, thrice: a rescue loses nothing ($*)"
+	[[ $code == "$READ" ]] || node=$b
+	fill "$disk_b" "$pattern"
+	rm -f "$map" "$map.bak"
+	inject "$node" 3 "$code" "${fault[@]}"
+	run_guarded "if=$a" "of=$b" coe=1 "map=$map" bpt=64 "$@"
+	heal
+	expect_all_copied
+	expect_no_line 'unrecovered block'
+	expect 'not all is done in the map' grep -q "^0x00000000  0x00800000  +" "$map"
+}
+
+# What fails by the host adapter alone cannot be had of the kernel in rescue.sh.
+all_rescued() {
+	local way='qd=16 io=rw xfer=dio'
+
+	echo 1 >"$allow_dio"
+	all_or "$way" rescued 'a transport error of READ' $READ 7 0 0 0 0
+	all_or "$way" rescued 'a transport error of WRITE' $WRITE 7 0 0 0 0
+	[[ -n ${SGMMCP_FULL:-} ]] || return
+	every_way rescued 'a medium error' $READ 0 2 0x3 0x11 0x0
+	every_way rescued 'a hardware error of WRITE' $WRITE 0 2 0x4 0x44 0x0
+	every_way rescued 'an aborted command' $READ 0 2 0xb 0x0 0x0
+	every_way rescued 'an aborted WRITE' $WRITE 0 2 0xb 0x0 0x0
+	every_way rescued 'a unit attention' $READ 0 2 0x6 0x3f 0x0e
+	every_way rescued 'a unit attention of WRITE' $WRITE 0 2 0x6 0x2a 0x1
+}
+
 # The data are not looked at: such a command moves none here. faults.sh has those that do.
 recovered() {
 	begin 'a recovered error is success and counted'
@@ -188,4 +222,5 @@ waited_for 'becoming ready' 0x2 0x4 0x1
 waited_for 'format in progress' 0x2 0x4 0x4
 waited_for 'self-test in progress' 0x2 0x4 0x9
 not_found_again
+all_rescued
 finish
