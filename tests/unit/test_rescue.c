@@ -199,9 +199,13 @@ static void add_plan(struct rescue *r, unsigned side)
 	}
 }
 
-static bool is_cured(const struct sim_rule *rule)
+/* Once in a while: after so many tries, or by a rule before it that moves the data. */
+static bool may_be_good(const struct world *w, unsigned side, unsigned rule)
 {
-	return rule->tries > 0 && rule->kind != FAULT_UNIT_ATTENTION;
+	for (unsigned i = 0; i < rule; i++)
+		if (w->rules[side][i].kind == FAULT_RECOVERED)
+			return true;
+	return w->rules[side][rule].tries > 0;
 }
 
 /* What is written twice, for a reason. */
@@ -211,7 +215,8 @@ static void allow_rewriting(struct rescue *r)
 	bool *rewritten = &w->spec[1].rewritten;
 
 	for (unsigned i = 0; i < w->spec[0].nrules; i++)
-		*rewritten |= is_cured(&w->rules[0][i]); /* zeros, then what was read after all */
+		*rewritten |= w->rules[0][i].kind != FAULT_UNIT_ATTENTION &&
+			      may_be_good(w, 0, i); /* zeros, then what was read after all */
 	for (unsigned side = 1; side < w->sides.n; side++)
 		for (unsigned i = 0; i < w->spec[side].nrules; i++)
 			*rewritten |= w->rules[side][i].asc == 0x29;
@@ -365,7 +370,7 @@ static enum how_bad how_bad(const struct world *w, unsigned side, uint64_t at, u
 
 	for (unsigned i = 0; w->is_sim[side] && i < w->spec[side].nrules; i++) {
 		const struct sim_rule *rule = &w->rules[side][i];
-		enum how_bad this = rule->tries ? IS_CURED : IS_BAD;
+		enum how_bad this = may_be_good(w, side, i) ? IS_CURED : IS_BAD;
 
 		if (is_bad_rule(rule) && rule_touches(w, side, rule, at, end) && this > worst)
 			worst = this;
@@ -679,6 +684,30 @@ static uint64_t bytes_in_span(const struct rescue *r, unsigned set)
 	return sum;
 }
 
+/* A byte of the span: with the rest of its block it was written once more, and a reset took it. */
+static bool is_lost_at(const struct rescue *r, uint64_t at)
+{
+	const struct world *w = &r->w;
+
+	return w->is_sim[1] &&
+	       sim_is_lost(w->sides.end[1], (w->span.out_bytes + at) / w->spec[1].block_bytes);
+}
+
+static bool is_bad_at(const struct rescue *r, uint64_t at)
+{
+	struct range x;
+
+	return ranges_get(&r->map, r->w.span.in_bytes + at, &x) && x.status == RANGE_BAD;
+}
+
+static bool is_untouched_at(const struct rescue *r, uint64_t at)
+{
+	const struct world *w = &r->w;
+	uint64_t to = w->span.out_bytes + at;
+
+	return !w->is_sim[1] || sim_data(w->sides.end[1])[to] == w->before[1][to];
+}
+
 /* To the byte: what was DONE is there as it was, and the map still says so. */
 static void check_done(const struct rescue *r)
 {
@@ -687,25 +716,18 @@ static void check_done(const struct rescue *r)
 	struct range x;
 
 	for (; ranges_first(&r->at_start, RANGE_IS(RANGE_DONE), at, end, &x);
-		at = x.at_bytes + x.len_bytes) {
-		uint64_t to = w->span.out_bytes + x.at_bytes - start;
-		struct range y;
-
-		hold(!ranges_first(
-			&r->map, RANGE_IS(RANGE_BAD), x.at_bytes, x.at_bytes + x.len_bytes, &y));
-		for (uint64_t i = 0; w->is_sim[1] && i < x.len_bytes; i++)
-			hold(sim_data(w->sides.end[1])[to + i] == w->before[1][to + i] ||
-				sim_is_lost(w->sides.end[1], (to + i) / w->spec[1].block_bytes));
-	}
+		at = x.at_bytes + x.len_bytes)
+		for (uint64_t b = x.at_bytes - start; b < x.at_bytes + x.len_bytes - start; b++)
+			hold(is_lost_at(r, b) || (is_untouched_at(r, b) && !is_bad_at(r, b)));
 }
 
 static void check_map(const struct rescue *r, bool complete)
 {
-	check_done(r);
 	const struct copy_result *res = &r->w.result;
 	const unsigned undone =
 		RANGE_IS(RANGE_UNTRIED) | RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
 
+	check_done(r);
 	check_outside(r);
 	for (uint64_t u = 0; u < r->nunits; u++)
 		check_unit_in_map(r, u, complete);
@@ -792,6 +814,7 @@ static void check_figures(const struct rescue *r)
 {
 	const struct world *w = &r->w;
 	const struct copy_result *res = &w->result;
+	unsigned passes = w->policy.retries > 0 ? 2 : 1; /* that compare a block */
 
 	for (unsigned side = 0; side < w->sides.n; side++) {
 		const struct counters *c = world_counts(w, side);
@@ -804,12 +827,26 @@ static void check_figures(const struct rescue *r)
 		hold(world_holes(w, side) == HOLES_SKIP ||
 			counter_get(&c->holes) <= k->trimmed_bytes);
 		hold(side > 0 || counter_get(&c->salvaged) == k->salvaged);
-		hold(res->side[side].miscompare.blocks <= w->spec[side].rots || was_reset(r));
+		hold(res->side[side].miscompare.blocks <= w->spec[side].rots * passes ||
+			was_reset(r));
 	}
 	hold(r->told == min_u64(res->losses, LOSSES_KEPT));
 	hold(!res->losses || !xfer_is_good(&res->first_loss.x));
 	hold(res->loss_block_bytes == r->unit);
 	hold(res->bad_bytes + res->undone_bytes <= w->span.len_bytes);
+}
+
+/* Whatever became of the blocks around it, and on the other sides. */
+static void check_rot(const struct rescue *r)
+{
+	const struct world *w = &r->w;
+
+	for (unsigned side = w->ends; side < w->sides.n; side++) {
+		uint64_t at = w->spec[side].rots_at - world_starts_at(w, side);
+
+		if (w->spec[side].rots && at < written_end(w) && fate(r, at / r->unit) == GOOD)
+			hold(w->result.side[side].miscompare.blocks > 0);
+	}
 }
 
 static void check_end(struct rescue *r)
@@ -840,8 +877,10 @@ static void check_result(struct rescue *r)
 			(w->spec[side].sequential ? check_stream : check_dest)(r, side, complete);
 	if (r->kind == WITH_MAP)
 		check_map(r, complete);
-	if (complete)
+	if (complete) {
 		check_sums(r);
+		check_rot(r);
+	}
 	if (w->is_sim[0])
 		hold(!memcmp(sim_data(w->sides.end[0]), w->before[0], world_bytes(w, 0)));
 }
