@@ -243,10 +243,13 @@ static side_set_t legs_of_phase(struct slot *s)
 	return s->lost | dropped ? legs_left(s, legs, dropped) : legs;
 }
 
-/* A part of a chunk that fails is moved again by all but those that had their part before. */
+/*
+ * A part of what is taken apart is moved again by all that have not had theirs; when it fails for
+ * the first time, those that are good are not asked again (spare()).
+ */
 static COLD bool comes_again(const struct slot *s)
 {
-	return s->failed && s->apart && s->chunk.len_bytes > s->recipe->block_bytes;
+	return s->failed && s->spared && s->chunk.len_bytes > s->recipe->block_bytes;
 }
 
 /* False: there is no going on with the chunk. */

@@ -2389,6 +2389,25 @@ static void with_too_many_bad_blocks_the_run_ends(void **state)
 	assert_false(s->result.failed);
 }
 
+/* A chunk that could not be read is in pieces: of one of them a destination has its part. */
+static void a_piece_that_another_could_not_write_is_compared_too(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	read_back(s);
+	go_on(s);
+	bad_block(s, 0, 70);
+	bad_block(s, 2, 80);
+	s->spec[3].rots_at = 100 * BLOCK;
+	s->spec[3].rots = 1;
+	run(s);
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, 2);
+	assert_int_equal(miscompare(s, 3)->blocks, 1);
+	assert_int_equal(miscompare(s, 4)->blocks, 0);
+}
+
 /* A shell's background job starts with some of them ignored, and ignored they would stay. */
 static void heed_signals(void)
 {
@@ -2451,6 +2470,7 @@ static const struct CMUnitTest going_on_tests[] = {
 	TEST(a_block_that_is_refused_ends_the_run),
 	TEST(a_bad_block_that_a_last_try_can_read_is_not_lost),
 	TEST(with_too_many_bad_blocks_the_run_ends),
+	TEST(a_piece_that_another_could_not_write_is_compared_too),
 };
 
 static const struct CMUnitTest hashes_tests[] = {
