@@ -606,14 +606,17 @@ static COLD bool has_salvaged(struct slot *s)
 	return true;
 }
 
-/* Zeros stand for what cannot be read, or what the medium has of it. */
+/*
+ * Zeros stand for what cannot be read, or what the medium has of it; not in a destination that had
+ * its part when it could be read, which is not compared with them either.
+ */
 static COLD void begin_fill(struct slot *s)
 {
 	bool salvaged = has_salvaged(s);
 	const struct recipe *r = s->recipe;
 
 	begin_piece(s);
-	s->lost |= r->writes & ~r->fills;
+	s->lost |= (r->writes & ~r->fills) | ((s->spared << r->dests) & r->checks);
 	s->phase = 1;
 	if (salvaged && s->recipe->zeros)
 		lend_buffer(s, s->salvage);

@@ -2408,6 +2408,23 @@ static void a_piece_that_another_could_not_write_is_compared_too(void **state)
 	assert_int_equal(miscompare(s, 4)->blocks, 0);
 }
 
+/* It was written with a longer piece; when the pieces are read back one of them is bad. */
+static void what_was_written_before_its_source_went_bad_is_not_compared_with_zeros(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	go_on(s);
+	bad_block(s, 0, 77);
+	s->rule[0].tries = 1; /* those that begin with it, and the first of 64 */
+	bad_block(s, 2, 78);
+	run(s);
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, 2);
+	assert_int_equal(miscompare(s, 2)->blocks, 0);
+	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
+}
+
 /* A shell's background job starts with some of them ignored, and ignored they would stay. */
 static void heed_signals(void)
 {
@@ -2471,6 +2488,7 @@ static const struct CMUnitTest going_on_tests[] = {
 	TEST(a_bad_block_that_a_last_try_can_read_is_not_lost),
 	TEST(with_too_many_bad_blocks_the_run_ends),
 	TEST(a_piece_that_another_could_not_write_is_compared_too),
+	TEST(what_was_written_before_its_source_went_bad_is_not_compared_with_zeros),
 };
 
 static const struct CMUnitTest hashes_tests[] = {
