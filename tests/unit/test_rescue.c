@@ -520,11 +520,14 @@ static bool is_filled(const struct rescue *r, const struct block *b)
 						   : is_fill_of(r, b) || (skips && is_as_before(b));
 }
 
-/* What was there before, or what a reset has left of a shorter stretch. */
+/*
+ * What was there before, or what a reset, or a longer transfer that was refused, has left of a
+ * shorter stretch.
+ */
 static bool is_left_out(const struct rescue *r, const struct block *b)
 {
 	return world_holes(&r->w, b->side) == HOLES_SKIP && zeros_all(b->want, b->len) &&
-	       (is_as_before(b) || b->lost);
+	       (is_as_before(b) || is_want(b) || b->lost);
 }
 
 /* Some side's loss, which is none of this one's. */
@@ -684,28 +687,34 @@ static uint64_t bytes_in_span(const struct rescue *r, unsigned set)
 	return sum;
 }
 
-/* A byte of the span: with the rest of its block it was written once more, and a reset took it. */
-static bool is_lost_at(const struct rescue *r, uint64_t at)
+/* Then what was not flushed is copied once more, where there are records. */
+static bool was_reset(const struct rescue *r)
 {
-	const struct world *w = &r->w;
+	const struct policy *p = &r->w.policy;
+	uint64_t resets = 0;
 
-	return w->is_sim[1] &&
-	       sim_is_lost(w->sides.end[1], (w->span.out_bytes + at) / w->spec[1].block_bytes);
+	for (unsigned side = 1; side < r->w.sides.n; side++)
+		resets += counter_get(&world_counts(&r->w, side)->resets);
+	return resets > 0 && (r->kind == WITH_MAP || p->reverse || p->min_rate);
 }
 
-static bool is_bad_at(const struct rescue *r, uint64_t at)
+/* A byte of the span that was DONE. */
+static bool may_be_bad(const struct rescue *r, uint64_t at)
 {
-	struct range x;
+	uint64_t unit = round_down_u64(at, r->unit);
 
-	return ranges_get(&r->map, r->w.span.in_bytes + at, &x) && x.status == RANGE_BAD;
+	/* With the rest of its block it was written once more, and perhaps a reset took it. */
+	return was_reset(r) &&
+	       statuses(r, &r->at_start, unit, unit + r->unit) != RANGE_IS(RANGE_DONE);
 }
 
-static bool is_untouched_at(const struct rescue *r, uint64_t at)
+static bool is_untouched(const struct rescue *r, uint64_t at)
 {
 	const struct world *w = &r->w;
 	uint64_t to = w->span.out_bytes + at;
 
-	return !w->is_sim[1] || sim_data(w->sides.end[1])[to] == w->before[1][to];
+	return !w->is_sim[1] || sim_data(w->sides.end[1])[to] == w->before[1][to] ||
+	       sim_is_lost(w->sides.end[1], to / w->spec[1].block_bytes);
 }
 
 /* To the byte: what was DONE is there as it was, and the map still says so. */
@@ -717,8 +726,11 @@ static void check_done(const struct rescue *r)
 
 	for (; ranges_first(&r->at_start, RANGE_IS(RANGE_DONE), at, end, &x);
 		at = x.at_bytes + x.len_bytes)
-		for (uint64_t b = x.at_bytes - start; b < x.at_bytes + x.len_bytes - start; b++)
-			hold(is_lost_at(r, b) || (is_untouched_at(r, b) && !is_bad_at(r, b)));
+		for (uint64_t b = x.at_bytes - start; b < x.at_bytes + x.len_bytes - start; b++) {
+			bool is_bad = statuses(r, &r->map, b, b + 1) == RANGE_IS(RANGE_BAD);
+
+			hold(is_untouched(r, b) && (!is_bad || may_be_bad(r, b)));
+		}
 }
 
 static void check_map(const struct rescue *r, bool complete)
@@ -778,17 +790,6 @@ static bool is_between(uint64_t n, const uint64_t sum[2])
 static bool reads_once(const struct rescue *r)
 {
 	return r->w.is_sim[0] && r->w.spec[0].sequential;
-}
-
-/* Then what was not flushed is copied once more, where there are records. */
-static bool was_reset(const struct rescue *r)
-{
-	const struct policy *p = &r->w.policy;
-	uint64_t resets = 0;
-
-	for (unsigned side = 1; side < r->w.sides.n; side++)
-		resets += counter_get(&world_counts(&r->w, side)->resets);
-	return resets > 0 && (r->kind == WITH_MAP || p->reverse || p->min_rate);
 }
 
 static void check_sums(const struct rescue *r)
