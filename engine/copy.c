@@ -42,7 +42,7 @@ struct copy {
 	nsec_t look_ns;	      /* when they are looked for */
 	struct keeper keeper; /* save NULL: none */
 	struct saver saver;
-	uint64_t *landed; /* its: a figure of each worker */
+	uint64_t *turns; /* its: a figure of each worker */
 	uint64_t before_bytes, told_losses;
 	int done_fd;
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
@@ -327,12 +327,12 @@ static struct copy *copy_alloc(const struct plan *p, const struct sides *sides)
 	c->slots = calloc(p->depth, sizeof(*c->slots));
 	c->legs = calloc(legs, sizeof(*c->legs));
 	c->rings = calloc(legs, sizeof(struct leg *));
-	c->landed = calloc(p->workers, sizeof(*c->landed));
+	c->turns = calloc(p->workers, sizeof(*c->turns));
 	c->workers = aligned_alloc(_Alignof(struct worker), p->workers * sizeof(*c->workers));
 	if (c->workers)
 		memset(c->workers, 0, p->workers * sizeof(*c->workers));
 	c->has_all = stalls_init(&c->stalls, c->workers, p->workers, sides) && c->slots &&
-		     c->legs && c->rings && c->landed && c->workers;
+		     c->legs && c->rings && c->turns && c->workers;
 	return c;
 }
 
@@ -400,7 +400,7 @@ void copy_close(struct copy *c)
 	stalls_free(&c->stalls);
 	free(c->salvage);
 	free(c->workers);
-	free(c->landed);
+	free(c->turns);
 	free(c->rings);
 	free(c->legs);
 	free(c->slots);
@@ -778,7 +778,7 @@ static void start_saver(struct copy *c)
 		.writes = c->recipe.writes,
 		.workers = c->workers,
 		.nworkers = c->plan->workers,
-		.landed = c->landed,
+		.turns = c->turns,
 	};
 
 	if (c->keeper.save)

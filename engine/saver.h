@@ -25,7 +25,7 @@ struct saver_run {
 	side_set_t writes; /* the destinations to be flushed */
 	const struct worker *workers;
 	unsigned nworkers;
-	uint64_t *landed; /* room for a figure of each */
+	uint64_t *turns; /* room for a figure of each */
 };
 
 struct saver {
