@@ -171,7 +171,7 @@ static void add_reset(struct rescue *r, unsigned side)
 			.first_blk = at,
 			.end_blk = at + 1,
 			.tries = 1 });
-	w->spec[side].forgets = side == 1 && r->kind == WITH_MAP && r->every_ns == 0 &&
+	w->spec[side].forgets = side == 1 && r->kind == WITH_MAP &&
 				w->spec[1].cls == END_DEVICE;
 }
 
@@ -708,6 +708,7 @@ static bool may_be_bad(const struct rescue *r, uint64_t at)
 	       statuses(r, &r->at_start, unit, unit + r->unit) != RANGE_IS(RANGE_DONE);
 }
 
+/* But for what a reset took. */
 static bool is_untouched(const struct rescue *r, uint64_t at)
 {
 	const struct world *w = &r->w;
