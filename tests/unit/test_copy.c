@@ -2376,6 +2376,19 @@ static void a_bad_block_that_a_last_try_can_read_is_not_lost(void **state)
 	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
 }
 
+static void a_deferred_error_calls_nothing_bad(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->request.bpt_blk = 1;
+	bad_block(s, 1, 77);
+	s->rule[1].deferred = true;
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(s->result.bad_bytes, 0);
+}
+
 static void with_too_many_bad_blocks_the_run_ends(void **state)
 {
 	struct scene *s = *state;
@@ -2486,6 +2499,7 @@ static const struct CMUnitTest going_on_tests[] = {
 	TEST(transfers_that_are_refused_as_too_long_are_halved),
 	TEST(a_block_that_is_refused_ends_the_run),
 	TEST(a_bad_block_that_a_last_try_can_read_is_not_lost),
+	TEST(a_deferred_error_calls_nothing_bad),
 	TEST(with_too_many_bad_blocks_the_run_ends),
 	TEST(a_piece_that_another_could_not_write_is_compared_too),
 	TEST(what_was_written_before_its_source_went_bad_is_not_compared_with_zeros),
