@@ -543,8 +543,10 @@ static unsigned start_workers(struct copy *c, int *err)
 	}
 	/* The others go on without those that could not be had; none at all is the caller's news.
 	 */
-	for (unsigned i = started; i < c->plan->workers; i++)
+	for (unsigned i = started; i < c->plan->workers; i++) {
+		c->recipe.depth -= c->workers[i].nslots;
 		feed_leave(&c->feed);
+	}
 	return started;
 }
 

@@ -527,6 +527,36 @@ static void the_depth_is_never_lowered_to_nothing(void **state)
 	assert_int_equal(s->result.depth, 1);
 }
 
+int __real_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
+int __wrap_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
+static _Atomic unsigned threads_refused; /* all but the next one */
+
+int __wrap_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+	if (threads_refused > 0 && threads_refused++ > 1)
+		return EAGAIN;
+	return __real_pthread_create(thread, attr, start, arg);
+}
+
+/* The slots of the others are none that could be left to go on. */
+static void a_worker_that_is_alone_keeps_a_slot(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.workers = 2;
+	s->request.io = IO_RW;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_TASK_SET_FULL, .tries = 1 };
+	threads_refused = 1;
+	run(s);
+	threads_refused = 0;
+	assert_int_equal(s->plan.workers, 2);
+	assert_all_arrived(s);
+	assert_int_equal(s->result.depth, 1);
+}
+
 static void a_medium_error_is_retried_as_often_as_asked(void **state)
 {
 	struct scene *s = *state;
@@ -2482,6 +2512,7 @@ static const struct CMUnitTest faults_tests[] = {
 	TEST(those_that_fly_to_a_busy_unit_wait_once),
 	TEST(a_full_task_set_lowers_the_depth),
 	TEST(the_depth_is_never_lowered_to_nothing),
+	TEST(a_worker_that_is_alone_keeps_a_slot),
 	TEST(a_medium_error_is_retried_as_often_as_asked),
 	TEST(a_deferred_error_ends_the_run),
 	TEST(a_device_that_goes_away_ends_the_run),
