@@ -150,7 +150,7 @@ static void rest_all(struct worker *w, unsigned side)
 	for (unsigned i = 0; i < w->flying; i++) {
 		struct leg *l = w->ring[(w->head + i) % w->ring_room];
 
-		l->rested = l->side == side;
+		l->rested = l->rested || l->side == side;
 	}
 }
 

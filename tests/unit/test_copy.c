@@ -1234,6 +1234,25 @@ static void a_length_that_cannot_be_set_is_told(void **state)
 	assert_false(s->result.failed);
 }
 
+static void those_that_wait_for_two_units_wait_once_for_each(void **state)
+{
+	struct scene *s = *state;
+
+	long_naps = 0;
+	s->n = 3;
+	s->spec[0].always_flies = true;
+	for (unsigned side = 1; side < 3; side++) {
+		s->spec[side].always_flies = true;
+		s->rule[side] = (struct sim_rule){
+			.kind = FAULT_BECOMING_READY, .end_blk = 32, .tries = 1
+		};
+	}
+	run(s);
+	assert_side_is_whole(s, 1);
+	assert_side_is_whole(s, 2);
+	assert_int_equal(long_naps, 2);
+}
+
 /* --- read back --- */
 
 /* All destinations, each by the same disk opened once more. */
@@ -2579,6 +2598,7 @@ static const struct CMUnitTest several_tests[] = {
 	TEST(a_stream_that_is_dropped_leaves_the_order_to_the_others),
 	TEST(each_is_told_the_length_that_it_has),
 	TEST(a_length_that_cannot_be_set_is_told),
+	TEST(those_that_wait_for_two_units_wait_once_for_each),
 };
 
 static const struct CMUnitTest read_back_tests[] = {
