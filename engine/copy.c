@@ -70,6 +70,12 @@ static void recipe_phases(struct recipe *r, const struct sides *sides)
 		r->phase_legs[i] = (unsigned)__builtin_popcount(r->phase[i]);
 }
 
+/* As far as is told: a disk without a serial number is taken for another like it. */
+static bool is_same_disk(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->identity[0] != '\0' && strcmp(a->identity, b->identity) == 0;
+}
+
 static void recipe_side(struct copy *c, unsigned side)
 {
 	const struct end_facts *f = &c->sides.end[side]->facts;
@@ -77,6 +83,8 @@ static void recipe_side(struct copy *c, unsigned side)
 
 	if (f->cls == END_MAPPED)
 		c->recipe.mapped = side;
+	if (c->recipe.writes & side_bit(side) && is_same_disk(c->sides.end[0], c->sides.end[side]))
+		c->recipe.written_source = side;
 	rule->mode = c->plan->side[side].holes;
 	if (rule->mode == HOLES_TRIM)
 		*rule = (struct hole_rule){ HOLES_TRIM, f->trim_grain_bytes, f->max_trim_bytes };
@@ -145,7 +153,7 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	r->must_end = s->must_end;
 	r->feed = &c->feed;
 	r->compare_bytes = s->out_block_bytes > 1 ? s->out_block_bytes : s->ibs_bytes;
-	r->mapped = NO_SIDE;
+	r->mapped = r->written_source = NO_SIDE;
 	for (unsigned side = 0; side < c->sides.n; side++)
 		recipe_side(c, side);
 	recipe_errors(c);

@@ -445,6 +445,19 @@ static COLD struct policy_verdict judge(struct leg *l)
 	return policy_decide(&about, &l->x.fault);
 }
 
+/* A disk tells of what it has lost once, to whichever command comes first: be it a read. */
+static COLD void note_lost_writes(struct leg *l)
+{
+	const struct recipe *r = l->slot->recipe;
+	bool is_written = l->side == 0 && r->written_source != NO_SIDE;
+	unsigned side = is_written ? r->written_source : l->side;
+
+	if (fault_is_reset(&l->x.fault))
+		counter_add(&l->slot->leg[side].tally->count.resets, 1);
+	if (r->records && side > 0)
+		feed_was_reset(r->feed);
+}
+
 static COLD void note_kind(struct leg *l)
 {
 	struct slot *s = l->slot;
@@ -452,10 +465,8 @@ static COLD void note_kind(struct leg *l)
 
 	if (f->kind == FAULT_TASK_SET_FULL)
 		s->odd = s->one_too_many = true;
-	if (fault_is_reset(f))
-		counter_add(&l->tally->count.resets, 1);
-	if (s->recipe->records && l->side > 0 && (f->deferred || fault_is_reset(f)))
-		feed_was_reset(s->recipe->feed);
+	if (f->deferred || fault_is_reset(f))
+		note_lost_writes(l);
 }
 
 static COLD enum leg_next trouble(struct leg *l)

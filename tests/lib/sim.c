@@ -860,7 +860,7 @@ struct endpoint *sim_open(const struct sim_spec *spec)
 					    : &sim_ops;
 	e->ep.name = spec->name ? spec->name : "sim";
 	e->ep.role = spec->role;
-	e->ep.identity = "";
+	e->ep.identity = spec->identity ? spec->identity : "";
 	e->spec = spec;
 	e->opener = pthread_self();
 	e->cut_at = UINT64_MAX;

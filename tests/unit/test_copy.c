@@ -439,6 +439,40 @@ static void a_reset_in_mid_run_is_counted_apart(void **state)
 	assert_int_equal(counter_get(&s->result.side[1].count.resets), 2);
 }
 
+static void make_one_disk(struct scene *s)
+{
+	s->spec[0].identity = s->spec[1].identity = "the disk";
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_UNIT_ATTENTION,
+		.asc = 0x29,
+		.first_blk = 99,
+		.end_blk = 100,
+		.tries = 1 };
+}
+
+/* A disk tells of it once, to whichever command comes first. */
+static void a_reset_that_a_read_is_told_of_is_the_destinations_where_they_are_one_disk(void **state)
+{
+	struct scene *s = *state;
+
+	make_one_disk(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.side[0].count.resets), 0);
+	assert_int_equal(counter_get(&s->result.side[1].count.resets), 1);
+}
+
+static void what_was_written_before_such_a_reset_is_written_again(void **state)
+{
+	struct scene *s = *state;
+
+	make_one_disk(s);
+	s->policy.reverse = true; /* it has records */
+	s->spec[1].rewritten = true;
+	run(s);
+	assert_false(s->result.failed);
+	assert_true(out_bytes(s) > s->span.len_bytes);
+}
+
 static void a_write_is_retried_without_a_second_read(void **state)
 {
 	struct scene *s = *state;
@@ -2525,6 +2559,8 @@ static const struct CMUnitTest faults_tests[] = {
 	TEST(a_recovered_error_is_counted_and_its_data_are_good),
 	TEST(a_unit_attention_is_retried_and_counted),
 	TEST(a_reset_in_mid_run_is_counted_apart),
+	TEST(a_reset_that_a_read_is_told_of_is_the_destinations_where_they_are_one_disk),
+	TEST(what_was_written_before_such_a_reset_is_written_again),
 	TEST(a_write_is_retried_without_a_second_read),
 	TEST(tries_of_the_read_do_not_count_for_the_write),
 	TEST(a_busy_unit_is_asked_again_later),
