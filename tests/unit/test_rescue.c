@@ -171,8 +171,7 @@ static void add_reset(struct rescue *r, unsigned side)
 			.first_blk = at,
 			.end_blk = at + 1,
 			.tries = 1 });
-	w->spec[side].forgets = side == 1 && r->kind == WITH_MAP &&
-				w->spec[1].cls == END_DEVICE;
+	w->spec[side].forgets = side == 1 && r->kind == WITH_MAP && w->spec[1].cls == END_DEVICE;
 }
 
 /* The first rule that hits decides: what is bad comes first. */
@@ -478,6 +477,7 @@ struct block {
 	uint8_t want[4096];
 	bool written, lost;
 	bool has_done; /* a part of it */
+	bool is_done;  /* says the map */
 	bool is_new;   /* it was not known to be bad */
 	enum how_bad unread, unwritten;
 };
@@ -548,7 +548,9 @@ static bool is_as_fated(const struct rescue *r, const struct block *b, enum fate
 	case BAD:
 		return b->unwritten || b->lost || (b->unread == IS_BAD && is_filled(r, b)) ||
 		       b->unread == IS_CURED || is_lost_elsewhere(r, b);
-	default: return is_want(b) || is_as_before(b) || is_fill_of(r, b) || (b->lost && b->unread);
+	default:
+		return is_want(b) || is_as_before(b) || is_fill_of(r, b) || is_left_out(r, b) ||
+		       (b->lost && !b->is_done);
 	}
 }
 
@@ -579,6 +581,8 @@ static void look_at(const struct rescue *r, struct block *b, uint64_t blk)
 	b->unread = how_bad(w, 0, unit, min_u64(unit + r->unit, w->given));
 	b->unwritten = how_bad(w, b->side, unit, min_u64(unit + r->unit, written_end(w)));
 	b->is_new = is_new(r, unit / r->unit);
+	b->is_done = r->kind == WITH_MAP &&
+		     statuses(r, &r->map, b->at, b->at + b->len) & RANGE_IS(RANGE_DONE);
 	b->has_done = r->kind == WITH_MAP &&
 		      statuses(r, &r->at_start, unit, unit + r->unit) & RANGE_IS(RANGE_DONE);
 }
