@@ -136,6 +136,8 @@ void saver_start(struct saver *s, const struct saver_run *run, const struct keep
 
 void saver_now(struct saver *s)
 {
+	if (!s->runs)
+		return;
 	pthread_mutex_lock(&s->lock);
 	s->now = true;
 	pthread_cond_signal(&s->told);
@@ -150,6 +152,7 @@ void saver_stop(struct saver *s)
 	pthread_mutex_unlock(&s->lock);
 	if (s->runs)
 		pthread_join(s->thread, NULL);
+	s->runs = false;
 	pthread_cond_destroy(&s->told);
 	pthread_mutex_destroy(&s->lock);
 	ranges_destroy(&s->copy);

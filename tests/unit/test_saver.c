@@ -227,6 +227,7 @@ static void what_was_flushed_is_done_when_all_is_home_that_flew(void **state)
 	assert_int_equal(s->saves, 0);
 	counter_add(&s->worker.turns, 1);
 	wait_for_save(s);
+	s->worker.blocked.side = NO_SIDE; /* a second save may wait already */
 	saver_stop(&s->saver);
 	assert_int_equal(s->saved[0], RANGE_DONE);
 }
@@ -304,6 +305,18 @@ static void a_stop_does_not_wait_for_the_next_turn(void **state)
 	assert_int_equal(s->saves, 0);
 }
 
+/* SIGUSR1 while the run ends. */
+static void when_it_has_stopped_nothing_more_is_saved(void **state)
+{
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
+	start(s);
+	saver_stop(&s->saver);
+	saver_now(&s->saver);
+	assert_int_equal(s->saves, 0);
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -319,6 +332,7 @@ int main(void)
 		SCENE(what_is_not_written_to_is_not_flushed),
 		SCENE(without_an_interval_there_is_no_thread),
 		SCENE(a_stop_does_not_wait_for_the_next_turn),
+		SCENE(when_it_has_stopped_nothing_more_is_saved),
 	};
 
 	return cmocka_run_group_tests_name("saver", tests, NULL, NULL);
