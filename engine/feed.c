@@ -160,8 +160,10 @@ enum feed_answer feed_claim(struct feed *f, struct chunk *c)
 void feed_source_ended(struct feed *f, uint64_t at_bytes)
 {
 	assert(at_bytes <= f->end_bytes);
+	pthread_mutex_lock(&f->lock); /* who looks on asks how much there is */
 	f->end_bytes = at_bytes;
 	f->source_ended = true;
+	pthread_mutex_unlock(&f->lock);
 }
 
 void feed_stop(struct feed *f)

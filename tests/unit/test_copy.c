@@ -859,11 +859,18 @@ static void nothing_is_written_to_a_stream_behind_a_hole(void **state)
 	assert_int_equal(sim_counts(s->end[1])->submitted, 10);
 }
 
+static void look_on(void *arg, const struct copy_progress *p)
+{
+	(void)arg;
+	assert_true(p->in_bytes <= 100 * BLOCK);
+}
+
 static void a_stream_that_ends_early_ends_the_run_and_is_told(void **state)
 {
 	struct scene *s = *state;
 
 	make_stream(s, 0);
+	s->watch = (struct copy_watch){ .tick_ns = 1, .tick = look_on };
 	s->spec[0].ends_at = 100 * BLOCK;
 	run(s);
 	assert_false(s->result.failed);
