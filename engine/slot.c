@@ -810,6 +810,7 @@ enum slot_news slot_settle(struct slot *s, unsigned *bad)
 		return piece_failed(s, bad);
 	if (is_given_up(s)) {
 		forget_rest(s);
+		s->apart = false;
 		return SLOT_THROUGH;
 	}
 	if (r->records || s->chunk.pass > PASS_FIRST || s->apart)
