@@ -42,7 +42,7 @@ struct copy {
 	nsec_t look_ns;	      /* when they are looked for */
 	struct keeper keeper; /* save NULL: none */
 	struct saver saver;
-	uint64_t *landed; /* its: a figure of each worker */
+	uint64_t *turns; /* its: a figure of each worker */
 	uint64_t before_bytes, told_losses;
 	int done_fd;
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
@@ -70,6 +70,12 @@ static void recipe_phases(struct recipe *r, const struct sides *sides)
 		r->phase_legs[i] = (unsigned)__builtin_popcount(r->phase[i]);
 }
 
+/* As far as is told: a disk without a serial number is taken for another like it. */
+static bool is_same_disk(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->identity[0] != '\0' && strcmp(a->identity, b->identity) == 0;
+}
+
 static void recipe_side(struct copy *c, unsigned side)
 {
 	const struct end_facts *f = &c->sides.end[side]->facts;
@@ -77,6 +83,8 @@ static void recipe_side(struct copy *c, unsigned side)
 
 	if (f->cls == END_MAPPED)
 		c->recipe.mapped = side;
+	if (c->recipe.writes & side_bit(side) && is_same_disk(c->sides.end[0], c->sides.end[side]))
+		c->recipe.written_source = side;
 	rule->mode = c->plan->side[side].holes;
 	if (rule->mode == HOLES_TRIM)
 		*rule = (struct hole_rule){ HOLES_TRIM, f->trim_grain_bytes, f->max_trim_bytes };
@@ -145,7 +153,7 @@ static void recipe_make(struct copy *c, const struct policy *policy)
 	r->must_end = s->must_end;
 	r->feed = &c->feed;
 	r->compare_bytes = s->out_block_bytes > 1 ? s->out_block_bytes : s->ibs_bytes;
-	r->mapped = NO_SIDE;
+	r->mapped = r->written_source = NO_SIDE;
 	for (unsigned side = 0; side < c->sides.n; side++)
 		recipe_side(c, side);
 	recipe_errors(c);
@@ -329,12 +337,12 @@ static struct copy *copy_alloc(const struct plan *p, const struct sides *sides)
 	c->slots = calloc(p->depth, sizeof(*c->slots));
 	c->legs = calloc(legs, sizeof(*c->legs));
 	c->rings = calloc(legs, sizeof(struct leg *));
-	c->landed = calloc(p->workers, sizeof(*c->landed));
+	c->turns = calloc(p->workers, sizeof(*c->turns));
 	c->workers = aligned_alloc(_Alignof(struct worker), p->workers * sizeof(*c->workers));
 	if (c->workers)
 		memset(c->workers, 0, p->workers * sizeof(*c->workers));
 	c->has_all = stalls_init(&c->stalls, c->workers, p->workers, sides) && c->slots &&
-		     c->legs && c->rings && c->landed && c->workers;
+		     c->legs && c->rings && c->turns && c->workers;
 	return c;
 }
 
@@ -402,7 +410,7 @@ void copy_close(struct copy *c)
 	stalls_free(&c->stalls);
 	free(c->salvage);
 	free(c->workers);
-	free(c->landed);
+	free(c->turns);
 	free(c->rings);
 	free(c->legs);
 	free(c->slots);
@@ -545,8 +553,10 @@ static unsigned start_workers(struct copy *c, int *err)
 	}
 	/* The others go on without those that could not be had; none at all is the caller's news.
 	 */
-	for (unsigned i = started; i < c->plan->workers; i++)
+	for (unsigned i = started; i < c->plan->workers; i++) {
+		c->recipe.depth -= c->workers[i].nslots;
 		feed_leave(&c->feed);
+	}
 	return started;
 }
 
@@ -837,7 +847,7 @@ static void start_saver(struct copy *c)
 		.writes = c->recipe.writes,
 		.workers = c->workers,
 		.nworkers = c->plan->workers,
-		.landed = c->landed,
+		.turns = c->turns,
 	};
 
 	if (c->keeper.save)

@@ -160,8 +160,10 @@ enum feed_answer feed_claim(struct feed *f, struct chunk *c)
 void feed_source_ended(struct feed *f, uint64_t at_bytes)
 {
 	assert(at_bytes <= f->end_bytes);
+	pthread_mutex_lock(&f->lock); /* who looks on asks how much there is */
 	f->end_bytes = at_bytes;
 	f->source_ended = true;
+	pthread_mutex_unlock(&f->lock);
 }
 
 void feed_stop(struct feed *f)
@@ -306,13 +308,24 @@ static uint64_t blocks_in(const struct feed *f, uint64_t bytes)
 	return (bytes + f->map.block_bytes - 1) / f->map.block_bytes;
 }
 
+/* The bad range that c, or what is not DONE of it, belongs to. */
+static uint64_t adjacent(const struct feed *f, const struct chunk *c)
+{
+	const struct ranges *map = f->map.ranges;
+	uint64_t at = f->map.at_bytes + c->at_bytes;
+	struct range x;
+
+	return ranges_first(map, RANGE_IS(RANGE_BAD), at, at + c->len_bytes, &x) &&
+			       ranges_get(map, x.at_bytes, &x)
+		       ? blocks_in(f, x.len_bytes)
+		       : 0;
+}
+
 static bool is_beyond(const struct feed *f, const struct chunk *c, enum feed_limit *limit)
 {
 	const struct feed_map *m = &f->map;
-	struct range x;
 
-	if (m->max_adjacent && ranges_get(m->ranges, m->at_bytes + c->at_bytes, &x) &&
-		blocks_in(f, x.len_bytes) > m->max_adjacent)
+	if (m->max_adjacent && adjacent(f, c) > m->max_adjacent)
 		*limit = LIMIT_ADJACENT;
 	else if (blocks_in(f, ranges_bytes(m->ranges, RANGE_BAD)) > m->max_bad)
 		*limit = LIMIT_TOTAL;

@@ -59,6 +59,8 @@ static bool is_local_errno(int err)
 
 bool policy_is_local(const struct fault *f)
 {
+	if (f->deferred) /* of an earlier write */
+		return false;
 	return f->kind == FAULT_OS ? is_local_errno(f->err) : rules[f->kind].local;
 }
 

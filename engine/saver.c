@@ -39,16 +39,16 @@ static enum flushed flush_all(struct saver *s)
 	return all;
 }
 
-static void mark_landed(struct saver *s)
+static void mark_turns(struct saver *s)
 {
 	for (unsigned i = 0; i < s->run.nworkers; i++)
-		s->run.landed[i] = worker_landed(&s->run.workers[i], s->run.sides->n);
+		s->run.turns[i] = worker_turns(&s->run.workers[i]);
 }
 
 static bool all_are_home(const struct saver *s)
 {
 	for (unsigned i = 0; i < s->run.nworkers; i++)
-		if (!worker_is_past(&s->run.workers[i], s->run.sides->n, s->run.landed[i]))
+		if (!worker_is_past(&s->run.workers[i], s->run.turns[i]))
 			return false;
 	return true;
 }
@@ -61,7 +61,7 @@ static void wait_for_news(struct saver *s)
 {
 	const struct timespec moment = { 0, 5 * NSEC_PER_MSEC };
 
-	mark_landed(s);
+	mark_turns(s);
 	while (!all_are_home(s))
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
 }
@@ -136,6 +136,8 @@ void saver_start(struct saver *s, const struct saver_run *run, const struct keep
 
 void saver_now(struct saver *s)
 {
+	if (!s->runs)
+		return;
 	pthread_mutex_lock(&s->lock);
 	s->now = true;
 	pthread_cond_signal(&s->told);
@@ -150,6 +152,7 @@ void saver_stop(struct saver *s)
 	pthread_mutex_unlock(&s->lock);
 	if (s->runs)
 		pthread_join(s->thread, NULL);
+	s->runs = false;
 	pthread_cond_destroy(&s->told);
 	pthread_mutex_destroy(&s->lock);
 	ranges_destroy(&s->copy);

@@ -25,7 +25,7 @@ struct saver_run {
 	side_set_t writes; /* the destinations to be flushed */
 	const struct worker *workers;
 	unsigned nworkers;
-	uint64_t *landed; /* room for a figure of each */
+	uint64_t *turns; /* room for a figure of each */
 };
 
 struct saver {
@@ -44,7 +44,7 @@ struct saver {
 /* Begins to save. Without a thread, which may not be had, the map is saved at the end alone. */
 void saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper);
 
-/* Does not wait for it. */
+/* Does not wait for it. The thread that starts and stops it; without effect when it has stopped. */
 void saver_now(struct saver *s);
 
 /* Ends it, after a save that is under way; no flush of its own. */

@@ -243,10 +243,13 @@ static side_set_t legs_of_phase(struct slot *s)
 	return s->lost | dropped ? legs_left(s, legs, dropped) : legs;
 }
 
-/* A part of a chunk that fails is moved again by all but those that had their part before. */
+/*
+ * A part of what is taken apart is moved again by all that have not had theirs; when it fails for
+ * the first time, those that are good are not asked again (spare()).
+ */
 static COLD bool comes_again(const struct slot *s)
 {
-	return s->failed && s->apart && s->chunk.len_bytes > s->recipe->block_bytes;
+	return s->failed && s->spared && s->chunk.len_bytes > s->recipe->block_bytes;
 }
 
 /* False: there is no going on with the chunk. */
@@ -448,6 +451,19 @@ static COLD struct policy_verdict judge(struct leg *l)
 	return policy_decide(&about, &l->x.fault);
 }
 
+/* A disk tells of what it has lost once, to whichever command comes first: be it a read. */
+static COLD void note_lost_writes(struct leg *l)
+{
+	const struct recipe *r = l->slot->recipe;
+	bool is_written = l->side == 0 && r->written_source != NO_SIDE;
+	unsigned side = is_written ? r->written_source : l->side;
+
+	if (fault_is_reset(&l->x.fault))
+		counter_add(&l->slot->leg[side].tally->count.resets, 1);
+	if (r->records && side > 0)
+		feed_was_reset(r->feed);
+}
+
 static COLD void note_kind(struct leg *l)
 {
 	struct slot *s = l->slot;
@@ -455,10 +471,8 @@ static COLD void note_kind(struct leg *l)
 
 	if (f->kind == FAULT_TASK_SET_FULL)
 		s->odd = s->one_too_many = true;
-	if (fault_is_reset(f))
-		counter_add(&l->tally->count.resets, 1);
-	if (s->recipe->records && l->side > 0 && (f->deferred || fault_is_reset(f)))
-		feed_was_reset(s->recipe->feed);
+	if (f->deferred || fault_is_reset(f))
+		note_lost_writes(l);
 }
 
 static COLD enum leg_next trouble(struct leg *l)
@@ -613,14 +627,17 @@ static COLD bool has_salvaged(struct slot *s)
 	return true;
 }
 
-/* Zeros stand for what cannot be read, or what the medium has of it. */
+/*
+ * Zeros stand for what cannot be read, or what the medium has of it; not in a destination that had
+ * its part when it could be read, which is not compared with them either.
+ */
 static COLD void begin_fill(struct slot *s)
 {
 	bool salvaged = has_salvaged(s);
 	const struct recipe *r = s->recipe;
 
 	begin_piece(s);
-	s->lost |= r->writes & ~r->fills;
+	s->lost |= (r->writes & ~r->fills) | ((s->spared << r->dests) & r->checks);
 	s->phase = 1;
 	if (salvaged && s->recipe->zeros)
 		lend_buffer(s, s->salvage);
@@ -803,6 +820,7 @@ enum slot_news slot_settle(struct slot *s, unsigned *bad)
 		return piece_failed(s, bad);
 	if (is_given_up(s)) {
 		forget_rest(s);
+		s->apart = false;
 		return SLOT_THROUGH;
 	}
 	if (r->records || s->chunk.pass > PASS_FIRST || s->apart)

@@ -42,6 +42,7 @@ struct recipe {
 	bool is_plain;			   /* nothing is done between two phases, but for a tail */
 	bool copy_across;		   /* between the buffers of sides 0 and 1 */
 	unsigned mapped;		   /* the side in whose file the data lie; NO_SIDE: none */
+	unsigned written_source;	   /* the side that writes the source's disk; NO_SIDE */
 	struct hole_rule holes[SIDES_MAX]; /* of the writing sides */
 	uint32_t compare_bytes;		   /* blocks in which differences are counted */
 	bool must_end; /* whether the source has more than the span is to be told */

@@ -61,27 +61,33 @@ static void is_idle(struct worker *w)
 	atomic_store_explicit(&w->blocked.side, NO_SIDE, memory_order_release);
 }
 
-uint64_t worker_landed(const struct worker *w, unsigned sides)
+/* Release, likewise. */
+static void turn(struct worker *w)
 {
-	uint64_t sum = 0;
+	uint64_t now = atomic_load_explicit(&w->turns, memory_order_relaxed);
 
-	for (unsigned side = 0; side < sides; side++)
-		sum += counter_get(&w->tally[side].count.commands);
-	return sum;
+	atomic_store_explicit(&w->turns, now + 1, memory_order_release);
 }
 
-bool worker_is_past(const struct worker *w, unsigned sides, uint64_t landed)
+uint64_t worker_turns(const struct worker *w)
+{
+	return atomic_load_explicit(&w->turns, memory_order_acquire);
+}
+
+/* What flies comes home in the order of the ring: no more of it than there is room for. */
+bool worker_is_past(const struct worker *w, uint64_t turns)
 {
 	return atomic_load_explicit(&w->blocked.side, memory_order_acquire) == NO_SIDE ||
-	       worker_landed(w, sides) - landed >= w->ring_room;
+	       worker_turns(w) - turns >= w->ring_room;
 }
 
 uint64_t worker_ended(const struct worker *w, unsigned sides)
 {
-	uint64_t sum = worker_landed(w, sides);
+	uint64_t sum = 0;
 
 	for (unsigned side = 0; side < sides; side++)
-		sum -= counter_get(&w->tally[side].count.retries);
+		sum += counter_get(&w->tally[side].count.commands) -
+		       counter_get(&w->tally[side].count.retries);
 	return sum;
 }
 
@@ -144,7 +150,7 @@ static void rest_all(struct worker *w, unsigned side)
 	for (unsigned i = 0; i < w->flying; i++) {
 		struct leg *l = w->ring[(w->head + i) % w->ring_room];
 
-		l->rested = l->side == side;
+		l->rested = l->rested || l->side == side;
 	}
 }
 
@@ -203,6 +209,16 @@ static bool is_futile(const struct worker *w, const struct leg *l)
 		       side_bit(l->side));
 }
 
+/* What comes home at once, while others fly, tells nothing of those. */
+static enum leg_next send(struct worker *w, struct leg *l)
+{
+	enum leg_next next = leg_send(l);
+
+	if (next != LEG_FLYING && w->flying == 0)
+		turn(w);
+	return next;
+}
+
 /*
  * Runs l until it flies, is home or is given up. overdue: chunks have an order, and it flew before.
  */
@@ -236,7 +252,7 @@ static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool ov
 			l->must_wait = l->must_wait && !overdue;
 			break;
 		}
-		next = leg_send(l);
+		next = send(w, l);
 	}
 }
 
@@ -258,7 +274,7 @@ static void send_legs(struct worker *w, struct slot *s, side_set_t legs)
 
 		l->must_wait = l->side == 0 && !overdue && has_others_before(w);
 		is_blocked(w, l);
-		next = leg_send(l);
+		next = send(w, l);
 		if (next != LEG_HOME)
 			run_leg(w, l, next, overdue);
 	}
@@ -405,9 +421,12 @@ static void unpark(struct worker *w)
 static void land(struct worker *w)
 {
 	struct leg *l = ring_pop(w);
+	enum leg_next next;
 
 	is_blocked(w, l);
-	run_leg(w, l, leg_land(l), w->in_order);
+	next = leg_land(l);
+	turn(w);
+	run_leg(w, l, next, w->in_order);
 	if (l->slot->pending == 0)
 		drive(w, l->slot);
 }

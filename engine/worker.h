@@ -65,6 +65,7 @@ struct worker {
 	_Alignas(64) struct tally tally[SIDES_MAX];
 	struct blocked blocked;
 	unsigned head, flying;
+	counter_t turns;  /* legs that flew and came home; or came home at once while none flew */
 	unsigned reading; /* those of the flying that read from the source */
 	unsigned apart;	  /* in_order: slots whose chunk is taken apart: the others wait */
 	bool broken;	  /* in_order: a chunk was given up, those after it must not be written */
@@ -79,11 +80,12 @@ struct worker {
 /* Transfers that came home and were not sent again. Any thread. */
 uint64_t worker_ended(const struct worker *w, unsigned sides);
 
-/* Whether, since landed was what worker_landed() said, all has come home that flew then. Any
- * thread.
+/*
+ * Whether, since worker_turns() was so many, all has come home that flew then, and its news were
+ * told to the feed. Any thread.
  */
-uint64_t worker_landed(const struct worker *w, unsigned sides);
-bool worker_is_past(const struct worker *w, unsigned sides, uint64_t landed);
+uint64_t worker_turns(const struct worker *w);
+bool worker_is_past(const struct worker *w, uint64_t turns);
 
 /* pthread_create()'s function; arg is a struct worker. Runs with all signals blocked. */
 void *worker_run(void *arg);

@@ -98,6 +98,17 @@ static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const 
 	return r->tries == 0 || try_number <= r->tries;
 }
 
+/* A lane that may fall back does, and what other rules say of the transfer still holds. */
+static bool falls_back(struct sim_lane *l, struct sim_end *e, const struct sim_rule *r)
+{
+	if (r->kind != FAULT_UNMAPPABLE || !l->spec.may_fall_back)
+		return false;
+	l->method = METHOD_INDIRECT;
+	l->notes |= XFER_FELL_BACK;
+	e->counts.fell_back++;
+	return true;
+}
+
 static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigned try_number)
 {
 	l->kind = FAULT_NONE;
@@ -105,7 +116,7 @@ static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigne
 	for (unsigned i = 0; i < e->spec->nrules && l->kind == FAULT_NONE; i++) {
 		const struct sim_rule *r = &e->spec->rules[i];
 
-		if (!rule_hits(r, l, e, nth, try_number))
+		if (!rule_hits(r, l, e, nth, try_number) || falls_back(l, e, r))
 			continue;
 		l->kind = r->kind;
 		l->rule = r;
@@ -113,13 +124,6 @@ static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigne
 			l->named_blk = rng_between(
 				&l->rng, first_block(e, &l->sent), end_block(e, &l->sent) - 1);
 	}
-	if (l->kind != FAULT_UNMAPPABLE || !l->spec.may_fall_back)
-		return;
-	l->kind = FAULT_NONE;
-	l->rule = NULL;
-	l->method = METHOD_INDIRECT;
-	l->notes |= XFER_FELL_BACK;
-	e->counts.fell_back++;
 }
 
 static uint32_t half_of(const struct sim_end *e, uint32_t len_bytes)
@@ -862,7 +866,7 @@ struct endpoint *sim_open(const struct sim_spec *spec)
 					    : &sim_ops;
 	e->ep.name = spec->name ? spec->name : "sim";
 	e->ep.role = spec->role;
-	e->ep.identity = "";
+	e->ep.identity = spec->identity ? spec->identity : "";
 	e->spec = spec;
 	e->opener = pthread_self();
 	e->cut_at = UINT64_MAX;

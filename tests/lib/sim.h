@@ -51,6 +51,7 @@ struct sim_rule {
 
 struct sim_spec {
 	const char *name;
+	const char *identity; /* NULL: none */
 	enum end_role role;
 	uint32_t block_bytes;
 	uint64_t blocks;

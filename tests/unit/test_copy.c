@@ -445,6 +445,40 @@ static void a_reset_in_mid_run_is_counted_apart(void **state)
 	assert_int_equal(counter_get(&s->result.side[1].count.resets), 2);
 }
 
+static void make_one_disk(struct scene *s)
+{
+	s->spec[0].identity = s->spec[1].identity = "the disk";
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_UNIT_ATTENTION,
+		.asc = 0x29,
+		.first_blk = 99,
+		.end_blk = 100,
+		.tries = 1 };
+}
+
+/* A disk tells of it once, to whichever command comes first. */
+static void a_reset_that_a_read_is_told_of_is_the_destinations_where_they_are_one_disk(void **state)
+{
+	struct scene *s = *state;
+
+	make_one_disk(s);
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&s->result.side[0].count.resets), 0);
+	assert_int_equal(counter_get(&s->result.side[1].count.resets), 1);
+}
+
+static void what_was_written_before_such_a_reset_is_written_again(void **state)
+{
+	struct scene *s = *state;
+
+	make_one_disk(s);
+	s->policy.reverse = true; /* it has records */
+	s->spec[1].rewritten = true;
+	run(s);
+	assert_false(s->result.failed);
+	assert_true(out_bytes(s) > s->span.len_bytes);
+}
+
 static void a_write_is_retried_without_a_second_read(void **state)
 {
 	struct scene *s = *state;
@@ -529,6 +563,36 @@ static void the_depth_is_never_lowered_to_nothing(void **state)
 	s->request.io = IO_SG_IO;
 	s->rule[1] = (struct sim_rule){ .kind = FAULT_TASK_SET_FULL, .tries = 1 };
 	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(s->result.depth, 1);
+}
+
+int __real_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
+int __wrap_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg);
+static _Atomic unsigned threads_refused; /* all but the next one */
+
+int __wrap_pthread_create(
+	pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+	if (threads_refused > 0 && threads_refused++ > 1)
+		return EAGAIN;
+	return __real_pthread_create(thread, attr, start, arg);
+}
+
+/* The slots of the others are none that could be left to go on. */
+static void a_worker_that_is_alone_keeps_a_slot(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.workers = 2;
+	s->request.io = IO_RW;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_TASK_SET_FULL, .tries = 1 };
+	threads_refused = 1;
+	run(s);
+	threads_refused = 0;
+	assert_int_equal(s->plan.workers, 2);
 	assert_all_arrived(s);
 	assert_int_equal(s->result.depth, 1);
 }
@@ -801,11 +865,18 @@ static void nothing_is_written_to_a_stream_behind_a_hole(void **state)
 	assert_int_equal(sim_counts(s->end[1])->submitted, 10);
 }
 
+static void look_on(void *arg, const struct copy_progress *p)
+{
+	(void)arg;
+	assert_true(p->in_bytes <= 100 * BLOCK);
+}
+
 static void a_stream_that_ends_early_ends_the_run_and_is_told(void **state)
 {
 	struct scene *s = *state;
 
 	make_stream(s, 0);
+	s->watch = (struct copy_watch){ .tick_ns = 1, .tick = look_on };
 	s->spec[0].ends_at = 100 * BLOCK;
 	run(s);
 	assert_false(s->result.failed);
@@ -1233,6 +1304,25 @@ static void a_length_that_cannot_be_set_is_told(void **state)
 	assert_int_equal(result(s, 1)->end_status, 0);
 	assert_int_equal(result(s, 2)->end_status, EXIT_OS + ENOSPC);
 	assert_false(s->result.failed);
+}
+
+static void those_that_wait_for_two_units_wait_once_for_each(void **state)
+{
+	struct scene *s = *state;
+
+	long_naps = 0;
+	s->n = 3;
+	s->spec[0].always_flies = true;
+	for (unsigned side = 1; side < 3; side++) {
+		s->spec[side].always_flies = true;
+		s->rule[side] = (struct sim_rule){
+			.kind = FAULT_BECOMING_READY, .end_blk = 32, .tries = 1
+		};
+	}
+	run(s);
+	assert_side_is_whole(s, 1);
+	assert_side_is_whole(s, 2);
+	assert_int_equal(long_naps, 2);
 }
 
 /* --- read back --- */
@@ -2421,6 +2511,19 @@ static void a_bad_block_that_a_last_try_can_read_is_not_lost(void **state)
 	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
 }
 
+static void a_deferred_error_calls_nothing_bad(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->request.bpt_blk = 1;
+	bad_block(s, 1, 77);
+	s->rule[1].deferred = true;
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(s->result.bad_bytes, 0);
+}
+
 static void with_too_many_bad_blocks_the_run_ends(void **state)
 {
 	struct scene *s = *state;
@@ -2432,6 +2535,42 @@ static void with_too_many_bad_blocks_the_run_ends(void **state)
 	assert_int_equal(s->result.limit, LIMIT_TOTAL);
 	assert_int_equal(s->result.losses, 5);
 	assert_false(s->result.failed);
+}
+
+/* A chunk that could not be read is in pieces: of one of them a destination has its part. */
+static void a_piece_that_another_could_not_write_is_compared_too(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	read_back(s);
+	go_on(s);
+	bad_block(s, 0, 70);
+	bad_block(s, 2, 80);
+	s->spec[3].rots_at = 100 * BLOCK;
+	s->spec[3].rots = 1;
+	run(s);
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, 2);
+	assert_int_equal(miscompare(s, 3)->blocks, 1);
+	assert_int_equal(miscompare(s, 4)->blocks, 0);
+}
+
+/* It was written with a longer piece; when the pieces are read back one of them is bad. */
+static void what_was_written_before_its_source_went_bad_is_not_compared_with_zeros(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	go_on(s);
+	bad_block(s, 0, 77);
+	s->rule[0].tries = 1; /* those that begin with it, and the first of 64 */
+	bad_block(s, 2, 78);
+	run(s);
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, 2);
+	assert_int_equal(miscompare(s, 2)->blocks, 0);
+	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
 }
 
 /* A shell's background job starts with some of them ignored, and ignored they would stay. */
@@ -2472,12 +2611,15 @@ static const struct CMUnitTest faults_tests[] = {
 	TEST(a_recovered_error_is_counted_and_its_data_are_good),
 	TEST(a_unit_attention_is_retried_and_counted),
 	TEST(a_reset_in_mid_run_is_counted_apart),
+	TEST(a_reset_that_a_read_is_told_of_is_the_destinations_where_they_are_one_disk),
+	TEST(what_was_written_before_such_a_reset_is_written_again),
 	TEST(a_write_is_retried_without_a_second_read),
 	TEST(tries_of_the_read_do_not_count_for_the_write),
 	TEST(a_busy_unit_is_asked_again_later),
 	TEST(those_that_fly_to_a_busy_unit_wait_once),
 	TEST(a_full_task_set_lowers_the_depth),
 	TEST(the_depth_is_never_lowered_to_nothing),
+	TEST(a_worker_that_is_alone_keeps_a_slot),
 	TEST(a_medium_error_is_retried_as_often_as_asked),
 	TEST(a_deferred_error_ends_the_run),
 	TEST(a_device_that_goes_away_ends_the_run),
@@ -2496,7 +2638,10 @@ static const struct CMUnitTest going_on_tests[] = {
 	TEST(transfers_that_are_refused_as_too_long_are_halved),
 	TEST(a_block_that_is_refused_ends_the_run),
 	TEST(a_bad_block_that_a_last_try_can_read_is_not_lost),
+	TEST(a_deferred_error_calls_nothing_bad),
 	TEST(with_too_many_bad_blocks_the_run_ends),
+	TEST(a_piece_that_another_could_not_write_is_compared_too),
+	TEST(what_was_written_before_its_source_went_bad_is_not_compared_with_zeros),
 };
 
 static const struct CMUnitTest hashes_tests[] = {
@@ -2544,6 +2689,7 @@ static const struct CMUnitTest several_tests[] = {
 	TEST(an_end_is_told_that_has_no_gap_before_it),
 	TEST(an_end_is_told_where_a_write_stopped_half_way),
 	TEST(a_length_that_cannot_be_set_is_told),
+	TEST(those_that_wait_for_two_units_wait_once_for_each),
 };
 
 static const struct CMUnitTest read_back_tests[] = {

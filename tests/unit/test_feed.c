@@ -568,6 +568,21 @@ static void more_adjacent_bad_blocks_than_allowed_stop_the_run(void **state)
 	end_with_map(&m);
 }
 
+/* Before the first of them, in the same block, and behind it. */
+static void what_is_done_is_not_adjacent_to_bad_blocks(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_map(&m, &(struct feed_map){ .records = true, .max_adjacent = 3 });
+	assert_true(ranges_set(&m.map, 0, 8 * UNIT + 10, RANGE_DONE));
+	lose(&m.feed, 8, 3);
+	assert_false(feed_is_stopped(&m.feed));
+	lose(&m.feed, 11, 1);
+	assert_int_equal(m.feed.limit, LIMIT_ADJACENT);
+	end_with_map(&m);
+}
+
 static void more_bad_blocks_than_allowed_stop_the_run(void **state)
 {
 	struct mapped m;
@@ -790,6 +805,7 @@ int main(void)
 		cmocka_unit_test(a_reset_in_a_later_pass_is_made_good_too),
 		cmocka_unit_test(a_disk_that_forgets_whatever_it_is_given_is_given_up),
 		cmocka_unit_test(more_adjacent_bad_blocks_than_allowed_stop_the_run),
+		cmocka_unit_test(what_is_done_is_not_adjacent_to_bad_blocks),
 		cmocka_unit_test(more_bad_blocks_than_allowed_stop_the_run),
 		cmocka_unit_test(a_last_block_that_is_shorter_counts_as_one),
 		cmocka_unit_test(a_pass_waits_for_what_is_still_at_work),

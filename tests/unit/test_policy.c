@@ -157,6 +157,7 @@ static void a_deferred_error_stops_whatever_it_is(void **state)
 		const struct fault f = { .kind = (enum fault_kind)k, .deferred = true };
 
 		assert_int_equal(policy_decide(&c, &f).action, POLICY_STOP);
+		assert_false(policy_is_local(&f));
 	}
 }
 

@@ -172,8 +172,7 @@ static void add_reset(struct rescue *r, unsigned side)
 			.first_blk = at,
 			.end_blk = at + 1,
 			.tries = 1 });
-	w->spec[side].forgets = side == 1 && r->kind == WITH_MAP && r->every_ns == 0 &&
-				w->spec[1].cls == END_DEVICE;
+	w->spec[side].forgets = side == 1 && r->kind == WITH_MAP && w->spec[1].cls == END_DEVICE;
 }
 
 /* The first rule that hits decides: what is bad comes first. */
@@ -200,9 +199,13 @@ static void add_plan(struct rescue *r, unsigned side)
 	}
 }
 
-static bool is_cured(const struct sim_rule *rule)
+/* Once in a while: after so many tries, or by a rule before it that moves the data. */
+static bool may_be_good(const struct world *w, unsigned side, unsigned rule)
 {
-	return rule->tries > 0 && rule->kind != FAULT_UNIT_ATTENTION;
+	for (unsigned i = 0; i < rule; i++)
+		if (w->rules[side][i].kind == FAULT_RECOVERED)
+			return true;
+	return w->rules[side][rule].tries > 0;
 }
 
 /* What is written twice, for a reason. */
@@ -212,7 +215,8 @@ static void allow_rewriting(struct rescue *r)
 	bool *rewritten = &w->spec[1].rewritten;
 
 	for (unsigned i = 0; i < w->spec[0].nrules; i++)
-		*rewritten |= is_cured(&w->rules[0][i]); /* zeros, then what was read after all */
+		*rewritten |= w->rules[0][i].kind != FAULT_UNIT_ATTENTION &&
+			      may_be_good(w, 0, i); /* zeros, then what was read after all */
 	for (unsigned side = 1; side < w->sides.n; side++)
 		for (unsigned i = 0; i < w->spec[side].nrules; i++)
 			*rewritten |= w->rules[side][i].asc == 0x29;
@@ -366,7 +370,7 @@ static enum how_bad how_bad(const struct world *w, unsigned side, uint64_t at, u
 
 	for (unsigned i = 0; w->is_sim[side] && i < w->spec[side].nrules; i++) {
 		const struct sim_rule *rule = &w->rules[side][i];
-		enum how_bad this = rule->tries ? IS_CURED : IS_BAD;
+		enum how_bad this = may_be_good(w, side, i) ? IS_CURED : IS_BAD;
 
 		if (is_bad_rule(rule) && rule_touches(w, side, rule, at, end) && this > worst)
 			worst = this;
@@ -474,6 +478,7 @@ struct block {
 	uint8_t want[4096];
 	bool written, lost;
 	bool has_done; /* a part of it */
+	bool is_done;  /* says the map */
 	bool is_new;   /* it was not known to be bad */
 	enum how_bad unread, unwritten;
 };
@@ -516,11 +521,14 @@ static bool is_filled(const struct rescue *r, const struct block *b)
 						   : is_fill_of(r, b) || (skips && is_as_before(b));
 }
 
-/* What was there before, or what a reset has left of a shorter stretch. */
+/*
+ * What was there before, or what a reset, or a longer transfer that was refused, has left of a
+ * shorter stretch.
+ */
 static bool is_left_out(const struct rescue *r, const struct block *b)
 {
 	return world_holes(&r->w, b->side) == HOLES_SKIP && zeros_all(b->want, b->len) &&
-	       (is_as_before(b) || b->lost);
+	       (is_as_before(b) || is_want(b) || b->lost);
 }
 
 /* Some side's loss, which is none of this one's. */
@@ -541,7 +549,9 @@ static bool is_as_fated(const struct rescue *r, const struct block *b, enum fate
 	case BAD:
 		return b->unwritten || b->lost || (b->unread == IS_BAD && is_filled(r, b)) ||
 		       b->unread == IS_CURED || is_lost_elsewhere(r, b);
-	default: return is_want(b) || is_as_before(b) || is_fill_of(r, b) || (b->lost && b->unread);
+	default:
+		return is_want(b) || is_as_before(b) || is_fill_of(r, b) || is_left_out(r, b) ||
+		       (b->lost && !b->is_done);
 	}
 }
 
@@ -572,6 +582,8 @@ static void look_at(const struct rescue *r, struct block *b, uint64_t blk)
 	b->unread = how_bad(w, 0, unit, min_u64(unit + r->unit, w->given));
 	b->unwritten = how_bad(w, b->side, unit, min_u64(unit + r->unit, written_end(w)));
 	b->is_new = is_new(r, unit / r->unit);
+	b->is_done = r->kind == WITH_MAP &&
+		     statuses(r, &r->map, b->at, b->at + b->len) & RANGE_IS(RANGE_DONE);
 	b->has_done = r->kind == WITH_MAP &&
 		      statuses(r, &r->at_start, unit, unit + r->unit) & RANGE_IS(RANGE_DONE);
 }
@@ -680,6 +692,37 @@ static uint64_t bytes_in_span(const struct rescue *r, unsigned set)
 	return sum;
 }
 
+/* Then what was not flushed is copied once more, where there are records. */
+static bool was_reset(const struct rescue *r)
+{
+	const struct policy *p = &r->w.policy;
+	uint64_t resets = 0;
+
+	for (unsigned side = 1; side < r->w.sides.n; side++)
+		resets += counter_get(&world_counts(&r->w, side)->resets);
+	return resets > 0 && (r->kind == WITH_MAP || p->reverse || policy_is_paced(p));
+}
+
+/* A byte of the span that was DONE. */
+static bool may_be_bad(const struct rescue *r, uint64_t at)
+{
+	uint64_t unit = round_down_u64(at, r->unit);
+
+	/* With the rest of its block it was written once more, and perhaps a reset took it. */
+	return was_reset(r) &&
+	       statuses(r, &r->at_start, unit, unit + r->unit) != RANGE_IS(RANGE_DONE);
+}
+
+/* But for what a reset took. */
+static bool is_untouched(const struct rescue *r, uint64_t at)
+{
+	const struct world *w = &r->w;
+	uint64_t to = w->span.out_bytes + at;
+
+	return !w->is_sim[1] || sim_data(w->sides.end[1])[to] == w->before[1][to] ||
+	       sim_is_lost(w->sides.end[1], to / w->spec[1].block_bytes);
+}
+
 /* To the byte: what was DONE is there as it was, and the map still says so. */
 static void check_done(const struct rescue *r)
 {
@@ -688,25 +731,21 @@ static void check_done(const struct rescue *r)
 	struct range x;
 
 	for (; ranges_first(&r->at_start, RANGE_IS(RANGE_DONE), at, end, &x);
-		at = x.at_bytes + x.len_bytes) {
-		uint64_t to = w->span.out_bytes + x.at_bytes - start;
-		struct range y;
+		at = x.at_bytes + x.len_bytes)
+		for (uint64_t b = x.at_bytes - start; b < x.at_bytes + x.len_bytes - start; b++) {
+			bool is_bad = statuses(r, &r->map, b, b + 1) == RANGE_IS(RANGE_BAD);
 
-		hold(!ranges_first(
-			&r->map, RANGE_IS(RANGE_BAD), x.at_bytes, x.at_bytes + x.len_bytes, &y));
-		for (uint64_t i = 0; w->is_sim[1] && i < x.len_bytes; i++)
-			hold(sim_data(w->sides.end[1])[to + i] == w->before[1][to + i] ||
-				sim_is_lost(w->sides.end[1], (to + i) / w->spec[1].block_bytes));
-	}
+			hold(is_untouched(r, b) && (!is_bad || may_be_bad(r, b)));
+		}
 }
 
 static void check_map(const struct rescue *r, bool complete)
 {
-	check_done(r);
 	const struct copy_result *res = &r->w.result;
 	const unsigned undone =
 		RANGE_IS(RANGE_UNTRIED) | RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
 
+	check_done(r);
 	check_outside(r);
 	for (uint64_t u = 0; u < r->nunits; u++)
 		check_unit_in_map(r, u, complete);
@@ -759,17 +798,6 @@ static bool reads_once(const struct rescue *r)
 	return r->w.is_sim[0] && r->w.spec[0].sequential;
 }
 
-/* Then what was not flushed is copied once more, where there are records. */
-static bool was_reset(const struct rescue *r)
-{
-	const struct policy *p = &r->w.policy;
-	uint64_t resets = 0;
-
-	for (unsigned side = 1; side < r->w.sides.n; side++)
-		resets += counter_get(&world_counts(&r->w, side)->resets);
-	return resets > 0 && (r->kind == WITH_MAP || p->reverse || policy_is_paced(p));
-}
-
 static void check_sums(const struct rescue *r)
 {
 	const struct world *w = &r->w;
@@ -793,6 +821,7 @@ static void check_figures(const struct rescue *r)
 {
 	const struct world *w = &r->w;
 	const struct copy_result *res = &w->result;
+	unsigned passes = w->policy.retries > 0 ? 2 : 1; /* that compare a block */
 
 	for (unsigned side = 0; side < w->sides.n; side++) {
 		const struct counters *c = world_counts(w, side);
@@ -805,12 +834,26 @@ static void check_figures(const struct rescue *r)
 		hold(world_holes(w, side) == HOLES_SKIP ||
 			counter_get(&c->holes) <= k->trimmed_bytes);
 		hold(side > 0 || counter_get(&c->salvaged) == k->salvaged);
-		hold(res->side[side].miscompare.blocks <= w->spec[side].rots || was_reset(r));
+		hold(res->side[side].miscompare.blocks <= w->spec[side].rots * passes ||
+			was_reset(r));
 	}
 	hold(r->told == min_u64(res->losses, LOSSES_KEPT));
 	hold(!res->losses || !xfer_is_good(&res->first_loss.x));
 	hold(res->loss_block_bytes == r->unit);
 	hold(res->bad_bytes + res->undone_bytes <= w->span.len_bytes);
+}
+
+/* Whatever became of the blocks around it, and on the other sides. */
+static void check_rot(const struct rescue *r)
+{
+	const struct world *w = &r->w;
+
+	for (unsigned side = w->ends; side < w->sides.n; side++) {
+		uint64_t at = w->spec[side].rots_at - world_starts_at(w, side);
+
+		if (w->spec[side].rots && at < written_end(w) && fate(r, at / r->unit) == GOOD)
+			hold(w->result.side[side].miscompare.blocks > 0);
+	}
 }
 
 static void check_end(struct rescue *r)
@@ -841,8 +884,10 @@ static void check_result(struct rescue *r)
 			(w->spec[side].sequential ? check_stream : check_dest)(r, side, complete);
 	if (r->kind == WITH_MAP)
 		check_map(r, complete);
-	if (complete)
+	if (complete) {
 		check_sums(r);
+		check_rot(r);
+	}
 	if (w->is_sim[0])
 		hold(!memcmp(sim_data(w->sides.end[0]), w->before[0], world_bytes(w, 0)));
 }

@@ -24,7 +24,7 @@ struct scene {
 	struct ranges map;
 	struct keeper keeper;
 	struct worker worker; /* it does nothing of its own */
-	uint64_t landed;
+	uint64_t turns;
 	struct saver saver;
 	_Atomic unsigned saves;
 	unsigned flushes_before; /* the first save */
@@ -111,7 +111,7 @@ static void start_of(struct scene *s, side_set_t writes)
 		.writes = writes,
 		.workers = &s->worker,
 		.nworkers = 1,
-		.landed = &s->landed,
+		.turns = &s->turns,
 	};
 
 	saver_start(&s->saver, &run, &s->keeper);
@@ -221,11 +221,13 @@ static void what_was_flushed_is_done_when_all_is_home_that_flew(void **state)
 	start(s);
 	while (sim_counts(s->sides.end[1])->flushes == 0)
 		usleep(200);
-	counter_add(&s->worker.tally[1].count.commands, 2);
+	counter_add(&s->worker.tally[0].count.commands, 100); /* at once: others fly still */
+	counter_add(&s->worker.turns, 2);
 	usleep(20000);
 	assert_int_equal(s->saves, 0);
-	counter_add(&s->worker.tally[0].count.commands, 1);
+	counter_add(&s->worker.turns, 1);
 	wait_for_save(s);
+	s->worker.blocked.side = NO_SIDE; /* a second save may wait already */
 	saver_stop(&s->saver);
 	assert_int_equal(s->saved[0], RANGE_DONE);
 }
@@ -303,6 +305,18 @@ static void a_stop_does_not_wait_for_the_next_turn(void **state)
 	assert_int_equal(s->saves, 0);
 }
 
+/* SIGUSR1 while the run ends. */
+static void when_it_has_stopped_nothing_more_is_saved(void **state)
+{
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
+	start(s);
+	saver_stop(&s->saver);
+	saver_now(&s->saver);
+	assert_int_equal(s->saves, 0);
+}
+
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -318,6 +332,7 @@ int main(void)
 		SCENE(what_is_not_written_to_is_not_flushed),
 		SCENE(without_an_interval_there_is_no_thread),
 		SCENE(a_stop_does_not_wait_for_the_next_turn),
+		SCENE(when_it_has_stopped_nothing_more_is_saved),
 	};
 
 	return cmocka_run_group_tests_name("saver", tests, NULL, NULL);
