@@ -428,7 +428,7 @@ static void run_worlds(enum trouble trouble)
 	if (n < 1000) /* too few to have some of each */
 		return;
 	assert_true(t.left_out > n / 50 && t.trimmed > n / 50);
-	assert_true(t.read_back > n / 20 && t.found > n / 100);
+	assert_true(t.read_back > n / 20 && t.found > n / 200);
 }
 
 static void without_faults_all_data_arrive(void **state)
