@@ -309,8 +309,8 @@ static void say_lowered(const struct run *r)
 	const struct copy_result *result = &r->result;
 
 	if (result->depth < r->plan.depth)
-		diag(NULL, "queue depth lowered from %u to %u: task set full", r->plan.depth,
-			result->depth);
+		diag(NULL, "queue depth lowered from %u to %u: %s", r->plan.depth, result->depth,
+			result->missing_depth ? "threads could not be started" : "task set full");
 	if (result->chunk_bytes < r->plan.chunk_bytes)
 		diag(NULL, "transfers shortened from %u to %u bytes: longer ones were refused",
 			r->plan.chunk_bytes, result->chunk_bytes);

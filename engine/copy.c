@@ -42,7 +42,8 @@ struct copy {
 	nsec_t look_ns;	      /* when they are looked for */
 	struct keeper keeper; /* save NULL: none */
 	struct saver saver;
-	uint64_t *turns; /* its: a figure of each worker */
+	uint64_t *turns;	/* its: a figure of each worker */
+	unsigned missing_depth; /* slots of workers that could not be started */
 	uint64_t before_bytes, told_losses;
 	int done_fd;
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
@@ -554,6 +555,7 @@ static unsigned start_workers(struct copy *c, int *err)
 	/* The others go on without those that could not be had; none at all is the caller's news.
 	 */
 	for (unsigned i = started; i < c->plan->workers; i++) {
+		c->missing_depth += c->workers[i].nslots;
 		c->recipe.depth -= c->workers[i].nslots;
 		feed_leave(&c->feed);
 	}
@@ -768,6 +770,7 @@ static void result_of_map(struct copy *c, struct copy_result *r)
 	r->limit = c->feed.limit;
 	r->chunk_bytes = c->feed.chunk_bytes;
 	r->depth = c->recipe.depth;
+	r->missing_depth = c->missing_depth;
 	r->rewrites_lost = c->map.records;
 }
 

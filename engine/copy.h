@@ -65,7 +65,8 @@ struct copy_result {
 	enum feed_limit limit;	   /* what put an end to that */
 	uint32_t chunk_bytes;	   /* less than the plan's: longer ones were refused */
 	bool rewrites_lost;	   /* what a reset of a destination took was written again */
-	unsigned depth;		   /* less than the plan's: the device had no room for more */
+	unsigned depth;		   /* less than the plan's: the device had no room for more; */
+	unsigned missing_depth;	   /* or so many are of threads that could not be had */
 	uint32_t tail_bytes;	   /* of a last block that could not be written; 0: none */
 	int signal;		   /* that ended the run early, 0: none */
 };
