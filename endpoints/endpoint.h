@@ -253,7 +253,8 @@ struct endpoint_ops {
 	 * that long. With cut nothing behind it is, nor will be: what begin(), or a transfer that
 	 * came before its turn, has made longer is as long as that again, or as it was before the
 	 * run if that is more. Without cut nothing gets shorter. Also after a begin() that failed.
-	 * Main thread, nothing in flight. NULL where there is nothing to do. 0, or -1 as probe().
+	 * Main thread, nothing in flight. NULL where there is nothing to do. 0; 1: it was cut; or
+	 * -1 as probe().
 	 */
 	int (*end)(struct endpoint *ep, uint64_t end_bytes, bool cut);
 

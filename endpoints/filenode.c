@@ -517,7 +517,7 @@ int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut)
 	if (find_size(n, &now_bytes) < 0)
 		return -1;
 	if (cut && now_bytes <= n->limit_bytes && now_bytes > max_u64(end, n->kept_bytes))
-		return set_size(n, max_u64(end, n->kept_bytes), "cannot be cut back");
+		return set_size(n, max_u64(end, n->kept_bytes), "cannot be cut back") < 0 ? -1 : 1;
 	return grow(n, now_bytes, end);
 }
 

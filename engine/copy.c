@@ -630,6 +630,20 @@ static uint64_t reached_bytes(struct copy *c, const struct copy_result *r, unsig
 	return max_u64(counter_get(&r->side[side].count.bytes), c->feed.end_bytes - r->tail_bytes);
 }
 
+/* What came before its turn and is cut off again was not copied. */
+static void end_file(struct copy *c, struct copy_result *r, unsigned side)
+{
+	struct endpoint *ep = c->sides.end[side];
+	uint64_t reached = reached_bytes(c, r, side);
+	counter_t *bytes = &r->side[side].count.bytes;
+	int ret = ep->ops->end(ep, c->span->out_bytes + reached, !c->map.records);
+
+	if (ret < 0)
+		r->side[side].end_status = ep->exit_status;
+	else if (ret > 0)
+		*bytes = min_u64(*bytes, reached);
+}
+
 /*
  * What ends in zeros that were left out gets its length all the same; what was made longer before
  * it was written does not keep it, unless by its map a later run will find what is left to be done.
@@ -637,12 +651,8 @@ static uint64_t reached_bytes(struct copy *c, const struct copy_result *r, unsig
 static void end_files(struct copy *c, struct copy_result *r)
 {
 	for (unsigned side = 1; side < c->sides.n; side++) {
-		struct endpoint *ep = c->sides.end[side];
-		uint64_t end = c->span->out_bytes + reached_bytes(c, r, side);
-
-		if (c->recipe.writes & side_bit(side) && ep->ops->end &&
-			ep->ops->end(ep, end, !c->map.records) < 0)
-			r->side[side].end_status = ep->exit_status;
+		if (c->recipe.writes & side_bit(side) && c->sides.end[side]->ops->end)
+			end_file(c, r, side);
 	}
 }
 

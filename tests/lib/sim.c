@@ -28,10 +28,12 @@ struct sim_end {
 	uint8_t *data;
 	/* one a block; data and busy are another's where spec->same_as */
 	_Atomic uint8_t *busy, *tries, *acks;
-	_Atomic uint8_t *kept;	   /* enum keeping */
-	_Atomic uint64_t cut_at;   /* END_MAPPED: the file ends here */
-	_Atomic unsigned memories; /* given out, where they are limited */
-	bool gave_up;		   /* a stream whose end was seen: it has no more */
+	_Atomic uint8_t *kept;	    /* enum keeping */
+	struct sim_end *owner;	    /* of the data: itself, or where spec->same_as */
+	pthread_mutex_t forgetting; /* the owner's, if it forgets: while blocks become busy */
+	_Atomic uint64_t cut_at;    /* END_MAPPED: the file ends here */
+	_Atomic unsigned memories;  /* given out, where they are limited */
+	bool gave_up;		    /* a stream whose end was seen: it has no more */
 	struct sim_counts counts;
 	pthread_t opener;
 };
@@ -155,12 +157,14 @@ static void forget(struct sim_lane *l, struct sim_end *e)
 {
 	uint32_t block = e->spec->block_bytes;
 
+	pthread_mutex_lock(&e->owner->forgetting);
 	for (uint64_t b = 0; b < e->spec->blocks; b++)
 		if (e->acks[b] && e->kept[b] == IN_CACHE && !e->busy[b]) {
 			e->kept[b] = IS_LOST;
 			e->acks[b] = 0;
 			rng_fill(&l->rng, e->data + b * block, block);
 		}
+	pthread_mutex_unlock(&e->owner->forgetting);
 }
 
 /* A write that fails may have reached the medium in part. */
@@ -263,8 +267,15 @@ static void check_trim(const struct sim_lane *l, const struct sim_end *e, const 
 
 static void occupy(struct sim_end *e, const struct xfer *x)
 {
+	/* For others the lock would hide races of those who use them. */
+	bool forgets = e->spec->forgets || e->owner->spec->forgets;
+
+	if (forgets)
+		pthread_mutex_lock(&e->owner->forgetting);
 	for (uint64_t b = first_block(e, x); b < end_block(e, x); b++)
 		must(atomic_exchange(&e->busy[b], 1) == 0);
+	if (forgets)
+		pthread_mutex_unlock(&e->owner->forgetting);
 }
 
 static void leave(struct sim_end *e, const struct xfer *x)
@@ -743,6 +754,7 @@ static void sim_ep_close(struct endpoint *ep)
 	if (!e->spec->same_as) {
 		free(e->data);
 		free((void *)e->busy);
+		pthread_mutex_destroy(&e->forgetting);
 	}
 	free((void *)e->tries);
 	free((void *)e->acks);
@@ -841,17 +853,20 @@ static void take_contents(struct sim_end *e)
 	size_t len = spec->blocks * spec->block_bytes;
 
 	if (spec->same_as) {
-		const struct sim_end *other = end_of(spec->same_as);
+		struct sim_end *other = end_of(spec->same_as);
 
 		must(spec->block_bytes == other->spec->block_bytes);
 		must(spec->blocks == other->spec->blocks);
 		e->data = other->data;
 		e->busy = other->busy;
+		e->owner = other->owner;
 		return;
 	}
 	e->data = malloc(len ? len : 1);
 	e->busy = calloc(spec->blocks + 1, sizeof(*e->busy));
 	must(e->data && e->busy);
+	e->owner = e;
+	pthread_mutex_init(&e->forgetting, NULL);
 	fill_contents(e, len);
 }
 

@@ -171,11 +171,13 @@ static void size_at_the_end(
 	unsigned flags, uint64_t at, uint64_t len, uint64_t end_bytes, bool cut, long long size)
 {
 	struct endpoint *ep;
+	long long before;
 
 	ends_file(path, 5000, 1);
 	ep = open_as(END_DEST, flags);
 	assert_int_equal(ep->ops->begin(ep, at, len), 0);
-	assert_int_equal(ep->ops->end(ep, end_bytes, cut), 0);
+	before = ends_size(path);
+	assert_int_equal(ep->ops->end(ep, end_bytes, cut), size < before);
 	assert_int_equal(ends_size(path), size);
 	ends_close(ep, NULL);
 }
@@ -200,12 +202,14 @@ static void size_with_a_gap(unsigned flags, uint64_t len, uint64_t end_bytes, lo
 	uint8_t *mem = ends_memory(PAGE);
 	struct endpoint *ep;
 	struct lane *lane;
+	long long before;
 
 	ends_file(path, PAGE, 1);
 	ep = ends_begin(open_as(END_DEST, flags), 0, len);
 	lane = ends_lane(ep);
 	ends_move_all(lane, mem, 2 * PAGE, PAGE);
-	assert_int_equal(ep->ops->end(ep, end_bytes, true), 0);
+	before = ends_size(path);
+	assert_int_equal(ep->ops->end(ep, end_bytes, true), size < before);
 	assert_int_equal(ends_size(path), size);
 	ends_close(ep, lane);
 	free(mem);
