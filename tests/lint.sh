@@ -61,7 +61,7 @@ no_stray_words() {
 
 # The build of all else, which is to be made anyway: on Debian cc is gcc.
 check cc make test-programs
-check clang make BUILD=build/clang CC=clang BIN=build/clang/sgmmcp test-programs
+check clang make BUILD=build/clang CC=clang CFLAGS=-O0 BIN=build/clang/sgmmcp test-programs
 check clang-format layout
 check clang-tidy tidy
 check cppcheck cppcheck --quiet --std=c11 --enable=warning,performance,portability \

@@ -4,7 +4,7 @@
 #
 # Runs with a map that are killed by SIGKILL at a random moment, and resumed: what the map calls
 # finished is right and is not copied again, and in the end all is there. Then maps that cannot be
-# saved. $SGMMCP_KILLS kills, 4 by default, with SGMMCP_FULL 200.
+# saved. $SGMMCP_KILLS kills, 2 by default, with SGMMCP_FULL 200.
 #
 # A command takes 15 ms, so a copy of 128 chunks of 64 KiB at depth 4 about a second. The map is saved
 # at SIGUSR1, sent at random moments too. scsi_debug logs each command: the log tells exactly what
@@ -20,7 +20,7 @@ readonly STARTING=12 # commands to the source before the first READ, and one
 ledger=${SGMMCP_HELPERS:?}/ledger
 
 kills=${SGMMCP_KILLS:-${SGMMCP_FULL:+200}}
-kills=${kills:-4}
+kills=${kills:-2}
 seed=${SGMMCP_SEED:-$(($(date +%N | sed 's/^0*//') % 32768))}
 
 source_data=/tmp/source pattern=/tmp/pattern file=/tmp/file

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
 # guest: uml -t 1500 -o "add_host=2 per_host_store=1 dev_size_mb=32 ndelay=50000 random=1"
-# guest: uml -t 1500 -m 1G -o "add_host=2 per_host_store=1 dev_size_mb=128 ndelay=50000 random=1 sector_size=4096"
+# guest: full uml -t 1500 -m 1G -o "add_host=2 per_host_store=1 dev_size_mb=128 ndelay=50000 random=1 sector_size=4096"
 #
 # Every way to copy gives the same bytes: each interface, transfer method, queue depth, chunk and
 # block length, with skip, seek and count that end off any chunk boundary, and not a byte beside.
