@@ -17,14 +17,14 @@ repo_dir=$(dirname "$tests_dir")
 program=$(realpath -m "${SGMMCP:-$repo_dir/sgmmcp}")
 program_asan=$(realpath -m "${SGMMCP_ASAN:-$repo_dir/build/asan/sgmmcp}")
 helpers=$repo_dir/build/release/tests
-jobs=${JOBS:-3}
+jobs=${JOBS:-4}
 results=
 
 usage() {
 	cat <<-EOF
 	Usage: tests/system.sh [NAME...]
 
-	Runs the system tests of these names (default: all) in guests, \$JOBS (3) at a time.
+	Runs the system tests of these names (default: all) in guests, \$JOBS (4) at a time.
 
 	  SGMMCP       the program under test (default: ./sgmmcp)
 	  SGMMCP_ASAN  the same, built with sanitizers (default: build/asan/sgmmcp)

@@ -12,6 +12,8 @@
 readonly MIB=8 BLOCKS=16384
 
 source_data=/tmp/source pattern=/tmp/pattern
+# By default rescue.sh has the same faults by write() and read().
+ios=(sg_io ${SGMMCP_FULL:+rw})
 
 # inject OPTS EVERY_NTH: faults from now on. heal: none any more, and what is still armed is used up.
 inject() {
@@ -58,7 +60,7 @@ survives() {
 survived() {
 	local io
 
-	for io in sg_io rw; do
+	for io in "${ios[@]}"; do
 		survives 'recovered errors are counted and the data taken' 8 7 recovered bpt=64 "io=$io"
 		survives 'aborted commands are repeated' 0x10 23 retries bpt=64 "io=$io"
 		survives 'a full task set does no harm' 0x800 20 '' bpt=64 "io=$io"
@@ -287,7 +289,7 @@ expect_records() {
 goes_away() {
 	local io
 
-	for io in sg_io rw; do
+	for io in "${ios[@]}"; do
 		offline "io=$io"
 		pull_out source "$a" "io=$io"
 		pull_out destination "$b" "io=$io"
@@ -305,7 +307,7 @@ must make_data "$source_data" "$MIB"
 must make_data "$pattern" "$MIB"
 must fill "$disk_a" "$source_data"
 survived
-for io in sg_io rw; do
+for io in "${ios[@]}"; do
 	medium_error "io=$io" qd=16
 	short_transfer "io=$io"
 	timed_out "io=$io"
