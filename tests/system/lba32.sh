@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=8 virtual_gb=6000 ndelay=20000"
+# guest: full uml -t 900 -o "add_host=2 per_host_store=1 dev_size_mb=8 virtual_gb=6000 ndelay=20000"
 #
 # Disks of more than 2 TiB: copies across LBA 2^32 and up to the last block.
 #

@@ -232,17 +232,18 @@ scattered() {
 }
 
 every_layout() {
-	every_way layout 'the first block of a chunk' 1024 1
-	every_way layout 'the last block of a chunk' 1151 1
 	every_way layout 'a block in the middle of a chunk' 1077 1
 	every_way layout 'a run across the border of two chunks' 1149 6
+	every_way layout 'the last block of the disk' $((BLOCKS - 1)) 1
+	every_way layout 'a run where the sense data name others' 6270 5
+	every_way scattered
+	[[ -n ${SGMMCP_FULL:-} ]] || return 0
+	every_way layout 'the first block of a chunk' 1024 1
+	every_way layout 'the last block of a chunk' 1151 1
 	every_way layout 'a whole chunk' 1280 "$CHUNK"
 	every_way layout 'the first block of the disk' 0 1
-	every_way layout 'the last block of the disk' $((BLOCKS - 1)) 1
 	every_way layout 'a block that the sense data name' "$NAMED" 1
-	every_way layout 'a block where the sense data name others' 6000 1
-	every_way layout 'a run where they do' 6270 5
-	every_way scattered
+	every_way layout 'a block where they name others' 6000 1
 }
 
 # --- how many commands it takes ---

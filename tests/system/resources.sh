@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 1500 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=1000000"
+# guest: full uml -t 1500 -m 256M -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=1000000"
 #
 # What a run takes it gives back, and it never takes more than there is: in a guest of 256 MiB.
 

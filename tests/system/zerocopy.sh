@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
 # guest: full qemu -k 6.1 -s 2 -d 8 -d 8
-# guest: qemu -k 6.12 -s 2 -d 8 -d 8
+# guest: full qemu -k 6.12 -s 2 -d 8 -d 8
 # guest: uml
 #
 # Zero-copy is real where the kernel can do it: the plan says so, the kernel is seen not to copy,
