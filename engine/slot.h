@@ -11,98 +11,8 @@
 #ifndef ENGINE_SLOT_H
 #define ENGINE_SLOT_H
 
-#include "compare.h"
-#include "counters.h"
-#include "digest.h"
-#include "feed.h"
+#include "leg.h"
 #include "narrow.h"
-#include "policy.h"
-#include "sides.h"
-
-#define PHASES_MAX 3
-#define NO_SIDE	   SIDES_MAX
-
-/* How a side's zeros are kept from being written: holes_next()'s figures. */
-struct hole_rule {
-	enum hole_mode mode;
-	uint32_t grain_bytes, max_bytes;
-};
-
-/* What all slots of a run have in common. */
-struct recipe {
-	unsigned sides;
-	side_set_t phase[PHASES_MAX];	 /* the sides that move data at the same time */
-	unsigned phase_legs[PHASES_MAX]; /* how many those are */
-	unsigned phases;
-	side_set_t writes, checks; /* which of them write; which read what is compared */
-	unsigned dests; /* check k + dests is destination k read back; 0: there are none */
-	uint32_t out_block_bytes;	   /* writes are whole multiples of this, */
-	bool pad;			   /* a tail filled up with zeros; else slot->tail_bytes */
-	bool odd;			   /* its slots are: records, or mapped */
-	bool is_plain;			   /* nothing is done between two phases, but for a tail */
-	bool copy_across;		   /* between the buffers of sides 0 and 1 */
-	unsigned mapped;		   /* the side in whose file the data lie; NO_SIDE: none */
-	unsigned written_source;	   /* the side that writes the source's disk; NO_SIDE */
-	struct hole_rule holes[SIDES_MAX]; /* of the writing sides */
-	uint32_t compare_bytes;		   /* blocks in which differences are counted */
-	bool must_end; /* whether the source has more than the span is to be told */
-	struct feed *feed;
-	struct digest *digest; /* of what is read from the source; NULL: none */
-	struct policy policy;
-	_Atomic side_set_t dropped; /* those that failed: they get nothing more */
-	/* What is done where something fails: */
-	bool records;	 /* what is good is told to the feed, too */
-	bool at_once;	 /* chunks have an order: what fails is taken apart where it is */
-	bool reads_once; /* the source is a stream: nothing can be taken apart */
-	/* Where the source's own buffer can only be read: zeros, of a chunk; room for one tail. */
-	void *zeros, *room;
-	side_set_t fills;		      /* those that get zeros for what cannot be read */
-	uint32_t block_bytes, physical_bytes; /* of the source: narrow_begin()'s */
-	_Atomic unsigned depth;		      /* slots of all workers */
-	_Atomic bool hint_lies;		      /* the sense data have named a good block */
-};
-
-/* One side of one worker. */
-struct tally {
-	struct counters count;
-	struct miscompare miscompare; /* of a side that is compared */
-	uint64_t missing_bytes; /* of a side that writes: from where in the span it lacks something
-				 * that is in no map; UINT64_MAX: nothing */
-};
-
-enum leg_next {
-	LEG_FLYING, /* leg_land() when the worker gets to it */
-	LEG_AGAIN,  /* leg_send(), not before leg->delay_ns has passed */
-	LEG_HOME,   /* done */
-	LEG_LOST,   /* leg->x tells of what; the run goes on without this piece */
-	LEG_FAILED, /* leg->x tells of what; the side is to be given up */
-};
-
-/* Between two chunks tries and from_bytes are 0, plain is false. */
-struct leg {
-	struct slot *slot;
-	struct lane *lane;   /* NULL: the side moves nothing */
-	void *buf;	     /* NULL: slot->memory */
-	struct tally *tally; /* the worker's */
-	unsigned side, tries;
-	enum xfer_op op;	       /* of its transfers, where zeros are no holes */
-	uint64_t start_bytes;	       /* of the span, on this side */
-	bool odd;		       /* it has what most have not: */
-	bool paced;		       /* its pace is told: the source's, where the policy is */
-	const struct hole_rule *holes; /* NULL: zeros are written */
-	uint32_t from_bytes; /* of the chunk, what is to be sent next: a leg may have several parts
-			      */
-	uint32_t hole_bytes; /* of the parts of this piece, zeros that were not written */
-	bool plain;	     /* a trim was not granted: the zeros are written */
-	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
-			 */
-	bool is_home;	/* it is, and leg_land() need not reap it */
-	bool rested;	/* its worker has slept since it was sent: once that does for it, too */
-	nsec_t delay_ns;
-	nsec_t failing_ns; /* since when, or since the device told of another progress: */
-	unsigned progress;
-	struct xfer x;
-};
 
 struct slot {
 	struct recipe *recipe;
@@ -158,27 +68,26 @@ enum slot_news slot_settle(struct slot *s, unsigned *bad);
  */
 static inline side_set_t slot_next(struct slot *s);
 
-/* A leg that was not to be finished, or, if failed, could not be; it is pending no more. */
-void slot_lose(struct leg *l, bool failed);
-
 /*
  * When all has been copied: false if the source has more (slot->leg[0].x is good), or cannot tell
  * (it is not). Only of a sequential source, whose next byte it takes.
  */
 bool slot_source_ends(struct slot *s) MUST_CHECK;
 
-/* Sends the transfer. LEG_FLYING also where must_wait holds it back. LEG_HOME: no longer pending.
- */
-enum leg_next leg_send(struct leg *l);
-
-/* Blocks until the transfer that leg_send() left flying is home. */
-enum leg_next leg_land(struct leg *l);
+/* Whether the file that its data lie in has this chunk no more. */
+bool slot_was_cut(const struct slot *s);
 
 /* What is left to slot_begin() where the last chunk, or this one, is not like most. */
 void slot_begin_odd(struct slot *s);
 
 /* slot_next() of any chunk; most need nothing between their phases, and that costs less. */
 side_set_t slot_next_of_any(struct slot *s);
+
+/* Where the chunk lies on the leg's side. */
+static inline uint64_t leg_place(const struct leg *l)
+{
+	return l->start_bytes + l->slot->chunk.at_bytes;
+}
 
 static inline void slot_begin(struct slot *s, const struct chunk *c)
 {

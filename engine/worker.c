@@ -234,17 +234,17 @@ static void run_leg(struct worker *w, struct leg *l, enum leg_next next, bool ov
 			else
 				ring_push(w, l);
 			return;
-		case LEG_LOST: slot_lose(l, true); return;
+		case LEG_LOST: leg_lose(l, true); return;
 		case LEG_FAILED:
 			give_up(w, l);
 			/* What the run ends with is told to the map as well. */
-			slot_lose(l, policy_is_local(&l->x.fault) && feed_is_stopped(w->feed));
+			leg_lose(l, policy_is_local(&l->x.fault) && feed_is_stopped(w->feed));
 			return;
 		case LEG_AGAIN:
 			if (is_futile(w, l)) {
 				if (feed_is_stopped(w->feed))
 					w->broken = w->in_order;
-				slot_lose(l, false);
+				leg_lose(l, false);
 				return;
 			}
 			if (l->delay_ns > 0)

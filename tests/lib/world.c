@@ -604,6 +604,12 @@ static void print_side(const struct world *w, unsigned side)
 	}
 }
 
+void world_stalled(void *arg, const struct stall *s)
+{
+	(void)arg;
+	(void)s;
+}
+
 void world_print(const struct world *w)
 {
 	const struct span *s = &w->span;

@@ -122,6 +122,9 @@ void world_close(struct world *w);
 /* In a few lines on stderr, to find out why a world failed. */
 void world_print(const struct world *w);
 
+/* A copy_watch's stalled(): a busy machine may take its time. */
+void world_stalled(void *arg, const struct stall *s);
+
 /* --- after a run --- */
 
 uint64_t world_bytes(const struct world *w, unsigned side);

@@ -362,16 +362,9 @@ static void check_result(struct world *w)
 
 /* --- a run --- */
 
-/* On a busy machine. */
-static void stalled(void *arg, const struct stall *s)
-{
-	(void)arg;
-	(void)s;
-}
-
 static bool world_run(struct world *w)
 {
-	const struct copy_watch watch = { .stalled = stalled };
+	const struct copy_watch watch = { .stalled = world_stalled };
 	bool flush = maybe(w, 2);
 
 	if (!world_ready(w))

@@ -931,17 +931,10 @@ static void saved(void *arg, const struct ranges *map)
 	r->saving = false;
 }
 
-/* On a busy machine. */
-static void stalled(void *arg, const struct stall *s)
-{
-	(void)arg;
-	(void)s;
-}
-
 static void run_once(struct rescue *r)
 {
 	struct world *w = &r->w;
-	const struct copy_watch watch = { .lost = lost, .stalled = stalled, .arg = r };
+	const struct copy_watch watch = { .lost = lost, .stalled = world_stalled, .arg = r };
 	const struct keeper keeper = { r->every_ns, saved, r };
 
 	r->told = 0;

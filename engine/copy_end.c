@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * When the workers have left: how long the files are, what is flushed, what the map has to say, and
+ * the result.
+ */
+#include <string.h>
+
+#include "../core/clock.h"
+#include "copy_state.h"
+
+void copy_sum_up(const struct copy *c, unsigned side, struct counters *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		counters_add(sum, &c->workers[i].tally[side].count);
+}
+
+/* The end of what was dealt with, whatever lies before it. */
+static uint64_t last_recorded(const struct copy *c)
+{
+	unsigned set = RANGE_IS(RANGE_WRITTEN) | RANGE_IS(RANGE_DONE) | RANGE_IS(RANGE_BAD);
+	const struct feed_map *m = &c->map;
+	struct range x;
+
+	return ranges_last(m->ranges, set, m->at_bytes, m->at_bytes + c->span->len_bytes, &x)
+		       ? x.at_bytes + x.len_bytes - m->at_bytes
+		       : 0;
+}
+
+/*
+ * What the run ended before it was dealt with once more. Where nothing is, what the run ended with
+ * is all that the map has as failed.
+ */
+static uint64_t first_put_aside(const struct copy *c)
+{
+	const struct policy *p = &c->recipe.policy;
+	bool was_shrunk = c->feed.chunk_bytes != c->plan->chunk_bytes;
+	unsigned set = RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
+	const struct feed_map *m = &c->map;
+	struct range x;
+
+	if (!p->go_on_in && !p->go_on_out && !was_shrunk)
+		return UINT64_MAX;
+	return ranges_first(m->ranges, set, m->at_bytes, m->at_bytes + c->span->len_bytes, &x)
+		       ? x.at_bytes - m->at_bytes
+		       : UINT64_MAX;
+}
+
+/* What the run ended with may be in the map as bad, and nothing was filled in for it. */
+static uint64_t failed_at(const struct copy_result *r, unsigned side, uint64_t start_bytes)
+{
+	const struct xfer *x = &r->side[side].failure;
+	uint32_t done = x->op == XFER_READ ? 0 : x->done_bytes;
+
+	return r->side[side].failed ? x->offset_bytes - start_bytes + done : UINT64_MAX;
+}
+
+/*
+ * How much of it, from the start, a side has of a span that it does not have all of: not more than
+ * was counted, up to the first of what it lacks.
+ */
+static uint64_t begun_bytes(struct copy *c, const struct copy_result *r, unsigned side)
+{
+	uint64_t bad = c->recipe.fills & side_bit(side) ? 0 : r->bad_bytes;
+	uint64_t reached = counter_get(&r->side[side].count.bytes) + bad;
+
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		reached = min_u64(reached, c->workers[i].tally[side].missing_bytes);
+	reached = min_u64(reached, failed_at(r, 0, c->span->in_bytes));
+	reached = min_u64(reached, failed_at(r, side, c->span->out_bytes));
+	return min_u64(reached, first_put_aside(c));
+}
+
+/* Up to where the destination is as it should be, written, left out or filled. */
+static uint64_t reached_bytes(struct copy *c, const struct copy_result *r, unsigned side)
+{
+	bool went_through = !feed_is_stopped(&c->feed) && !(c->recipe.dropped & side_bit(side));
+
+	if (c->map.records)
+		return last_recorded(c);
+	if (!went_through)
+		return begun_bytes(c, r, side);
+	return max_u64(counter_get(&r->side[side].count.bytes), c->feed.end_bytes - r->tail_bytes);
+}
+
+/* What came before its turn and is cut off again was not copied. */
+static void end_file(struct copy *c, struct copy_result *r, unsigned side)
+{
+	struct endpoint *ep = c->sides.end[side];
+	uint64_t reached = reached_bytes(c, r, side);
+	counter_t *bytes = &r->side[side].count.bytes;
+	int ret = ep->ops->end(ep, c->span->out_bytes + reached, !c->map.records);
+
+	if (ret < 0)
+		r->side[side].end_status = ep->exit_status;
+	else if (ret > 0)
+		*bytes = min_u64(*bytes, reached);
+}
+
+/*
+ * What ends in zeros that were left out gets its length all the same; what was made longer before
+ * it was written does not keep it, unless by its map a later run will find what is left to be done.
+ */
+static void end_files(struct copy *c, struct copy_result *r)
+{
+	for (unsigned side = 1; side < c->sides.n; side++) {
+		if (c->recipe.writes & side_bit(side) && c->sides.end[side]->ops->end)
+			end_file(c, r, side);
+	}
+}
+
+struct flush_job {
+	struct endpoint *end;
+	struct side_result *result;
+	int done_fd;
+	pthread_t thread;
+};
+
+static void *flush_run(void *arg)
+{
+	struct flush_job *job = arg;
+	nsec_t since = clock_now_ns();
+
+	job->result->flushed = true;
+	(void)job->end->ops->flush(job->end, &job->result->flush_fault); /* the verdict is there */
+	job->result->flush_ns = clock_now_ns() - since;
+	done_tell(job->done_fd);
+	return NULL;
+}
+
+static bool is_to_be_flushed(const struct copy *c, unsigned side, const struct copy_result *r)
+{
+	return c->recipe.writes & side_bit(side) && c->sides.end[side]->facts.needs_flush &&
+	       counter_get(&r->side[side].count.commands) > 0;
+}
+
+/*
+ * All at the same time, in threads of their own if they can be had: it may take minutes, and
+ * signals are to be heard.
+ */
+static void flush(struct copy *c, const struct signals *sigs, const struct copy_watch *watch,
+	struct copy_result *r)
+{
+	struct flush_job job[SIDES_MAX];
+	unsigned started = 0;
+
+	for (unsigned side = 1; side < c->sides.n; side++) {
+		struct flush_job *j = &job[started];
+
+		if (!is_to_be_flushed(c, side, r))
+			continue;
+		*j = (struct flush_job){ c->sides.end[side], &r->side[side], c->done_fd, 0 };
+		if (pthread_create(&j->thread, NULL, flush_run, j) == 0)
+			started++;
+		else
+			flush_run(j);
+	}
+	copy_attend(c, sigs, watch, started);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(job[i].thread, NULL);
+}
+
+static nsec_t timeval_diff_ns(const struct timeval *a, const struct timeval *b)
+{
+	return (b->tv_sec - a->tv_sec) * NSEC_PER_SEC + (b->tv_usec - a->tv_usec) * 1000;
+}
+
+static nsec_t ended_ns(const struct copy *c)
+{
+	nsec_t last = c->started_ns;
+
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		if (c->workers[i].ended_ns > last)
+			last = c->workers[i].ended_ns;
+	return last;
+}
+
+static void side_fill(const struct copy *c, unsigned side, struct side_result *r)
+{
+	copy_sum_up(c, side, &r->count);
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		compare_add(&r->miscompare, &c->workers[i].tally[side].miscompare);
+	r->failed = (c->failures.failed & side_bit(side)) != 0;
+	r->failure = c->failures.x[side];
+}
+
+static void result_of_map(struct copy *c, struct copy_result *r)
+{
+	const unsigned failed = RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
+
+	r->losses = c->failures.losses;
+	r->first_loss = c->failures.loss[0];
+	r->loss_block_bytes = c->map.block_bytes;
+	r->before_bytes = c->before_bytes;
+	r->bad_bytes = feed_bytes(&c->feed, RANGE_IS(RANGE_BAD));
+	r->undone_bytes = feed_bytes(&c->feed, failed);
+	if (c->map.records)
+		r->undone_bytes += feed_bytes(&c->feed, RANGE_IS(RANGE_UNTRIED));
+	r->limit = c->feed.limit;
+	r->chunk_bytes = c->feed.chunk_bytes;
+	r->depth = c->recipe.depth;
+	r->missing_depth = c->missing_depth;
+	r->rewrites_lost = c->map.records;
+}
+
+void copy_result_fill(struct copy *c, struct copy_result *r)
+{
+	struct rusage after;
+
+	memset(r, 0, sizeof(*r));
+	getrusage(RUSAGE_SELF, &after);
+	r->user_ns = timeval_diff_ns(&c->before.ru_utime, &after.ru_utime);
+	r->system_ns = timeval_diff_ns(&c->before.ru_stime, &after.ru_stime);
+	r->elapsed_ns = ended_ns(c) - c->started_ns - c->stopped_ns;
+	for (unsigned side = 0; side < c->sides.n; side++)
+		side_fill(c, side, &r->side[side]);
+	r->failed = c->failures.failed != 0;
+	r->failed_first = c->failures.first;
+	result_of_map(c, r);
+	r->source_ended = c->feed.source_ended;
+	/* One worker alone knows, if there is a stream. */
+	r->source_has_more = c->workers[0].has_more;
+	r->tail_bytes = c->workers[0].tail_bytes;
+}
+
+/* The last word: what is flushed now is done; where that failed, it is lost. */
+static void save_at_end(struct copy *c, const struct copy_result *r)
+{
+	bool good = true;
+
+	for (unsigned side = 1; side < c->sides.n; side++)
+		good = good && r->side[side].end_status == 0 &&
+		       (!r->side[side].flushed || fault_is_good(&r->side[side].flush_fault));
+	ranges_turn(c->map.ranges, RANGE_WRITTEN, good ? RANGE_DONE : RANGE_UNTRIED);
+	c->keeper.save(c->keeper.arg, c->map.ranges);
+}
+
+static void saver_result(const struct copy *c, struct copy_result *r)
+{
+	const struct saver *s = &c->saver;
+
+	for (unsigned side = 1; side < c->sides.n; side++)
+		counter_add(&r->side[side].count.resets, s->resets[side]);
+	if (!s->failed)
+		return;
+	r->side[s->failed].flushed = true;
+	r->side[s->failed].flush_fault = s->fault;
+}
+
+/* With the map, if one is kept: no end without a flush and a save. */
+void copy_end(struct copy *c, const struct signals *sigs, const struct copy_watch *watch,
+	bool flush_at_end, struct copy_result *r)
+{
+	bool keeps = c->keeper.save != NULL;
+
+	end_files(c, r);
+	if (keeps)
+		saver_result(c, r);
+	if ((flush_at_end || keeps) && !(keeps && c->saver.failed))
+		flush(c, sigs, watch, r);
+	if (keeps)
+		save_at_end(c, r);
+}
