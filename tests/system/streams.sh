@@ -231,6 +231,17 @@ full_file_systems() {
 		full_file_system ext4 qd=1 oflag=direct
 	fi
 
+	begin 'a copy that cannot begin for want of memory leaves the file as it was'
+	head -c 256K "$pattern" >/tmp/kept
+	must cp /tmp/kept "$small/ext4/kept"
+	ulimit -S -v 50000
+	run iflag=ff "of=$small/ext4/kept" oflag=direct conv=notrunc bs=1M count=64 bpt=1 qd=64
+	ulimit -S -v unlimited
+	expect_status 62
+	expect_one_line 'no memory for the transfers'
+	expect_equal "$small/ext4/kept" /tmp/kept
+	rm "$small/ext4/kept" /tmp/kept
+
 	begin 'standard output on a full file system ends the copy too'
 	command_line="sgmmcp if=$a >$small/tmpfs/full"
 	"$sgmmcp" "if=$a" bpt=$CHUNK >"$small/tmpfs/full" 2>/tmp/err
