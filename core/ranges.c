@@ -457,6 +457,32 @@ bool ranges_settle(struct ranges *r, const struct ranges *earlier, enum range_st
 	return true;
 }
 
+static bool undo_one(
+	struct ranges *r, const struct ranges *earlier, const struct range *x, enum range_status to)
+{
+	unsigned others = RANGE_IS_ANY & ~RANGE_IS(x->status);
+	uint64_t at = x->at_bytes, end = x->at_bytes + x->len_bytes;
+	struct range was;
+
+	for (; ranges_first(earlier, others, at, end, &was); at = was.at_bytes + was.len_bytes)
+		if (!ranges_set(r, was.at_bytes, was.len_bytes, to))
+			return false;
+	return true;
+}
+
+bool ranges_undo(struct ranges *r, const struct ranges *earlier, enum range_status status,
+	enum range_status to)
+{
+	struct range x;
+
+	assert(r->total_bytes == earlier->total_bytes && status != to);
+	for (uint64_t at = 0; ranges_first(r, RANGE_IS(status), at, r->total_bytes, &x);
+		at = x.at_bytes + x.len_bytes)
+		if (!undo_one(r, earlier, &x, to))
+			return false;
+	return true;
+}
+
 bool ranges_copy(struct ranges *to, const struct ranges *from)
 {
 	if (to->nleaves > from->nleaves)

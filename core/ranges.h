@@ -77,6 +77,13 @@ void ranges_turn(struct ranges *r, enum range_status from, enum range_status to)
 bool ranges_settle(struct ranges *r, const struct ranges *earlier, enum range_status to) MUST_CHECK;
 
 /*
+ * What has this status here, and had another in earlier, a copy made of r before, becomes to.
+ * False: no memory; some of it may still have it. Costs as ranges_settle().
+ */
+bool ranges_undo(struct ranges *r, const struct ranges *earlier, enum range_status status,
+	enum range_status to) MUST_CHECK;
+
+/*
  * *to, a map made before or all zeros, becomes the same as from; its memory is used again. False:
  * no memory, and *to is a map of nothing.
  */

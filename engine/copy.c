@@ -280,6 +280,7 @@ void copy_close(struct copy *c)
 		close(c->done_fd);
 	pthread_mutex_destroy(&c->failures.lock);
 	stalls_free(&c->stalls);
+	saver_destroy(&c->saver);
 	free(c->salvage);
 	free(c->workers);
 	free(c->turns);

@@ -231,8 +231,7 @@ static void save_at_end(struct copy *c, const struct copy_result *r)
 	for (unsigned side = 1; side < c->sides.n; side++)
 		good = good && r->side[side].end_status == 0 &&
 		       (!r->side[side].flushed || fault_is_good(&r->side[side].flush_fault));
-	ranges_turn(c->map.ranges, RANGE_WRITTEN, good ? RANGE_DONE : RANGE_UNTRIED);
-	c->keeper.save(c->keeper.arg, c->map.ranges);
+	saver_save_last(&c->saver, c->map.ranges, good);
 }
 
 static void saver_result(const struct copy *c, struct copy_result *r)

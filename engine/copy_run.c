@@ -190,7 +190,8 @@ static bool make_own_map(struct copy *c)
 	       ranges_init(&c->own_map, total);
 }
 
-static void start_saver(struct copy *c)
+/* False: no memory. */
+static bool start_saver(struct copy *c)
 {
 	const struct saver_run run = {
 		.feed = &c->feed,
@@ -201,8 +202,7 @@ static void start_saver(struct copy *c)
 		.turns = c->turns,
 	};
 
-	if (c->keeper.save)
-		saver_start(&c->saver, &run, &c->keeper);
+	return !c->keeper.save || saver_start(&c->saver, &run, &c->keeper);
 }
 
 int copy_run(
@@ -218,8 +218,7 @@ int copy_run(
 		return errno;
 	feed_init(&c->feed, c->span->len_bytes, c->plan->chunk_bytes, c->plan->workers);
 	feed_set_map(&c->feed, &c->map);
-	start_saver(c);
-	err = run_workers(c, &sigs, watch);
+	err = start_saver(c) ? run_workers(c, &sigs, watch) : ENOMEM;
 	if (c->keeper.save)
 		saver_stop(&c->saver);
 	copy_result_fill(c, r);

@@ -470,6 +470,16 @@ void feed_was_reset(struct feed *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
+unsigned feed_resets(struct feed *f)
+{
+	unsigned resets;
+
+	pthread_mutex_lock(&f->lock);
+	resets = f->resets;
+	pthread_mutex_unlock(&f->lock);
+	return resets;
+}
+
 bool feed_snapshot(struct feed *f, struct ranges *to, unsigned *resets)
 {
 	bool ok;

@@ -144,6 +144,9 @@ void feed_pace(struct feed *f, const struct chunk *c, bool slow);
  * and did not flush may be lost. */
 void feed_was_reset(struct feed *f);
 
+/* How often that was said. */
+unsigned feed_resets(struct feed *f);
+
 /* A copy of the map, and the count of resets by then; false: no memory. */
 bool feed_snapshot(struct feed *f, struct ranges *to, unsigned *resets) MUST_CHECK;
 

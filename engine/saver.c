@@ -66,12 +66,38 @@ static void wait_for_news(struct saver *s)
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
 }
 
+/*
+ * Zeros for bad blocks are lost in a crash like all that was not flushed, and by a reset; but what
+ * the map has as bad is not written again. So it is saved as failed. False: no memory.
+ */
+static bool save_copy(struct saver *s)
+{
+	if (!ranges_undo(&s->copy, &s->flushed, RANGE_BAD, RANGE_FAILED))
+		return false;
+	s->keeper.save(s->keeper.arg, &s->copy);
+	return true;
+}
+
+/* copy is from before a flush that was good, and resets of then. */
+static void note_flushed(struct saver *s, unsigned resets)
+{
+	struct ranges was = s->flushed;
+
+	if (resets != s->flushed_resets &&
+		!ranges_undo(&s->copy, &s->flushed, RANGE_BAD, RANGE_FAILED))
+		return;
+	s->flushed = s->copy;
+	s->copy = was;
+	s->flushed_resets = resets;
+}
+
 /* What could not be flushed is lost as far as is known: to go on would lose more. */
 static void save_once(struct saver *s)
 {
 	struct feed *feed = s->run.feed;
 	enum flushed flushed;
-	unsigned resets;
+	unsigned resets, later;
+	bool settled;
 
 	if (!feed_snapshot(feed, &s->copy, &resets))
 		return;
@@ -80,10 +106,12 @@ static void save_once(struct saver *s)
 		feed_stop(feed);
 	else
 		wait_for_news(s);
+	settled = feed_flushed(feed, &s->copy, resets, flushed != FLUSH_FAILED);
+	if (flushed == FLUSH_GOOD && feed_resets(feed) == resets)
+		note_flushed(s, resets);
 	/* Saved as it is now: of the first copy a reset may have taken some. */
-	if (feed_flushed(feed, &s->copy, resets, flushed != FLUSH_FAILED) &&
-		feed_snapshot(feed, &s->copy, &resets))
-		s->keeper.save(s->keeper.arg, &s->copy);
+	if (settled && feed_snapshot(feed, &s->copy, &later))
+		(void)save_copy(s); /* without memory the map of before stays */
 }
 
 /* False: told to end. */
@@ -118,7 +146,7 @@ static void *saver_run(void *arg)
 	return NULL;
 }
 
-void saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper)
+bool saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper)
 {
 	pthread_condattr_t attr;
 
@@ -130,8 +158,11 @@ void saver_start(struct saver *s, const struct saver_run *run, const struct keep
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->told, &attr);
 	pthread_condattr_destroy(&attr);
+	if (!feed_snapshot(run->feed, &s->flushed, &s->flushed_resets))
+		return false;
 	if (keeper->every_ns > 0)
 		s->runs = pthread_create(&s->thread, NULL, saver_run, s) == 0;
+	return true;
 }
 
 void saver_now(struct saver *s)
@@ -155,5 +186,21 @@ void saver_stop(struct saver *s)
 	s->runs = false;
 	pthread_cond_destroy(&s->told);
 	pthread_mutex_destroy(&s->lock);
+}
+
+void saver_save_last(struct saver *s, struct ranges *map, bool good)
+{
+	ranges_turn(map, RANGE_WRITTEN, good ? RANGE_DONE : RANGE_UNTRIED);
+	if (!good || feed_resets(s->run.feed) != s->flushed_resets) {
+		if (ranges_copy(&s->copy, map) && save_copy(s))
+			return;
+		ranges_turn(map, RANGE_BAD, RANGE_FAILED); /* no memory to tell which of them */
+	}
+	s->keeper.save(s->keeper.arg, map);
+}
+
+void saver_destroy(struct saver *s)
+{
 	ranges_destroy(&s->copy);
+	ranges_destroy(&s->flushed);
 }

@@ -32,6 +32,9 @@ struct saver {
 	struct saver_run run;
 	struct keeper keeper;
 	struct ranges copy;
+	struct ranges
+		flushed; /* the map as it was before the last flush that was good; at first, */
+	unsigned flushed_resets; /* at the start; and the feed's count of resets by then */
 	pthread_mutex_t lock;
 	pthread_cond_t told; /* to end, or to save at once */
 	bool runs, ends, now;
@@ -41,13 +44,26 @@ struct saver {
 	unsigned resets[SIDES_MAX]; /* that flushes were told of */
 };
 
-/* Begins to save. Without a thread, which may not be had, the map is saved at the end alone. */
-void saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper);
+/*
+ * Begins to save. Without a thread, which may not be had, the map is saved at the end alone. False:
+ * no memory, nothing is saved; saver_stop() all the same.
+ */
+bool saver_start(
+	struct saver *s, const struct saver_run *run, const struct keeper *keeper) MUST_CHECK;
 
 /* Does not wait for it. The thread that starts and stops it; without effect when it has stopped. */
 void saver_now(struct saver *s);
 
 /* Ends it, after a save that is under way; no flush of its own. */
 void saver_stop(struct saver *s);
+
+/*
+ * After saver_stop() and a last flush, or none where nothing was written, which was good or not:
+ * map, the feed's, is settled accordingly and saved.
+ */
+void saver_save_last(struct saver *s, struct ranges *map, bool good);
+
+/* Also of a *s of all zeros. */
+void saver_destroy(struct saver *s);
 
 #endif

@@ -228,6 +228,27 @@ static void a_flush_settles_what_was_written_before_it_only(void **state)
 	ranges_destroy(&r);
 }
 
+static void what_has_come_since_is_undone(void **state)
+{
+	struct ranges r, earlier = { 0 };
+
+	(void)state;
+	assert_true(ranges_init(&r, 100));
+	set(&r, 10, 10, RANGE_BAD);
+	set(&r, 40, 10, RANGE_BAD);
+	assert_true(ranges_copy(&earlier, &r));
+	set(&r, 5, 10, RANGE_BAD);
+	set(&r, 45, 20, RANGE_BAD);
+	set(&r, 41, 1, RANGE_DONE);
+	set(&r, 90, 10, RANGE_BAD);
+	assert_true(ranges_undo(&r, &earlier, RANGE_BAD, RANGE_FAILED));
+	expect(&r, "0? 5* 10- 20? 40- 41+ 42- 50* 65? 90* 100");
+	assert_true(ranges_undo(&r, &earlier, RANGE_BAD, RANGE_FAILED));
+	expect(&r, "0? 5* 10- 20? 40- 41+ 42- 50* 65? 90* 100");
+	ranges_destroy(&earlier);
+	ranges_destroy(&r);
+}
+
 static void copying_in_order_allocates_nothing(void **state)
 {
 	struct ranges r;
@@ -417,9 +438,12 @@ static void settle(struct model *m)
 	for (unsigned i = 0; i < 50; i++)
 		change(m);
 	assert_true(ranges_settle(&m->r, &copy, RANGE_DONE));
+	assert_true(ranges_undo(&m->r, &copy, RANGE_BAD, RANGE_FAILED));
 	for (unsigned i = 0; i < CELLS; i++)
 		if (earlier[i] == RANGE_WRITTEN && m->cell[i] == RANGE_WRITTEN)
 			m->cell[i] = RANGE_DONE;
+		else if (earlier[i] != RANGE_BAD && m->cell[i] == RANGE_BAD)
+			m->cell[i] = RANGE_FAILED;
 	ranges_destroy(&copy);
 }
 
@@ -532,6 +556,7 @@ int main(void)
 		cmocka_unit_test(searches_are_cut_to_their_limits),
 		cmocka_unit_test(what_is_turned_merges),
 		cmocka_unit_test(a_flush_settles_what_was_written_before_it_only),
+		cmocka_unit_test(what_has_come_since_is_undone),
 		cmocka_unit_test(copying_in_order_allocates_nothing),
 		cmocka_unit_test(a_second_copy_uses_the_memory_of_the_first),
 		cmocka_unit_test(without_memory_a_map_stays_as_it_was),

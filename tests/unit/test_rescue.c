@@ -907,7 +907,18 @@ static void lost(void *arg, uint64_t nth, const struct loss *l)
 		r->cut_short);
 }
 
-/* What a crash would leave is at least what the map calls done. */
+/* Nobody comes back to it: the zeros, if it got any. */
+static bool is_bad_and_not_kept(
+	const struct rescue *r, const struct ranges *map, uint64_t at, uint64_t end, uint64_t blk)
+{
+	const struct endpoint *ep = r->w.sides.end[1];
+
+	return statuses(r, map, at, end) == RANGE_IS(RANGE_BAD) &&
+	       !(statuses(r, &r->at_start, at, end) & RANGE_IS(RANGE_BAD)) &&
+	       sim_acknowledged(ep, blk) && !sim_is_durable(ep, blk);
+}
+
+/* What a crash would leave is at least what the map calls done, or bad. */
 static void saved(void *arg, const struct ranges *map)
 {
 	struct rescue *r = arg;
@@ -921,6 +932,7 @@ static void saved(void *arg, const struct ranges *map)
 		uint64_t end = min_u64(at + len, w->span.len_bytes);
 		uint64_t blk = (w->span.out_bytes + at) / len;
 
+		assert(!is_bad_and_not_kept(r, map, at, end, blk));
 		if (statuses(r, map, at, end) != RANGE_IS(RANGE_DONE) ||
 			statuses(r, &r->at_start, at, end) & RANGE_IS(RANGE_DONE) ||
 			sim_is_durable(w->sides.end[1], blk))

@@ -94,6 +94,7 @@ static int teardown(void **state)
 {
 	struct scene *s = *state;
 
+	saver_destroy(&s->saver);
 	feed_leave(&s->feed);
 	feed_destroy(&s->feed);
 	ranges_destroy(&s->map);
@@ -114,7 +115,7 @@ static void start_of(struct scene *s, side_set_t writes)
 		.turns = &s->turns,
 	};
 
-	saver_start(&s->saver, &run, &s->keeper);
+	assert_true(saver_start(&s->saver, &run, &s->keeper));
 }
 
 static void start(struct scene *s)
@@ -160,6 +161,7 @@ static void what_is_saved_as_done_was_flushed_before(void **state)
 static void write_more(struct scene *s)
 {
 	settle(s, 2, RANGE_WRITTEN);
+	settle(s, 3, RANGE_BAD);
 }
 
 static void what_is_written_during_the_flush_is_not_saved_as_done(void **state)
@@ -173,6 +175,64 @@ static void what_is_written_during_the_flush_is_not_saved_as_done(void **state)
 	saver_stop(&s->saver);
 	assert_int_equal(s->saved[0], RANGE_DONE);
 	assert_int_not_equal(s->saved[2], RANGE_DONE);
+	assert_int_equal(s->saved[3], RANGE_FAILED); /* its zeros were not flushed */
+	assert_int_equal(status_of(s, 3), RANGE_BAD);
+}
+
+static void a_bad_block_is_saved_as_that_when_its_zeros_were_flushed(void **state)
+{
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
+	start(s);
+	settle(s, 1, RANGE_BAD);
+	saver_now(&s->saver);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saved[1], RANGE_BAD);
+}
+
+/* By a reset; what was known before the run, and what was flushed, stays. */
+static void a_bad_block_whose_zeros_were_lost_is_not_saved_as_that(void **state)
+{
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
+	settle(s, 0, RANGE_BAD);
+	start(s);
+	settle(s, 1, RANGE_BAD);
+	feed_was_reset(&s->feed);
+	settle(s, 2, RANGE_WRITTEN);
+	saver_now(&s->saver);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saved[0], RANGE_BAD);
+	assert_int_equal(s->saved[1], RANGE_FAILED);
+	assert_int_equal(s->saved[2], RANGE_DONE);
+}
+
+static void the_last_save_tells_of_the_last_flush(void **state)
+{
+	static const enum range_status bad[] = { RANGE_FAILED, RANGE_BAD };
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 0;
+	start(s);
+	saver_stop(&s->saver);
+	for (unsigned good = 0; good < 2; good++) {
+		settle(s, 0, RANGE_WRITTEN);
+		settle(s, 1, RANGE_BAD);
+		s->saves = 0;
+		saver_save_last(&s->saver, &s->map, good);
+		assert_int_equal(s->saved[0], good ? RANGE_DONE : RANGE_UNTRIED);
+		assert_int_equal(s->saved[1], bad[good]);
+		assert_int_equal(status_of(s, 1), RANGE_BAD);
+	}
+	feed_was_reset(&s->feed);
+	s->saves = 0;
+	saver_save_last(&s->saver, &s->map, true);
+	assert_int_equal(s->saved[0], RANGE_DONE);
+	assert_int_equal(s->saved[1], RANGE_FAILED);
 }
 
 static void reset(struct scene *s)
@@ -191,6 +251,20 @@ static void what_a_reset_took_during_the_flush_is_not_saved_as_done(void **state
 	saver_stop(&s->saver);
 	assert_int_equal(s->saved[0], RANGE_UNTRIED);
 	assert_int_equal(status_of(s, 0), RANGE_UNTRIED);
+}
+
+static void zeros_that_a_reset_took_during_the_flush_are_not_saved_as_bad(void **state)
+{
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
+	start(s);
+	settle(s, 1, RANGE_BAD);
+	s->during_flush = reset;
+	saver_now(&s->saver);
+	wait_for_save(s);
+	saver_stop(&s->saver);
+	assert_int_equal(s->saved[1], RANGE_FAILED);
 }
 
 static void reset_and_write_again(struct scene *s)
@@ -324,7 +398,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE(what_is_saved_as_done_was_flushed_before),
 		SCENE(what_is_written_during_the_flush_is_not_saved_as_done),
+		SCENE(a_bad_block_is_saved_as_that_when_its_zeros_were_flushed),
+		SCENE(a_bad_block_whose_zeros_were_lost_is_not_saved_as_that),
+		SCENE(the_last_save_tells_of_the_last_flush),
 		SCENE(what_a_reset_took_during_the_flush_is_not_saved_as_done),
+		SCENE(zeros_that_a_reset_took_during_the_flush_are_not_saved_as_bad),
 		SCENE(what_was_written_again_after_a_reset_was_not_flushed),
 		SCENE(what_was_flushed_is_done_when_all_is_home_that_flew),
 		SCENE(a_flush_that_is_told_of_a_reset_kept_nothing),
