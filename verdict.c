@@ -105,6 +105,10 @@ void verdict_say_stall(const struct run *r, const struct stall *s)
 	const struct endpoint *ep = r->sides.end[s->side];
 	char text[512];
 
+	if (s->flushes) {
+		diag(ep->name, "flushing for %lld s so far", (long long)(s->for_ns / NSEC_PER_SEC));
+		return;
+	}
 	if (!s->answered) {
 		say_no_answer(r, s);
 		return;

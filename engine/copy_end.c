@@ -112,6 +112,8 @@ static void end_files(struct copy *c, struct copy_result *r)
 struct flush_job {
 	struct endpoint *end;
 	struct side_result *result;
+	struct stalls *stalls;
+	unsigned side;
 	int done_fd;
 	pthread_t thread;
 };
@@ -121,9 +123,11 @@ static void *flush_run(void *arg)
 	struct flush_job *job = arg;
 	nsec_t since = clock_now_ns();
 
+	stalls_flush(job->stalls, job->side, since);
 	job->result->flushed = true;
 	(void)job->end->ops->flush(job->end, &job->result->flush_fault); /* the verdict is there */
 	job->result->flush_ns = clock_now_ns() - since;
+	stalls_flush(job->stalls, job->side, 0);
 	done_tell(job->done_fd);
 	return NULL;
 }
@@ -149,7 +153,11 @@ static void flush(struct copy *c, const struct signals *sigs, const struct copy_
 
 		if (!is_to_be_flushed(c, side, r))
 			continue;
-		*j = (struct flush_job){ c->sides.end[side], &r->side[side], c->done_fd, 0 };
+		*j = (struct flush_job){ .end = c->sides.end[side],
+			.result = &r->side[side],
+			.stalls = &c->stalls,
+			.side = side,
+			.done_fd = c->done_fd };
 		if (pthread_create(&j->thread, NULL, flush_run, j) == 0)
 			started++;
 		else

@@ -24,12 +24,28 @@ void stalls_free(struct stalls *s)
 	s->seen = NULL;
 }
 
+void stalls_flush(struct stalls *s, unsigned side, nsec_t since_ns)
+{
+	s->flushing_ns[side] = since_ns;
+}
+
+/* Unless it ends just now. */
+static void flush_anew(_Atomic nsec_t *flushing_ns, nsec_t now_ns)
+{
+	nsec_t since = *flushing_ns;
+
+	if (since)
+		atomic_compare_exchange_strong(flushing_ns, &since, now_ns);
+}
+
 void stalls_forget(struct stalls *s, nsec_t now_ns)
 {
 	for (unsigned i = 0; i < s->nworkers; i++)
 		s->seen[i].since_ns = now_ns;
-	for (unsigned side = 0; side < s->sides; side++)
+	for (unsigned side = 0; side < s->sides; side++) {
 		s->told_ns[side] = 0;
+		flush_anew(&s->flushing_ns[side], now_ns);
+	}
 }
 
 static unsigned side_of(const struct worker *w)
@@ -70,7 +86,6 @@ static void describe(const struct worker *w, unsigned side, struct stall *out)
 {
 	struct failures *f = w->failures;
 
-	out->side = side;
 	out->answered = w->blocked.naps;
 	out->at_bytes = atomic_load_explicit(&w->blocked.at_bytes, memory_order_relaxed);
 	if (!out->answered)
@@ -83,9 +98,11 @@ static void describe(const struct worker *w, unsigned side, struct stall *out)
 bool stalls_look(struct stalls *s, nsec_t now_ns, struct stall *out)
 {
 	for (unsigned side = 0; side < s->sides; side++) {
-		nsec_t for_ns;
+		nsec_t for_ns, since = s->flushing_ns[side];
 		const struct worker *w = longest(s, side, now_ns, &for_ns);
 
+		if (since)
+			for_ns = now_ns - since;
 		if (for_ns < STALL_TOLD_NS || s->quiet & side_bit(side)) {
 			s->told_ns[side] = 0;
 			continue;
@@ -93,8 +110,9 @@ bool stalls_look(struct stalls *s, nsec_t now_ns, struct stall *out)
 		if (s->told_ns[side] && for_ns < 2 * s->told_ns[side])
 			continue;
 		s->told_ns[side] = for_ns;
-		out->for_ns = for_ns;
-		describe(w, side, out);
+		*out = (struct stall){ .side = side, .for_ns = for_ns, .flushes = since != 0 };
+		if (!since)
+			describe(w, side, out);
 		return true;
 	}
 	return false;

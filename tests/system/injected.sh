@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: asan qemu -k 6.12 -s 2 -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=20000"
+# guest: asan qemu -t 1800 -k 6.12 -s 2 -o "add_host=2 per_host_store=1 dev_size_mb=8 ndelay=20000"
 #
 # One fault of each kind, put into single commands by the fault injection that scsi_debug has since
 # 6.7: what the program makes of it.

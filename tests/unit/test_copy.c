@@ -19,7 +19,7 @@
 #include "../../core/status.h"
 #include "../../core/zeros.h"
 #include "../../endpoints/synth.h"
-#include "../../engine/copy.h"
+#include "../../engine/copy_state.h"
 #include "../lib/capture.h"
 #include "../lib/sim.h"
 
@@ -2257,6 +2257,32 @@ static void an_interrupt_hurries_both_ends(void **state)
 	assert_true(s->end[0]->hurry && s->end[1]->hurry);
 }
 
+struct look {
+	struct scene *s;
+	nsec_t since_ns;
+};
+
+static void look_at_flush(void *arg)
+{
+	struct look *look = arg;
+
+	look->since_ns = look->s->copy->stalls.flushing_ns[1];
+}
+
+/* As it is told of when it takes long. */
+static void a_flush_is_seen_while_it_lasts(void **state)
+{
+	struct scene *s = *state;
+	struct look look = { .s = s };
+
+	s->flush = true;
+	s->spec[1].on_flush = look_at_flush;
+	s->spec[1].arg = &look;
+	run(s);
+	assert_true(look.since_ns > s->copy->started_ns);
+	assert_true(s->copy->stalls.flushing_ns[1] == 0);
+}
+
 static void interrupt_now(void *arg)
 {
 	(void)arg;
@@ -2762,6 +2788,7 @@ static const struct CMUnitTest signals_tests[] = {
 	TEST(progress_is_that_of_the_destination_ahead),
 	TEST(a_signal_that_was_ignored_stays_ignored),
 	TEST(an_interrupt_hurries_both_ends),
+	TEST(a_flush_is_seen_while_it_lasts),
 	TEST(an_interrupt_during_the_flush_is_told),
 };
 

@@ -143,6 +143,27 @@ static void who_is_idle_waits_for_nothing(void **state)
 	assert_int_equal(told_at(s, 101 * SECOND), 0);
 }
 
+static void a_long_flush_is_told_and_again_after_twice_as_long(void **state)
+{
+	struct scene *s = *state;
+
+	stalls_flush(&s->stalls, 1, 5 * SECOND);
+	assert_int_equal(told_at(s, 14 * SECOND), 0);
+	assert_int_equal(told_at(s, 15 * SECOND), 1);
+	assert_true(s->told.flushes);
+	assert_int_equal(s->told.side, 1);
+	assert_int_equal(s->told.for_ns, 10 * SECOND);
+	assert_int_equal(told_at(s, 24 * SECOND), 0);
+	assert_int_equal(told_at(s, 25 * SECOND), 1);
+	stalls_forget(&s->stalls, 100 * SECOND); /* it was stopped */
+	assert_int_equal(told_at(s, 109 * SECOND), 0);
+	assert_int_equal(told_at(s, 110 * SECOND), 1);
+	stalls_flush(&s->stalls, 1, 0);
+	assert_int_equal(told_at(s, 500 * SECOND), 0);
+	stalls_forget(&s->stalls, 500 * SECOND);
+	assert_int_equal(told_at(s, 900 * SECOND), 0);
+}
+
 static void a_stopped_run_does_not_wait(void **state)
 {
 	struct scene *s = *state;
@@ -176,6 +197,7 @@ int main(void)
 		SCENE(what_is_sent_again_and_again_is_told_with_its_reason),
 		SCENE(workers_that_wait_for_the_same_side_are_one_and_the_others_another),
 		SCENE(who_is_idle_waits_for_nothing),
+		SCENE(a_long_flush_is_told_and_again_after_twice_as_long),
 		SCENE(a_stopped_run_does_not_wait),
 		SCENE(a_stream_may_take_its_time),
 	};

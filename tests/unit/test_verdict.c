@@ -483,6 +483,8 @@ static void who_does_not_answer_is_told_and_where(void **state)
 	what.x.fault.kind = FAULT_BECOMING_READY;
 	assert_string_equal(stall(&s, &what),
 		"sgmmcp: dest: waiting for 12 s: (dest) at byte 0: becoming ready\n");
+	what.flushes = true;
+	assert_string_equal(stall(&s, &what), "sgmmcp: dest: flushing for 12 s so far\n");
 }
 
 /* --- hash --- */
