@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "crc32c.h"
+#include "units.h"
 
 #define PIECE_BYTES 16384 /* CRC32C_LANES blocks of 4096 bytes */
 
@@ -342,18 +343,6 @@ uint64_t pattern_count_bad_blk(const struct pattern *p, uint64_t offset_bytes, c
 
 /* --- text --- */
 
-/* ASCII only: <ctype.h> would ask the locale. */
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool pattern_parse_bytes(const char *text, size_t len, struct pattern *p)
 {
 	struct pattern parsed = { .kind = PATTERN_BYTES };
@@ -365,9 +354,9 @@ bool pattern_parse_bytes(const char *text, size_t len, struct pattern *p)
 	if (len == 0 || len % 2 != 0 || len / 2 > PATTERN_BYTES_MAX)
 		return false;
 	for (; parsed.bytes_len < len / 2; parsed.bytes_len++) {
-		int high = hex_value(*text++), low = hex_value(*text++);
+		int high = units_digit_value(*text++), low = units_digit_value(*text++);
 
-		if (high < 0 || low < 0)
+		if (high == UNITS_NO_DIGIT || low == UNITS_NO_DIGIT)
 			return false;
 		parsed.bytes[parsed.bytes_len] = (uint8_t)(high << 4 | low);
 	}

@@ -51,8 +51,7 @@ static const struct suffix suffixes[] = {
 	{ "EB", UINT64_C(1000000000000000000) },
 };
 
-/* ASCII only: <ctype.h> would ask the locale. */
-static int digit_value(char c)
+int units_digit_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -60,7 +59,7 @@ static int digit_value(char c)
 		return c - 'a' + 10;
 	if (c >= 'A' && c <= 'F')
 		return c - 'A' + 10;
-	return 16;
+	return UNITS_NO_DIGIT;
 }
 
 static bool is_letter(char c)
@@ -72,7 +71,7 @@ static size_t digits_len(const struct text *t, const char *from, int base)
 {
 	const char *p = from;
 
-	while (p < t->end && digit_value(*p) < base)
+	while (p < t->end && units_digit_value(*p) < base)
 		p++;
 	return (size_t)(p - from);
 }
@@ -93,7 +92,8 @@ static enum units_error take_digits(struct text *t, size_t len, unsigned base, u
 	if (len == 0)
 		return UNITS_SYNTAX;
 	for (; len > 0; len--, t->at++)
-		if (!checked_mul(n, base, &n) || !checked_add(n, (uint64_t)digit_value(*t->at), &n))
+		if (!checked_mul(n, base, &n) ||
+			!checked_add(n, (uint64_t)units_digit_value(*t->at), &n))
 			err = UNITS_OVERFLOW;
 	*out = n;
 	return err;

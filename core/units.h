@@ -25,6 +25,11 @@ enum units_error units_parse_n(const char *text, size_t len, uint64_t *out) MUST
 /* "not a number", "number too large": why, for a message. */
 const char *units_error_text(enum units_error e);
 
+#define UNITS_NO_DIGIT 16
+
+/* The value of a hex digit, or UNITS_NO_DIGIT. ASCII only: <ctype.h> would ask the locale. */
+int units_digit_value(char c);
+
 #define UNITS_TEXT_ROOM 32
 
 /*
