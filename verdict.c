@@ -284,13 +284,21 @@ static int say_all_longer(const struct run *r)
 	return exit_status;
 }
 
+static const char *reset_words(const struct copy_result *result)
+{
+	if (!result->rewrites_lost)
+		return "what was in its write cache may be lost (compare, or copy again)";
+	return result->bad_bytes ? "what was not flushed was written once more, but for the zeros "
+				   "of bad blocks"
+				 : "what was not flushed was written once more";
+}
+
 /*
  * Commands were repeated, but what an earlier one left in a volatile cache may be gone. With
  * records the run has written it once more.
  */
 static int say_resets(const struct run *r)
 {
-	bool again = r->result.rewrites_lost;
 	int exit_status = 0;
 
 	for (unsigned side = 1; side < r->sides.n; side++) {
@@ -299,10 +307,8 @@ static int say_resets(const struct run *r)
 		if (!resets)
 			continue;
 		diag(name_of(r, side), "was reset in mid-run, %llu unit attention%s: %s", resets,
-			resets == 1 ? "" : "s",
-			again ? "what was not flushed was written once more"
-			      : "what was in its write cache may be lost (compare, or copy again)");
-		exit_status = again ? 0 : EXIT_UNIT_ATTENTION;
+			resets == 1 ? "" : "s", reset_words(&r->result));
+		exit_status = r->result.rewrites_lost ? 0 : EXIT_UNIT_ATTENTION;
 	}
 	return exit_status;
 }

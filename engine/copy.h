@@ -109,8 +109,8 @@ void copy_move_map(struct copy *c, struct ranges *to);
  * Moves the data; returns when the last transfer is home. Takes SIGINT, SIGTERM, SIGHUP, SIGQUIT
  * (no further chunk is begun; a second one kills), SIGUSR1 and SIGTSTP (pauses with nothing in
  * flight) for the time being, unless they were ignored. Then, if flush_at_end and something was
- * written, flushes. 0, or the errno of a thread or descriptor that could not be made (nothing
- * moved).
+ * written, flushes. 0, or the errno of a thread or descriptor that could not be made, or ENOMEM
+ * (nothing moved).
  */
 int copy_run(struct copy *c, const struct copy_watch *watch, bool flush_at_end,
 	struct copy_result *r) MUST_CHECK;

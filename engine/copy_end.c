@@ -115,6 +115,7 @@ struct flush_job {
 	struct stalls *stalls;
 	unsigned side;
 	int done_fd;
+	bool has_thread;
 	pthread_t thread;
 };
 
@@ -146,26 +147,27 @@ static void flush(struct copy *c, const struct signals *sigs, const struct copy_
 	struct copy_result *r)
 {
 	struct flush_job job[SIDES_MAX];
-	unsigned started = 0;
+	unsigned jobs = 0;
 
 	for (unsigned side = 1; side < c->sides.n; side++) {
-		struct flush_job *j = &job[started];
+		struct flush_job *j = &job[jobs];
 
 		if (!is_to_be_flushed(c, side, r))
 			continue;
+		jobs++;
 		*j = (struct flush_job){ .end = c->sides.end[side],
 			.result = &r->side[side],
 			.stalls = &c->stalls,
 			.side = side,
 			.done_fd = c->done_fd };
-		if (pthread_create(&j->thread, NULL, flush_run, j) == 0)
-			started++;
-		else
+		j->has_thread = pthread_create(&j->thread, NULL, flush_run, j) == 0;
+		if (!j->has_thread)
 			flush_run(j);
 	}
-	copy_attend(c, sigs, watch, started);
-	for (unsigned i = 0; i < started; i++)
-		pthread_join(job[i].thread, NULL);
+	copy_attend(c, sigs, watch, jobs);
+	for (unsigned i = 0; i < jobs; i++)
+		if (job[i].has_thread)
+			pthread_join(job[i].thread, NULL);
 }
 
 static nsec_t timeval_diff_ns(const struct timeval *a, const struct timeval *b)
@@ -215,7 +217,6 @@ void copy_result_fill(struct copy *c, struct copy_result *r)
 {
 	struct rusage after;
 
-	memset(r, 0, sizeof(*r));
 	getrusage(RUSAGE_SELF, &after);
 	r->user_ns = timeval_diff_ns(&c->before.ru_utime, &after.ru_utime);
 	r->system_ns = timeval_diff_ns(&c->before.ru_stime, &after.ru_stime);

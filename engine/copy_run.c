@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -190,8 +191,7 @@ static bool make_own_map(struct copy *c)
 	       ranges_init(&c->own_map, total);
 }
 
-/* False: no memory. */
-static bool start_saver(struct copy *c)
+static void start_saver(struct copy *c)
 {
 	const struct saver_run run = {
 		.feed = &c->feed,
@@ -200,9 +200,22 @@ static bool start_saver(struct copy *c)
 		.workers = c->workers,
 		.nworkers = c->plan->workers,
 		.turns = c->turns,
+		.stalls = &c->stalls,
+		.done_fd = c->done_fd,
 	};
 
-	return !c->keeper.save || saver_start(&c->saver, &run, &c->keeper);
+	if (c->keeper.save)
+		saver_start(&c->saver, &run, &c->keeper);
+}
+
+/* It may be in a flush, which takes its time: signals are to be heard. */
+static void stop_saver(struct copy *c, const struct signals *sigs, const struct copy_watch *watch)
+{
+	if (!c->keeper.save)
+		return;
+	if (saver_end(&c->saver))
+		copy_attend(c, sigs, watch, 1);
+	saver_stop(&c->saver);
 }
 
 int copy_run(
@@ -211,6 +224,7 @@ int copy_run(
 	struct signals sigs;
 	int err;
 
+	memset(r, 0, sizeof(*r));
 	if (!c->map.ranges && !make_own_map(c))
 		return ENOMEM;
 	c->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -218,9 +232,9 @@ int copy_run(
 		return errno;
 	feed_init(&c->feed, c->span->len_bytes, c->plan->chunk_bytes, c->plan->workers);
 	feed_set_map(&c->feed, &c->map);
-	err = start_saver(c) ? run_workers(c, &sigs, watch) : ENOMEM;
-	if (c->keeper.save)
-		saver_stop(&c->saver);
+	start_saver(c);
+	err = run_workers(c, &sigs, watch);
+	stop_saver(c, &sigs, watch);
 	copy_result_fill(c, r);
 	if (err == 0)
 		copy_end(c, &sigs, watch, flush_at_end, r);

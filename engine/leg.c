@@ -252,6 +252,15 @@ static bool is_for_want_of_memory(const struct leg *l)
 	       slot_was_cut(l->slot);
 }
 
+/* A stream that was waited for when the run was interrupted: that is no failure. */
+static bool is_hurried(const struct leg *l)
+{
+	const struct endpoint *ep = l->lane->ep;
+
+	return ep->facts.sequential && ep->hurry && l->x.fault.kind == FAULT_OS &&
+	       l->x.fault.err == EINTR;
+}
+
 static COLD enum leg_next came_with_fault(struct leg *l)
 {
 	if (xfer_is_unsupported(&l->x)) { /* the write that follows has had no try yet */
@@ -260,7 +269,9 @@ static COLD enum leg_next came_with_fault(struct leg *l)
 		l->delay_ns = 0;
 		return LEG_AGAIN;
 	}
-	if (!is_for_want_of_memory(l))
+	if (is_hurried(l))
+		counter_add(&l->tally->count.bytes, l->x.done_bytes);
+	else if (!is_for_want_of_memory(l))
 		return trouble(l);
 	leg_lose(l, false);
 	return LEG_HOME;
@@ -276,6 +287,12 @@ static enum leg_next home(struct leg *l)
 	return l->x.done_bytes < l->x.len_bytes ? came_short(l) : part_done(l);
 }
 
+/* What has been salvaged of a bad block was written, and is no zeros. */
+static bool is_over_salvage(const struct leg *l)
+{
+	return l->slot->chunk.pass == PASS_AGAIN && l->holes->mode == HOLES_SKIP;
+}
+
 /* The next part: up to where zeros begin or end. False: it is left out. */
 static COLD bool aim_at_part(struct leg *l)
 {
@@ -289,7 +306,7 @@ static COLD bool aim_at_part(struct leg *l)
 	l->x.buf = (uint8_t *)l->x.buf + l->from_bytes;
 	l->x.len_bytes = holes_next(l->x.buf, l->x.len_bytes, l->x.offset_bytes, rule->grain_bytes,
 		rule->max_bytes, &is_hole);
-	if (!is_hole || l->plain)
+	if (!is_hole || l->plain || is_over_salvage(l))
 		return true;
 	l->x.op = XFER_TRIM;
 	l->x.done_bytes = l->x.len_bytes;

@@ -44,12 +44,15 @@ static void recipe_side(
 		*rule = (struct hole_rule){ HOLES_SKIP, f->hole_bytes, UINT32_MAX };
 }
 
-/* Where an end has no blocks: as few bytes as a disk below it may lose. */
-static uint32_t smallest_bytes(const struct span *s)
+/*
+ * Where an end has no blocks: as few bytes as a disk below it may lose, if chunks are multiples of
+ * that.
+ */
+static uint32_t smallest_bytes(const struct plan *p, const struct span *s)
 {
-	uint32_t block = s->block_bytes;
+	uint32_t block = s->block_bytes, least = (512 + block - 1) / block * block;
 
-	return block < 512 ? (512 + block - 1) / block * block : block;
+	return block < 512 && p->chunk_bytes % least == 0 ? least : block;
 }
 
 /* A stream has no place that could be left as it is. */
@@ -74,7 +77,7 @@ static void recipe_errors(
 	r->at_once = p->in_order;
 	r->reads_once = sides->end[0]->facts.sequential;
 	r->fills = filled_sides(r, sides);
-	r->block_bytes = smallest_bytes(s);
+	r->block_bytes = smallest_bytes(p, s);
 	r->physical_bytes = physical % r->block_bytes == 0 ? physical : 0;
 	r->records = r->policy.reverse || policy_is_paced(&r->policy);
 }

@@ -5,16 +5,28 @@
 #include <string.h>
 #include <time.h>
 
+#include "../core/clock.h"
 #include "../scsi/reply.h"
 
 enum flushed { FLUSH_GOOD, FLUSH_RESET, FLUSH_FAILED };
+
+static bool flush_end(struct saver *s, unsigned side, struct fault *f)
+{
+	struct endpoint *ep = s->run.sides->end[side];
+	bool good;
+
+	stalls_flush(s->run.stalls, side, clock_now_ns());
+	good = ep->ops->flush(ep, f);
+	stalls_flush(s->run.stalls, side, 0);
+	return good;
+}
 
 static enum flushed flush_side(struct saver *s, unsigned side)
 {
 	struct endpoint *ep = s->run.sides->end[side];
 	struct fault f = { .kind = FAULT_NONE };
 
-	if (!ep->facts.needs_flush || ep->ops->flush(ep, &f))
+	if (!ep->facts.needs_flush || flush_end(s, side, &f))
 		return FLUSH_GOOD;
 	if (fault_is_reset(&f)) {
 		s->resets[side]++;
@@ -72,23 +84,28 @@ static void wait_for_news(struct saver *s)
  */
 static bool save_copy(struct saver *s)
 {
-	if (!ranges_undo(&s->copy, &s->flushed, RANGE_BAD, RANGE_FAILED))
+	if (!s->knows)
+		ranges_turn(&s->copy, RANGE_BAD, RANGE_FAILED);
+	else if (!ranges_undo(&s->copy, &s->flushed, RANGE_BAD, RANGE_FAILED))
 		return false;
 	s->keeper.save(s->keeper.arg, &s->copy);
 	return true;
 }
 
-/* copy is from before a flush that was good, and resets of then. */
+/*
+ * copy is from before a flush that was good, and resets of then. Which zeros a reset took is not
+ * known, and nobody writes them again in this run: what has become bad since the last flush before
+ * the first reset is in doubt to the end.
+ */
 static void note_flushed(struct saver *s, unsigned resets)
 {
 	struct ranges was = s->flushed;
 
-	if (resets != s->flushed_resets &&
-		!ranges_undo(&s->copy, &s->flushed, RANGE_BAD, RANGE_FAILED))
+	if (resets != s->flushed_resets)
 		return;
 	s->flushed = s->copy;
 	s->copy = was;
-	s->flushed_resets = resets;
+	s->knows = true;
 }
 
 /* What could not be flushed is lost as far as is known: to go on would lose more. */
@@ -141,12 +158,14 @@ static void *saver_run(void *arg)
 {
 	struct saver *s = arg;
 
-	while (wait_for_turn(s) && !s->failed)
-		save_once(s);
+	while (wait_for_turn(s))
+		if (!s->failed)
+			save_once(s);
+	done_tell(s->run.done_fd);
 	return NULL;
 }
 
-bool saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper)
+void saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper)
 {
 	pthread_condattr_t attr;
 
@@ -158,11 +177,9 @@ bool saver_start(struct saver *s, const struct saver_run *run, const struct keep
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->told, &attr);
 	pthread_condattr_destroy(&attr);
-	if (!feed_snapshot(run->feed, &s->flushed, &s->flushed_resets))
-		return false;
+	s->knows = feed_snapshot(run->feed, &s->flushed, &s->flushed_resets);
 	if (keeper->every_ns > 0)
 		s->runs = pthread_create(&s->thread, NULL, saver_run, s) == 0;
-	return true;
 }
 
 void saver_now(struct saver *s)
@@ -175,12 +192,17 @@ void saver_now(struct saver *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void saver_stop(struct saver *s)
+bool saver_end(struct saver *s)
 {
 	pthread_mutex_lock(&s->lock);
 	s->ends = true;
 	pthread_cond_signal(&s->told);
 	pthread_mutex_unlock(&s->lock);
+	return s->runs;
+}
+
+void saver_stop(struct saver *s)
+{
 	if (s->runs)
 		pthread_join(s->thread, NULL);
 	s->runs = false;

@@ -8,7 +8,7 @@
 #ifndef ENGINE_SAVER_H
 #define ENGINE_SAVER_H
 
-#include "worker.h"
+#include "stalls.h"
 
 /* Who keeps the map. save() gets a map in which DONE is durable, and WRITTEN is not yet; in any
  * thread, one at a time. What goes wrong is its own matter. */
@@ -25,16 +25,19 @@ struct saver_run {
 	side_set_t writes; /* the destinations to be flushed */
 	const struct worker *workers;
 	unsigned nworkers;
-	uint64_t *turns; /* room for a figure of each */
+	uint64_t *turns;       /* room for a figure of each */
+	struct stalls *stalls; /* is told of flushes */
+	int done_fd;	       /* done_tell() when the saver's thread ends */
 };
 
 struct saver {
 	struct saver_run run;
 	struct keeper keeper;
 	struct ranges copy;
-	struct ranges
-		flushed; /* the map as it was before the last flush that was good; at first, */
-	unsigned flushed_resets; /* at the start; and the feed's count of resets by then */
+	/* The map before the last flush that was good, or as it was at the start; and: */
+	struct ranges flushed;
+	unsigned flushed_resets; /* the feed's count of resets by then */
+	bool knows;		 /* false: there was no memory for it */
 	pthread_mutex_t lock;
 	pthread_cond_t told; /* to end, or to save at once */
 	bool runs, ends, now;
@@ -44,22 +47,23 @@ struct saver {
 	unsigned resets[SIDES_MAX]; /* that flushes were told of */
 };
 
-/*
- * Begins to save. Without a thread, which may not be had, the map is saved at the end alone. False:
- * no memory, nothing is saved; saver_stop() all the same.
- */
-bool saver_start(
-	struct saver *s, const struct saver_run *run, const struct keeper *keeper) MUST_CHECK;
+/* Begins to save. Without a thread, which may not be had, the map is saved at the end alone. */
+void saver_start(struct saver *s, const struct saver_run *run, const struct keeper *keeper);
 
 /* Does not wait for it. The thread that starts and stops it; without effect when it has stopped. */
 void saver_now(struct saver *s);
 
-/* Ends it, after a save that is under way; no flush of its own. */
+/*
+ * Ends it, after a save that is under way; no flush of its own. Does not wait: true, there is a
+ * thread, which tells done_fd. Then, or at once if there is none, saver_stop().
+ */
+bool saver_end(struct saver *s) MUST_CHECK;
 void saver_stop(struct saver *s);
 
 /*
  * After saver_stop() and a last flush, or none where nothing was written, which was good or not:
- * map, the feed's, is settled accordingly and saved.
+ * what is WRITTEN in map, the feed's, is settled, and it is saved. (Without memory also what is
+ * BAD is FAILED in map, as it then is in the file.)
  */
 void saver_save_last(struct saver *s, struct ranges *map, bool good);
 

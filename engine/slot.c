@@ -151,12 +151,15 @@ void slot_begin_odd(struct slot *s)
 
 /* --- between two phases --- */
 
-/* As it is in the source: before a tail is padded or left out. False: it cannot be hashed. */
+/*
+ * As it is in the source: before a tail is padded or left out; not what stands for a bad block.
+ * False: it cannot be hashed.
+ */
 static bool take_digest(struct slot *s)
 {
 	struct digest *d = s->recipe->digest;
 
-	return !d || digest_take(d, s->chunk.at_bytes, s->leg[0].buf, s->chunk.len_bytes);
+	return !d || s->filling || digest_take(d, s->chunk.at_bytes, s->leg[0].buf, s->chunk.len_bytes);
 }
 
 /* What was read does not fill the last block of the destination. */
@@ -335,6 +338,13 @@ static COLD enum slot_news is_bad(struct slot *s)
 	return s->apart ? next_piece(s) : SLOT_THROUGH;
 }
 
+/* For another run to try. */
+static COLD enum slot_news is_left(struct slot *s)
+{
+	feed_settle(s->recipe->feed, &s->chunk, RANGE_FAILED);
+	return s->apart ? next_piece(s) : SLOT_THROUGH;
+}
+
 /*
  * Nobody comes back to what the map calls bad: where the run ended before the zeros were written,
  * the next one is to write them.
@@ -363,11 +373,14 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 	bool unread = (s->failed & side_bit(0)) != 0;
 	unsigned without = lost_side(s);
 
-	if (!is_known)
-		*bad = without;
-	if (unread && !is_known && r->fills && without != NO_SIDE && !has_done(s)) {
-		begin_fill(s);
+	if (is_known)
+		return is_bad(s);
+	*bad = without;
+	if (without == NO_SIDE) /* the run ends with it, and nothing is written for it */
+		return is_left(s);
+	if (unread && r->fills && !has_done(s)) {
 		s->filling = true;
+		begin_fill(s);
 		return SLOT_GOES_ON;
 	}
 	return is_bad(s);

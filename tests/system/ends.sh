@@ -188,6 +188,24 @@ pipelines() {
 	dd "if=$source_data" "of=$expected" bs=512 count=195 conv=notrunc status=none
 	expect_equal "$disk_b" "$expected"
 
+	begin 'a stream that nobody reads from is no failure when the copy is interrupted'
+	mkfifo /tmp/unread
+	exec {stall_fd}<>/tmp/unread
+	start_counting "$a"
+	start "if=$a" of=/tmp/unread bpt=16
+	wait_midway "$a" 4
+	nap 0.5
+	kill -INT "$pid"
+	complete
+	expect_signal 2
+	expect_no_line '^sgmmcp: (/tmp/unread|Some error)|^Some error'
+	number_before 'records out'
+	dd if=/tmp/unread of=/tmp/unread_data bs=1M iflag=nonblock count=1 status=none
+	(($(stat -c %s /tmp/unread_data) / 512 == REPLY && REPLY > 0)) ||
+		fail "$REPLY blocks reported, $(stat -c %s /tmp/unread_data) bytes written"
+	cmp -s -n "$((REPLY * 512))" /tmp/unread_data "$source_data" || fail 'other data were written'
+	exec {stall_fd}>&-
+
 	begin 'a stream that stalls does not hold up an interrupt, and what came is on the disk'
 	fill "$disk_b" "$pattern"
 	mkfifo /tmp/stall

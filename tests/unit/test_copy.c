@@ -2426,6 +2426,18 @@ static void a_bad_block_is_lost_alone_and_found_by_halving(void **state)
 	assert_true(extra_commands(s, 0) <= 2 * 6 + 2); /* of 64 */
 }
 
+static void what_stands_for_a_bad_block_is_not_hashed(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	ask_hash(s);
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78 };
+	run(s);
+	assert_lost(s, 77, 1);
+	assert_hash(s, 77 * BLOCK - s->span.in_bytes);
+}
+
 static void a_block_that_cannot_be_written_costs_four_commands_if_it_is_named(void **state)
 {
 	struct scene *s = *state;
@@ -2655,6 +2667,7 @@ static const struct CMUnitTest faults_tests[] = {
 };
 
 static const struct CMUnitTest going_on_tests[] = {
+	TEST(what_stands_for_a_bad_block_is_not_hashed),
 	TEST(a_bad_block_is_lost_alone_and_found_by_halving),
 	TEST(a_block_that_cannot_be_written_costs_four_commands_if_it_is_named),
 	TEST(a_block_that_cannot_be_read_costs_four_commands_if_it_is_named),

@@ -915,7 +915,7 @@ static bool is_bad_and_not_kept(
 
 	return statuses(r, map, at, end) == RANGE_IS(RANGE_BAD) &&
 	       !(statuses(r, &r->at_start, at, end) & RANGE_IS(RANGE_BAD)) &&
-	       sim_acknowledged(ep, blk) && !sim_is_durable(ep, blk);
+	       (sim_is_lost(ep, blk) || (sim_acknowledged(ep, blk) && !sim_is_durable(ep, blk)));
 }
 
 /* What a crash would leave is at least what the map calls done, or bad. */

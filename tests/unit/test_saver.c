@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,12 +25,15 @@ struct scene {
 	struct ranges map;
 	struct keeper keeper;
 	struct worker worker; /* it does nothing of its own */
+	struct stalls stalls;
+	int done_fd;
 	uint64_t turns;
 	struct saver saver;
 	_Atomic unsigned saves;
 	unsigned flushes_before; /* the first save */
 	enum range_status saved[BLOCKS];
 	void (*during_flush)(struct scene *s);
+	nsec_t flushing_since_ns;
 };
 
 static void settle(struct scene *s, unsigned block, enum range_status status)
@@ -85,6 +89,9 @@ static int setup(void **state)
 	feed_resume(&s->feed);
 	s->worker.blocked.side = NO_SIDE;
 	s->worker.ring_room = 3;
+	assert_true(stalls_init(&s->stalls, &s->worker, 1, &s->sides));
+	s->done_fd = eventfd(0, EFD_CLOEXEC);
+	assert_true(s->done_fd >= 0);
 	s->keeper = (struct keeper){ NSEC_PER_MSEC, save, s };
 	*state = s;
 	return 0;
@@ -95,6 +102,8 @@ static int teardown(void **state)
 	struct scene *s = *state;
 
 	saver_destroy(&s->saver);
+	stalls_free(&s->stalls);
+	close(s->done_fd);
 	feed_leave(&s->feed);
 	feed_destroy(&s->feed);
 	ranges_destroy(&s->map);
@@ -113,9 +122,23 @@ static void start_of(struct scene *s, side_set_t writes)
 		.workers = &s->worker,
 		.nworkers = 1,
 		.turns = &s->turns,
+		.stalls = &s->stalls,
+		.done_fd = s->done_fd,
 	};
 
-	assert_true(saver_start(&s->saver, &run, &s->keeper));
+	saver_start(&s->saver, &run, &s->keeper);
+}
+
+/* A thread that ends says so. */
+static void stop(struct scene *s)
+{
+	uint64_t told = 0;
+
+	if (saver_end(&s->saver)) {
+		assert_int_equal(read(s->done_fd, &told, sizeof(told)), sizeof(told));
+		assert_int_equal(told, 1);
+	}
+	saver_stop(&s->saver);
 }
 
 static void start(struct scene *s)
@@ -150,7 +173,7 @@ static void what_is_saved_as_done_was_flushed_before(void **state)
 	settle(s, 1, RANGE_BAD);
 	start(s);
 	wait_for_save(s);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_true(s->flushes_before > 0);
 	assert_int_equal(s->saved[0], RANGE_DONE);
 	assert_int_equal(s->saved[1], RANGE_BAD);
@@ -172,7 +195,7 @@ static void what_is_written_during_the_flush_is_not_saved_as_done(void **state)
 	s->during_flush = write_more;
 	start(s);
 	wait_for_save(s);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saved[0], RANGE_DONE);
 	assert_int_not_equal(s->saved[2], RANGE_DONE);
 	assert_int_equal(s->saved[3], RANGE_FAILED); /* its zeros were not flushed */
@@ -188,7 +211,7 @@ static void a_bad_block_is_saved_as_that_when_its_zeros_were_flushed(void **stat
 	settle(s, 1, RANGE_BAD);
 	saver_now(&s->saver);
 	wait_for_save(s);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saved[1], RANGE_BAD);
 }
 
@@ -205,10 +228,48 @@ static void a_bad_block_whose_zeros_were_lost_is_not_saved_as_that(void **state)
 	settle(s, 2, RANGE_WRITTEN);
 	saver_now(&s->saver);
 	wait_for_save(s);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saved[0], RANGE_BAD);
 	assert_int_equal(s->saved[1], RANGE_FAILED);
 	assert_int_equal(s->saved[2], RANGE_DONE);
+}
+
+/* Nobody writes them again in this run: not even after a flush that was good. */
+static void zeros_that_were_lost_stay_in_doubt(void **state)
+{
+	struct scene *s = *state;
+
+	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
+	start(s);
+	settle(s, 1, RANGE_BAD);
+	feed_was_reset(&s->feed);
+	for (unsigned n = 0; n < 2; n++) {
+		s->saves = 0;
+		saver_now(&s->saver);
+		wait_for_save(s);
+		assert_int_equal(s->saved[1], RANGE_FAILED);
+	}
+	stop(s);
+	s->saves = 0;
+	saver_save_last(&s->saver, &s->map, true);
+	assert_int_equal(s->saved[1], RANGE_FAILED);
+}
+
+static void a_long_flush_can_be_seen(struct scene *s)
+{
+	s->flushing_since_ns = s->stalls.flushing_ns[1];
+}
+
+static void a_flush_in_mid_run_is_seen_while_it_lasts(void **state)
+{
+	struct scene *s = *state;
+
+	s->during_flush = a_long_flush_can_be_seen;
+	start(s);
+	wait_for_save(s);
+	stop(s);
+	assert_true(s->flushing_since_ns > 0);
+	assert_true(s->stalls.flushing_ns[1] == 0);
 }
 
 static void the_last_save_tells_of_the_last_flush(void **state)
@@ -218,7 +279,7 @@ static void the_last_save_tells_of_the_last_flush(void **state)
 
 	s->keeper.every_ns = 0;
 	start(s);
-	saver_stop(&s->saver);
+	stop(s);
 	for (unsigned good = 0; good < 2; good++) {
 		settle(s, 0, RANGE_WRITTEN);
 		settle(s, 1, RANGE_BAD);
@@ -248,7 +309,7 @@ static void what_a_reset_took_during_the_flush_is_not_saved_as_done(void **state
 	s->during_flush = reset;
 	start(s);
 	wait_for_save(s);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saved[0], RANGE_UNTRIED);
 	assert_int_equal(status_of(s, 0), RANGE_UNTRIED);
 }
@@ -263,7 +324,7 @@ static void zeros_that_a_reset_took_during_the_flush_are_not_saved_as_bad(void *
 	s->during_flush = reset;
 	saver_now(&s->saver);
 	wait_for_save(s);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saved[1], RANGE_FAILED);
 }
 
@@ -281,7 +342,7 @@ static void what_was_written_again_after_a_reset_was_not_flushed(void **state)
 	s->during_flush = reset_and_write_again;
 	start(s);
 	wait_for_save(s);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saved[0], RANGE_WRITTEN);
 }
 
@@ -302,7 +363,7 @@ static void what_was_flushed_is_done_when_all_is_home_that_flew(void **state)
 	counter_add(&s->worker.turns, 1);
 	wait_for_save(s);
 	s->worker.blocked.side = NO_SIDE; /* a second save may wait already */
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saved[0], RANGE_DONE);
 }
 
@@ -319,7 +380,7 @@ static void a_flush_that_is_told_of_a_reset_kept_nothing(void **state)
 	start(s);
 	wait_for_save(s);
 	assert_false(feed_is_stopped(&s->feed));
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saved[0], RANGE_UNTRIED);
 	assert_true(s->saver.resets[1] > 0);
 	assert_int_equal(s->saver.failed, 0);
@@ -335,7 +396,7 @@ static void a_failed_flush_stops_the_run_and_what_it_was_to_keep_is_untried(void
 	start(s);
 	while (!feed_is_stopped(&s->feed) || s->saves == 0)
 		usleep(200);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saver.failed, 1);
 	assert_int_equal(s->saver.fault.kind, FAULT_MEDIUM);
 	assert_int_equal(s->saved[0], RANGE_DONE);
@@ -351,7 +412,7 @@ static void what_is_not_written_to_is_not_flushed(void **state)
 
 	start_of(s, 0);
 	wait_for_save(s);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(sim_counts(s->sides.end[1])->flushes, 0);
 }
 
@@ -363,7 +424,7 @@ static void without_an_interval_there_is_no_thread(void **state)
 	start(s);
 	assert_false(s->saver.runs);
 	usleep(3000);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saves, 0);
 	assert_int_equal(sim_counts(s->sides.end[1])->flushes, 0);
 }
@@ -375,7 +436,7 @@ static void a_stop_does_not_wait_for_the_next_turn(void **state)
 	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
 	start(s);
 	assert_true(s->saver.runs);
-	saver_stop(&s->saver);
+	stop(s);
 	assert_int_equal(s->saves, 0);
 }
 
@@ -386,7 +447,7 @@ static void when_it_has_stopped_nothing_more_is_saved(void **state)
 
 	s->keeper.every_ns = 3600 * NSEC_PER_SEC;
 	start(s);
-	saver_stop(&s->saver);
+	stop(s);
 	saver_now(&s->saver);
 	assert_int_equal(s->saves, 0);
 }
@@ -400,6 +461,8 @@ int main(void)
 		SCENE(what_is_written_during_the_flush_is_not_saved_as_done),
 		SCENE(a_bad_block_is_saved_as_that_when_its_zeros_were_flushed),
 		SCENE(a_bad_block_whose_zeros_were_lost_is_not_saved_as_that),
+		SCENE(zeros_that_were_lost_stay_in_doubt),
+		SCENE(a_flush_in_mid_run_is_seen_while_it_lasts),
 		SCENE(the_last_save_tells_of_the_last_flush),
 		SCENE(what_a_reset_took_during_the_flush_is_not_saved_as_done),
 		SCENE(zeros_that_a_reset_took_during_the_flush_are_not_saved_as_bad),

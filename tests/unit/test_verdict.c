@@ -442,6 +442,11 @@ static void what_a_reset_took_and_was_written_again_is_success(void **state)
 	expect(&s, 0,
 		"sgmmcp: dest: was reset in mid-run, 1 unit attention: what was not flushed was "
 		"written once more\n");
+	s.run.result.bad_bytes = s.run.result.loss_block_bytes = BLOCK;
+	expect(&s, 3,
+		"1 unrecovered block of 512 bytes\n"
+		"sgmmcp: dest: was reset in mid-run, 1 unit attention: what was not flushed was "
+		"written once more, but for the zeros of bad blocks\n");
 }
 
 static void what_the_device_would_not_have_is_told(void **state)
