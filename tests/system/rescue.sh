@@ -20,6 +20,7 @@ readonly DEEP='qd=16 io=rw xfer=dio' # the way by default of what differs little
 
 source_data=/tmp/source pattern=/tmp/pattern zeros=/tmp/zeros expected=/tmp/expected
 nth=0 map='' list='' copy='' expected_now=none
+changes=0 # of the disks, in mid-run
 
 # --- faults ---
 
@@ -427,6 +428,7 @@ midway() {
 		must set_delay "$delay_ns"
 		start_counting "$b"
 		start "if=$a" "of=$b" coe=1 "map=$map" "badblocks=$list" bpt=32 "${@:2}"
+		changes=1
 		wait_midway "$b" 40
 		"$change"
 		complete
@@ -436,13 +438,13 @@ midway() {
 	done
 }
 
-# came_too_late: the run has done all, and noticed nothing.
+# came_too_late: the run has done all, and noticed too little of it, or nothing before the last flush.
 came_too_late() {
-	((status == 0 && ended_by == 0)) || return
+	((ended_by == 0 && (status == 0 || status == 6))) || return
 	number_before 'records out'
 	((REPLY == BLOCKS)) || return
 	number_after retries
-	((REPLY == 0))
+	((REPLY < changes))
 }
 
 # undo_changes: the disks become what they were.
@@ -553,15 +555,22 @@ was_reset() {
 	((REPLY > BLOCKS)) || fail "$REPLY blocks written"
 }
 
+# further_or_over N: the destination has had N commands more, or the run is over.
+further_or_over() {
+	local state
+
+	has_had "$b" $((commands_before + $1)) && return
+	read -r _ _ state _ <"/proc/$pid/stat"
+	[[ $state == Z ]]
+}
+
 # tell_of_changes: toggling the number of units has all of them report that it has changed.
 tell_of_changes() {
-	local n
-
-	for n in 1 2 3; do
+	for changes in 1 2 3; do
 		sd_set max_luns 2
 		sd_set max_luns 1
 		start_counting "$b"
-		wait_midway "$b" 20
+		WAIT_S=60 must wait_for further_or_over 20
 	done
 }
 
