@@ -734,6 +734,56 @@ static void driver_sense_alone_is_no_error(void **state)
 	assert_outcome(r, FAULT_NONE, 4096, 0);
 }
 
+/* sg says driver status 8 where it copied any sense; the block layer's SG_IO does not. */
+static void read_good_with_sense(struct rig *r, uint16_t driver, uint8_t key, uint8_t asc)
+{
+	read_answered(r,
+		&(struct script_step){ .reply = { .driver = driver,
+					       .sense_len = 18,
+					       .sense = { 0x70, 0, key, [7] = 10, [12] = asc } } });
+}
+
+static void an_error_in_the_sense_of_a_good_status_is_an_error(void **state)
+{
+	static const uint16_t drivers[] = { 8, 0 };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		read_good_with_sense(r, drivers[i], 3, 0x11);
+		assert_outcome(r, FAULT_MEDIUM, 0, 0);
+		read_good_with_sense(r, drivers[i], 1, 0x17);
+		assert_outcome(r, FAULT_RECOVERED, 4096, 0);
+		read_good_with_sense(r, drivers[i], 0, 0);
+		assert_outcome(r, FAULT_NONE, 4096, 0);
+		read_good_with_sense(r, drivers[i], 0xf, 0); /* completed */
+		assert_outcome(r, FAULT_NONE, 4096, 0);
+	}
+}
+
+static void an_error_in_the_sense_of_a_good_status_is_one_through_the_block_node_too(void **state)
+{
+	static const struct script_step steps[] = { DATA_FD(O_RDWR, 0), OPENS(BLOCK_NAME, O_RDWR),
+		{ .call = CALL_SG_IO,
+			.path = BLOCK_NAME,
+			.cmd = WRITE_10(0, memory),
+			.reply = { .sense_len = 18,
+				.sense = { 0x71, 0, 3, [7] = 10, [12] = 0x0c } } },
+		{ .call = CALL_SG_IO, .path = BLOCK_NAME, .cmd = WRITE_10(0, memory) } };
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_SG_IO);
+	r->spec.via = VIA_BLOCK;
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_MEDIUM, 0, 0);
+	assert_true(r->x.fault.deferred);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
 /* --- opening lanes --- */
 
 static void assert_refused(struct rig *r, int exit_status, const char *words)
@@ -1552,6 +1602,8 @@ int main(void)
 		TEST(descriptor_sense_names_the_bad_block),
 		TEST(a_recovered_error_is_success_with_all_bytes),
 		TEST(driver_sense_alone_is_no_error),
+		TEST(an_error_in_the_sense_of_a_good_status_is_an_error),
+		TEST(an_error_in_the_sense_of_a_good_status_is_one_through_the_block_node_too),
 		TEST(a_smaller_buffer_than_asked_is_refused),
 		TEST(a_part_of_a_page_is_not_granted),
 		TEST(a_node_that_cannot_be_opened_is_told),
