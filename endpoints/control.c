@@ -121,31 +121,19 @@ static bool is_passing(const struct fault *f)
 	return f->kind == FAULT_ABORTED || f->kind == FAULT_BUSY || f->kind == FAULT_TASK_SET_FULL;
 }
 
-/* Repeats what says nothing about the command itself; *reset is what told of one. True when good.
- */
-static bool send_telling_reset(
-	int fd, const struct command *c, struct fault *f, uint32_t *got, struct fault *reset)
+/* Repeats what says nothing about the command itself. True when good. */
+static bool send_command(int fd, const struct command *c, struct fault *f, uint32_t *got)
 {
 	unsigned attentions = 0, aborts = 0;
 
-	memset(reset, 0, sizeof(*reset));
 	for (;;) {
 		send_once(fd, c, f, got);
-		if (fault_is_reset(f))
-			*reset = *f;
 		if (is_attention(f) && ++attentions <= ATTENTION_TRIES)
 			continue;
 		if (!is_passing(f) || ++aborts > ABORT_TRIES)
 			return fault_is_good(f);
 		sleep_ms(POLL_MS);
 	}
-}
-
-static bool send_command(int fd, const struct command *c, struct fault *f, uint32_t *got)
-{
-	struct fault reset;
-
-	return send_telling_reset(fd, c, f, got, &reset);
 }
 
 static bool will_be_ready(const struct fault *f)
@@ -393,16 +381,43 @@ bool control_identify(int fd, struct identity *id, struct fault *f)
 	return true;
 }
 
+/* What a flush was told on its way. */
+struct flushing {
+	struct fault lost; /* of writes before it: the first deferred error, else a reset */
+	unsigned reports, aborts;
+};
+
+static void note_loss(struct flushing *s, const struct fault *f)
+{
+	if (!s->lost.deferred && (f->deferred || fault_is_reset(f)))
+		s->lost = *f;
+}
+
+/* A unit attention and a deferred error are over once they were reported, and nothing was done. */
+static bool is_flushed_again(struct flushing *s, const struct fault *f)
+{
+	if (is_attention(f) || f->deferred)
+		return ++s->reports <= ATTENTION_TRIES;
+	if (!is_passing(f) || ++s->aborts > ABORT_TRIES)
+		return false;
+	sleep_ms(POLL_MS);
+	return true;
+}
+
 bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f)
 {
 	const struct command c = { .cdb = { 0x35 }, .cdb_len = 10, .timeout_s = timeout_s };
-	struct fault reset;
+	struct flushing s = { .reports = 0 };
 	uint32_t got;
 
-	if (!send_telling_reset(fd, &c, f, &got, &reset) && f->kind == FAULT_INVALID_OPCODE)
+	do {
+		send_once(fd, &c, f, &got);
+		note_loss(&s, f);
+	} while (is_flushed_again(&s, f));
+	if (f->kind == FAULT_INVALID_OPCODE && !f->deferred)
 		memset(f, 0, sizeof(*f));
-	if (fault_is_good(f) && fault_is_reset(&reset))
-		*f = reset;
+	if (s.lost.deferred || (fault_is_good(f) && fault_is_reset(&s.lost)))
+		*f = s.lost;
 	return fault_is_good(f);
 }
 

@@ -43,8 +43,9 @@ bool control_identify(int fd, struct identity *id, struct fault *f) MUST_CHECK;
 
 /*
  * SYNCHRONIZE CACHE(10) of the whole unit with the given time limit. A unit that does not know the
- * command (05/20/00) has no cache to flush: good. One that was reset (fault_is_reset()) has flushed
- * what it had left: what was written before that may be lost.
+ * command (05/20/00) has no cache to flush: good. One that was reset (fault_is_reset()), and one
+ * that told of an earlier write's error (f->deferred, whatever its kind), was asked again for what
+ * it had left, but what was written before that may be lost: never good.
  */
 bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f) MUST_CHECK;
 

@@ -262,7 +262,7 @@ struct endpoint_ops {
 	 * Makes the writes durable that are complete when it is called (SYNCHRONIZE CACHE, fsync).
 	 * Any thread, one at a time; others may be in flight. May take minutes. True when *f is
 	 * good. With fault_is_reset() what there still was is durable: what was lost by the reset
-	 * is not.
+	 * is not. A deferred error is of an earlier write, and which one is not known.
 	 */
 	bool (*flush)(struct endpoint *ep, struct fault *f);
 

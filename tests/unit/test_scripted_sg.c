@@ -22,6 +22,7 @@
 
 #include "../../core/status.h"
 #include "../../endpoints/sg_end.h"
+#include "../../scsi/reply.h"
 #include "../lib/capture.h"
 #include "../lib/scripted.h"
 
@@ -1200,6 +1201,88 @@ static void the_flush_synchronizes_the_whole_cache(void **state)
 	script_end();
 }
 
+#define DEFERRED(key, asc, ascq) \
+	.reply = { .status = 2, \
+		.driver = 8, \
+		.sense_len = 18, \
+		.sense = { 0x71, 0, key, [7] = 10, [12] = asc, [13] = ascq } }
+
+/* A flush that gets these replies, and what becomes of it. */
+static struct fault flushed(const struct script_step *replies, size_t n)
+{
+	static const struct script_step opened[] = { OPENS(SG_NAME, O_RDWR), IDENTIFIED, IS_READY };
+	struct script_step *steps = calloc(ARRAY_SIZE(opened) + n, sizeof(*steps));
+	struct capture said;
+	struct endpoint *ep;
+	struct fault f;
+	int status;
+	bool good;
+
+	assert_non_null(steps);
+	memcpy(steps, opened, sizeof(opened));
+	memcpy(steps + ARRAY_SIZE(opened), replies, n * sizeof(*steps));
+	script_begin(steps, ARRAY_SIZE(opened) + n);
+	ep = open_end(&said, END_DEST, 0, &status);
+	assert_non_null(ep);
+	good = ep->ops->flush(ep, &f);
+	assert_int_equal(good, fault_is_good(&f));
+	ep->ops->close(ep);
+	script_end();
+	free(steps);
+	return f;
+}
+
+static void a_flush_that_tells_of_an_earlier_writes_error_is_not_good(void **state)
+{
+	static const struct {
+		struct script_step step;
+		enum fault_kind kind;
+	} cases[] = {
+		{ FLUSHES(DEFERRED(0xb, 0x47, 0)), FAULT_ABORTED },
+		{ FLUSHES(DEFERRED(0, 0, 0)), FAULT_ABORTED },
+		{ FLUSHES(DEFERRED(1, 0x0c, 1)), FAULT_ABORTED },
+		{ FLUSHES(DEFERRED(3, 0x0c, 0)), FAULT_MEDIUM },
+		{ FLUSHES(DEFERRED(5, 0x20, 0)), FAULT_INVALID_OPCODE },
+		{ FLUSHES(DEFERRED(6, 0x2a, 1)), FAULT_UNIT_ATTENTION },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct script_step replies[] = { cases[i].step, FLUSHES(.value = 0) };
+		struct fault f = flushed(replies, ARRAY_SIZE(replies));
+
+		assert_int_equal(f.kind, cases[i].kind);
+		assert_true(f.deferred && !fault_is_reset(&f));
+		assert_int_not_equal(fault_exit_status(&f), 0);
+	}
+}
+
+static void a_reset_and_a_later_failure_do_not_hide_an_earlier_writes_error(void **state)
+{
+	static const struct script_step replies[] = { FLUSHES(CHECK_CONDITION(6, 0x29, 0)),
+		FLUSHES(DEFERRED(0xb, 0x47, 0)), FLUSHES(CHECK_CONDITION(6, 0x29, 0)),
+		FLUSHES(DEFERRED(3, 0x0c, 0)), FLUSHES(CHECK_CONDITION(4, 0x44, 0)) };
+	struct fault f;
+
+	(void)state;
+	f = flushed(replies, ARRAY_SIZE(replies));
+	assert_int_equal(f.kind, FAULT_ABORTED);
+	assert_true(f.deferred);
+}
+
+static void a_flush_after_a_reset_says_so(void **state)
+{
+	static const struct script_step replies[] = { FLUSHES(CHECK_CONDITION(6, 0x29, 0)),
+		FLUSHES(CHECK_CONDITION(6, 0x2a, 1)), FLUSHES(CHECK_CONDITION(5, 0x20, 0)) };
+	struct fault f;
+
+	(void)state;
+	f = flushed(replies, ARRAY_SIZE(replies));
+	assert_true(fault_is_reset(&f));
+	f = flushed(replies + 1, ARRAY_SIZE(replies) - 1);
+	assert_true(fault_is_good(&f));
+}
+
 static void a_fault_is_described_in_the_fields_words(void **state)
 {
 	struct rig *r = *state;
@@ -1623,6 +1706,9 @@ int main(void)
 		TEST(a_node_of_nobody_is_told),
 		TEST(excl_is_asked_of_the_node_once),
 		TEST(the_flush_synchronizes_the_whole_cache),
+		TEST(a_flush_that_tells_of_an_earlier_writes_error_is_not_good),
+		TEST(a_reset_and_a_later_failure_do_not_hide_an_earlier_writes_error),
+		TEST(a_flush_after_a_reset_says_so),
 		TEST(a_fault_is_described_in_the_fields_words),
 		TEST(the_probe_believes_limits_that_are_enough),
 		TEST(a_smaller_grant_lowers_the_largest_transfer),
