@@ -91,7 +91,7 @@ FORCE:
 # --- tests ---
 
 # Functions of the C library that a test has its own of: the scripted driver, and failures.
-WRAP_scripted_sg := open ioctl mmap read write
+WRAP_scripted_sg := open ioctl mmap read write clock_nanosleep
 WRAP_copy        := clock_nanosleep pthread_create
 WRAP_aio         := io_getevents pwrite
 WRAP_ranges      := malloc realloc

@@ -22,6 +22,8 @@
 #define ATTENTION_TRIES	    10 /* several unit attentions may be queued */
 #define ABORT_TRIES	    3
 #define POLL_MS		    100
+#define BUSY_WAIT_S	    60 /* as READ and WRITE are repeated, engine/policy.c */
+#define READY_WAIT_S	    300
 #define TELL_FIRST_MS	    2000
 #define TELL_AGAIN_MS	    60000
 #define VPD_FIRST_BYTES	    252 /* one byte held the allocation length before SPC-3 */
@@ -121,31 +123,19 @@ static bool is_passing(const struct fault *f)
 	return f->kind == FAULT_ABORTED || f->kind == FAULT_BUSY || f->kind == FAULT_TASK_SET_FULL;
 }
 
-/* Repeats what says nothing about the command itself; *reset is what told of one. True when good.
- */
-static bool send_telling_reset(
-	int fd, const struct command *c, struct fault *f, uint32_t *got, struct fault *reset)
+/* Repeats what says nothing about the command itself. True when good. */
+static bool send_command(int fd, const struct command *c, struct fault *f, uint32_t *got)
 {
 	unsigned attentions = 0, aborts = 0;
 
-	memset(reset, 0, sizeof(*reset));
 	for (;;) {
 		send_once(fd, c, f, got);
-		if (fault_is_reset(f))
-			*reset = *f;
 		if (is_attention(f) && ++attentions <= ATTENTION_TRIES)
 			continue;
 		if (!is_passing(f) || ++aborts > ABORT_TRIES)
 			return fault_is_good(f);
 		sleep_ms(POLL_MS);
 	}
-}
-
-static bool send_command(int fd, const struct command *c, struct fault *f, uint32_t *got)
-{
-	struct fault reset;
-
-	return send_telling_reset(fd, c, f, got, &reset);
 }
 
 static bool will_be_ready(const struct fault *f)
@@ -160,7 +150,7 @@ struct patience {
 	unsigned progress;
 };
 
-static bool has_patience(struct patience *p, const struct control_wait *w, const struct fault *f)
+static bool has_patience(struct patience *p, unsigned limit_s, const struct fault *f)
 {
 	unsigned progress;
 
@@ -168,7 +158,13 @@ static bool has_patience(struct patience *p, const struct control_wait *w, const
 		p->progress = progress;
 		p->since_ms = p->waited_ms;
 	}
-	return p->waited_ms - p->since_ms < w->limit_s * UINT64_C(1000);
+	return p->waited_ms - p->since_ms < limit_s * UINT64_C(1000);
+}
+
+static void wait_on(struct patience *p)
+{
+	sleep_ms(POLL_MS);
+	p->waited_ms += POLL_MS;
 }
 
 static void tell_wait(struct patience *p, const struct control_wait *w, const struct fault *f)
@@ -186,11 +182,10 @@ bool control_ready(int fd, const struct control_wait *w, struct fault *f)
 	uint32_t got;
 
 	while (!send_command(fd, &ready, f, &got)) {
-		if (!will_be_ready(f) || !has_patience(&p, w, f))
+		if (!will_be_ready(f) || !has_patience(&p, w->limit_s, f))
 			return false;
 		tell_wait(&p, w, f);
-		sleep_ms(POLL_MS);
-		p.waited_ms += POLL_MS;
+		wait_on(&p);
 	}
 	return true;
 }
@@ -393,16 +388,58 @@ bool control_identify(int fd, struct identity *id, struct fault *f)
 	return true;
 }
 
-bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f)
+/* What a flush was told on its way. */
+struct flushing {
+	struct fault lost; /* of writes before it: the first deferred error, else a reset */
+	unsigned reports, passing;
+	struct patience patience;
+};
+
+/* One that is being erased loses what there is to flush. */
+static unsigned flush_limit_s(const struct fault *f)
+{
+	switch (f->kind) {
+	case FAULT_BUSY:
+	case FAULT_TASK_SET_FULL: return BUSY_WAIT_S;
+	case FAULT_BECOMING_READY:
+	case FAULT_IN_PROGRESS: return READY_WAIT_S;
+	default: return 0;
+	}
+}
+
+static void note_loss(struct flushing *s, const struct fault *f)
+{
+	if (!s->lost.deferred && (f->deferred || fault_is_reset(f)))
+		s->lost = *f;
+}
+
+/* A unit attention and a deferred error are over once they were reported, and nothing was done. */
+static bool is_flushed_again(struct flushing *s, const _Atomic bool *hurry, const struct fault *f)
+{
+	bool waits = !*hurry && has_patience(&s->patience, flush_limit_s(f), f);
+
+	if (is_attention(f) || f->deferred)
+		return ++s->reports <= ATTENTION_TRIES;
+	if (!waits && (!is_passing(f) || ++s->passing > ABORT_TRIES))
+		return false;
+	wait_on(&s->patience);
+	return true;
+}
+
+bool control_sync_cache(int fd, unsigned timeout_s, const _Atomic bool *hurry, struct fault *f)
 {
 	const struct command c = { .cdb = { 0x35 }, .cdb_len = 10, .timeout_s = timeout_s };
-	struct fault reset;
+	struct flushing s = { .reports = 0 };
 	uint32_t got;
 
-	if (!send_telling_reset(fd, &c, f, &got, &reset) && f->kind == FAULT_INVALID_OPCODE)
+	do {
+		send_once(fd, &c, f, &got);
+		note_loss(&s, f);
+	} while (is_flushed_again(&s, hurry, f));
+	if (f->kind == FAULT_INVALID_OPCODE && !f->deferred)
 		memset(f, 0, sizeof(*f));
-	if (fault_is_good(f) && fault_is_reset(&reset))
-		*f = reset;
+	if (s.lost.deferred || (fault_is_good(f) && fault_is_reset(&s.lost)))
+		*f = s.lost;
 	return fault_is_good(f);
 }
 

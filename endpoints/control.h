@@ -2,7 +2,7 @@
 /*
  * Housekeeping commands on a control descriptor of their own, one at a time, through libsgutils2's
  * pass-through: who are you, how big, are you ready, flush. Never sent on a data lane, where a
- * small command overwrites the start of the mapped buffer. Blocking; main thread.
+ * small command overwrites the start of the mapped buffer. Blocking; any thread.
  */
 #ifndef ENDPOINTS_CONTROL_H
 #define ENDPOINTS_CONTROL_H
@@ -43,10 +43,17 @@ bool control_identify(int fd, struct identity *id, struct fault *f) MUST_CHECK;
 
 /*
  * SYNCHRONIZE CACHE(10) of the whole unit with the given time limit. A unit that does not know the
- * command (05/20/00) has no cache to flush: good. One that was reset (fault_is_reset()) has flushed
- * what it had left: what was written before that may be lost.
+ * command (05/20/00) has no cache to flush: good. One that was reset (fault_is_reset()), and one
+ * that told of an earlier write's error (f->deferred, whatever its kind), was asked again for what
+ * it had left, but what was written before that may be lost: never good.
+ *
+ * A busy unit, or one whose task set is full, is asked again for a minute; one that is becoming
+ * ready, or busy with itself, for five since it began or last told of another progress. Not one
+ * that is being erased. Nobody is told. Once *hurry is set, at any time and by any thread, only
+ * what takes no longer than a moment is repeated.
  */
-bool control_sync_cache(int fd, unsigned timeout_s, struct fault *f) MUST_CHECK;
+bool control_sync_cache(
+	int fd, unsigned timeout_s, const _Atomic bool *hurry, struct fault *f) MUST_CHECK;
 
 #define READ_LONG_MAX_BYTES 8192 /* the largest block */
 

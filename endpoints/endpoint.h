@@ -31,7 +31,8 @@
  *
  * Endpoints neither print nor retry, with one exception each: what goes wrong in open() is said
  * by open(), which knows the name; and a lane that may fall back (struct lane_spec) changes its
- * method once, on EFAULT, and notes it.
+ * method once, on EFAULT, and notes it. What open() and flush() ask of a device is no transfer, and
+ * they wait for it themselves.
  *
  * XFER_TRIM asks that a range of a destination reads as zeros from then on, given back to whom it
  * was allocated from where possible; the buffer is not looked at. It is sent only where
@@ -260,9 +261,10 @@ struct endpoint_ops {
 
 	/*
 	 * Makes the writes durable that are complete when it is called (SYNCHRONIZE CACHE, fsync).
-	 * Any thread, one at a time; others may be in flight. May take minutes. True when *f is
+	 * Any thread, one at a time; others may be in flight. May take minutes, for a unit that is
+	 * busy or becoming ready is waited for as well; hurry ends that waiting. True when *f is
 	 * good. With fault_is_reset() what there still was is durable: what was lost by the reset
-	 * is not.
+	 * is not. A deferred error is of an earlier write, and which one is not known.
 	 */
 	bool (*flush)(struct endpoint *ep, struct fault *f);
 
@@ -278,7 +280,8 @@ struct endpoint_ops {
 struct endpoint {
 	const struct endpoint_ops *ops;
 	/* Set when the run is to end early: an end that waits for another process gives up soon
-	 * after: a read with what it has, as if the source had ended, a write with EINTR. */
+	 * after: a read with what it has, as if the source had ended, a write with EINTR; a flush
+	 * no longer waits for a unit that will be ready. */
 	_Atomic bool hurry;
 	const char *name; /* as the user gave it */
 	enum end_role role;

@@ -246,8 +246,9 @@ static void outcome(struct sg_lane *l, struct xfer *x)
 {
 	const struct sg_io_hdr *h = &l->hdr;
 
+	/* Both drivers set sb_len_wr to 0 where there is no sense. */
 	if (__builtin_expect((h->status | h->host_status | (h->driver_status & ~DRIVER_SENSE) |
-				     h->resid) == 0,
+				     h->resid | h->sb_len_wr) == 0,
 		    1)) {
 		x->fault.kind = FAULT_NONE;
 		x->done_bytes = x->len_bytes;

@@ -350,7 +350,7 @@ static bool sg_flush(struct endpoint *ep, struct fault *f)
 	unsigned timeout_s = e->timeout_ms / 1000;
 
 	return control_sync_cache(
-		e->control_fd, timeout_s > FLUSH_MIN_S ? timeout_s : FLUSH_MIN_S, f);
+		e->control_fd, timeout_s > FLUSH_MIN_S ? timeout_s : FLUSH_MIN_S, &ep->hurry, f);
 }
 
 static void sg_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)

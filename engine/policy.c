@@ -69,17 +69,21 @@ static bool is_patient(const struct policy_case *c, const struct fault *f)
 	return c->since_ns < rules[f->kind].patience_ns;
 }
 
+/* What the kernel has to say of a block may be any of those faults that are told apart above. */
+static bool heeds_user(const struct fault *f)
+{
+	return f->kind == FAULT_OS ? is_local_errno(f->err) : rules[f->kind].users_too;
+}
+
 /*
  * Where the run goes on, what is long is not repeated: its parts are. But for a time-out, which
  * says little of what it befell, once.
  */
 static unsigned allowed(const struct policy_case *c, const struct fault *f)
 {
-	const struct rule *r = &rules[f->kind];
-
 	if (c->goes_on && f->kind == FAULT_TIMEOUT)
 		return c->retries > 0 ? c->retries : 1;
-	return r->tries + (r->users_too ? c->retries : 0);
+	return rules[f->kind].tries + (heeds_user(f) ? c->retries : 0);
 }
 
 static enum policy_action give_up(const struct policy_case *c, const struct fault *f)

@@ -102,6 +102,32 @@ static void each_fault_is_sent_so_many_times(void **state)
 	}
 }
 
+/* A block node through the page cache, and a file, have only these words for a bad block. */
+static void an_errno_that_is_said_of_a_block_is_sent_as_often_as_the_user_says(void **state)
+{
+	static const struct {
+		int err;
+		bool is_local;
+	} cases[] = { { EIO, true }, { ENODATA, true }, { EILSEQ, true }, { EREMOTEIO, true },
+		{ ENOSPC, false }, { EPIPE, false }, { EFBIG, false }, { EROFS, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct fault f = { .kind = FAULT_OS, .err = cases[i].err };
+		struct policy_case c = { .tries = 3, .retries = 3, .is_smallest = true };
+		bool is_local = cases[i].is_local;
+
+		assert_int_equal(
+			policy_decide(&c, &f).action, is_local ? POLICY_RETRY : POLICY_STOP);
+		assert_int_equal(policy_decide(&c, &f).delay_ns, 0);
+		c.tries = 4;
+		assert_int_equal(policy_decide(&c, &f).action, POLICY_STOP);
+		c.goes_on = true;
+		assert_int_equal(
+			policy_decide(&c, &f).action, is_local ? POLICY_LOSE : POLICY_STOP);
+	}
+}
+
 static void the_wait_doubles_up_to_a_second(void **state)
 {
 	(void)state;
@@ -214,6 +240,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_transfers_go_on),
 		cmocka_unit_test(each_fault_is_sent_so_many_times),
+		cmocka_unit_test(
+			an_errno_that_is_said_of_a_block_is_sent_as_often_as_the_user_says),
 		cmocka_unit_test(the_wait_doubles_up_to_a_second),
 		cmocka_unit_test(a_busy_unit_is_given_a_minute),
 		cmocka_unit_test(a_unit_that_will_be_ready_is_given_five),

@@ -16,12 +16,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../core/status.h"
 #include "../../endpoints/sg_end.h"
+#include "../../scsi/reply.h"
 #include "../lib/capture.h"
 #include "../lib/scripted.h"
 
@@ -76,6 +78,27 @@ int ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(args, void *);
 	va_end(args);
 	return script_ioctl(fd, request, arg);
+}
+
+/* Nobody waits: the time that was slept is added up, and at some time a run may be told to end. */
+static struct {
+	uint64_t slept_ms, hurry_at_ms;
+	struct endpoint *ep; /* NULL: never */
+} clock_of_test;
+
+int __wrap_clock_nanosleep(
+	clockid_t clock, int flags, const struct timespec *t, struct timespec *rest);
+
+int __wrap_clock_nanosleep(
+	clockid_t clock, int flags, const struct timespec *t, struct timespec *rest)
+{
+	(void)clock;
+	(void)flags;
+	(void)rest;
+	clock_of_test.slept_ms += (uint64_t)(t->tv_sec * 1000 + t->tv_nsec / NSEC_PER_MSEC);
+	if (clock_of_test.ep && clock_of_test.slept_ms >= clock_of_test.hurry_at_ms)
+		clock_of_test.ep->hurry = true;
+	return 0;
 }
 
 /* --- a lane --- */
@@ -734,6 +757,56 @@ static void driver_sense_alone_is_no_error(void **state)
 	assert_outcome(r, FAULT_NONE, 4096, 0);
 }
 
+/* sg says driver status 8 where it copied any sense; the block layer's SG_IO does not. */
+static void read_good_with_sense(struct rig *r, uint16_t driver, uint8_t key, uint8_t asc)
+{
+	read_answered(r,
+		&(struct script_step){ .reply = { .driver = driver,
+					       .sense_len = 18,
+					       .sense = { 0x70, 0, key, [7] = 10, [12] = asc } } });
+}
+
+static void an_error_in_the_sense_of_a_good_status_is_an_error(void **state)
+{
+	static const uint16_t drivers[] = { 8, 0 };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		read_good_with_sense(r, drivers[i], 3, 0x11);
+		assert_outcome(r, FAULT_MEDIUM, 0, 0);
+		read_good_with_sense(r, drivers[i], 1, 0x17);
+		assert_outcome(r, FAULT_RECOVERED, 4096, 0);
+		read_good_with_sense(r, drivers[i], 0, 0);
+		assert_outcome(r, FAULT_NONE, 4096, 0);
+		read_good_with_sense(r, drivers[i], 0xf, 0); /* completed */
+		assert_outcome(r, FAULT_NONE, 4096, 0);
+	}
+}
+
+static void an_error_in_the_sense_of_a_good_status_is_one_through_the_block_node_too(void **state)
+{
+	static const struct script_step steps[] = { DATA_FD(O_RDWR, 0), OPENS(BLOCK_NAME, O_RDWR),
+		{ .call = CALL_SG_IO,
+			.path = BLOCK_NAME,
+			.cmd = WRITE_10(0, memory),
+			.reply = { .sense_len = 18,
+				.sense = { 0x71, 0, 3, [7] = 10, [12] = 0x0c } } },
+		{ .call = CALL_SG_IO, .path = BLOCK_NAME, .cmd = WRITE_10(0, memory) } };
+	struct rig *r = *state;
+
+	rig_role(r, END_DEST);
+	as(r, METHOD_DIO, IO_SG_IO);
+	r->spec.via = VIA_BLOCK;
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_MEDIUM, 0, 0);
+	assert_true(r->x.fault.deferred);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
 /* --- opening lanes --- */
 
 static void assert_refused(struct rig *r, int exit_status, const char *words)
@@ -1150,6 +1223,210 @@ static void the_flush_synchronizes_the_whole_cache(void **state)
 	script_end();
 }
 
+#define DEFERRED(key, asc, ascq) \
+	.reply = { .status = 2, \
+		.driver = 8, \
+		.sense_len = 18, \
+		.sense = { 0x71, 0, key, [7] = 10, [12] = asc, [13] = ascq } }
+
+#define NO_HURRY UINT64_MAX
+
+/* A flush that gets these replies, and what becomes of it; the run is told to end at that time. */
+static struct fault flushed_hurrying(
+	const struct script_step *replies, size_t n, uint64_t hurry_at_ms)
+{
+	static const struct script_step opened[] = { OPENS(SG_NAME, O_RDWR), IDENTIFIED, IS_READY };
+	struct script_step *steps = calloc(ARRAY_SIZE(opened) + n, sizeof(*steps));
+	struct capture said;
+	struct endpoint *ep;
+	struct fault f;
+	int status;
+	bool good;
+
+	assert_non_null(steps);
+	memcpy(steps, opened, sizeof(opened));
+	memcpy(steps + ARRAY_SIZE(opened), replies, n * sizeof(*steps));
+	script_begin(steps, ARRAY_SIZE(opened) + n);
+	ep = open_end(&said, END_DEST, 0, &status);
+	assert_non_null(ep);
+	ep->hurry = hurry_at_ms == 0;
+	clock_of_test.slept_ms = 0;
+	clock_of_test.hurry_at_ms = hurry_at_ms;
+	clock_of_test.ep = ep;
+	good = ep->ops->flush(ep, &f);
+	clock_of_test.ep = NULL;
+	assert_int_equal(good, fault_is_good(&f));
+	ep->ops->close(ep);
+	script_end();
+	free(steps);
+	return f;
+}
+
+static struct fault flushed(const struct script_step *replies, size_t n)
+{
+	return flushed_hurrying(replies, n, NO_HURRY);
+}
+
+/* After n times that reply, and once good if the unit is still asked then. */
+static struct fault flushed_after(
+	const struct script_step *reply, size_t n, bool then_good, uint64_t hurry_at_ms)
+{
+	static const struct script_step good = FLUSHES(.value = 0);
+	struct script_step *replies = calloc(n + 1, sizeof(*replies));
+	struct fault f;
+
+	assert_non_null(replies);
+	for (size_t i = 0; i < n; i++)
+		replies[i] = *reply;
+	replies[n] = good;
+	f = flushed_hurrying(replies, n + then_good, hurry_at_ms);
+	free(replies);
+	return f;
+}
+
+/* What the unit answers while it is to be waited for, and how often at 100 ms: the last tries of a
+ * busy one are those that an aborted one has too. */
+static const struct {
+	struct script_step reply;
+	enum fault_kind kind;
+	size_t asked;
+} waited_for[] = {
+	{ FLUSHES(.reply = { .status = 0x08 }), FAULT_BUSY, 603 },
+	{ FLUSHES(.reply = { .status = 0x28 }), FAULT_TASK_SET_FULL, 603 },
+	{ FLUSHES(CHECK_CONDITION(2, 0x04, 0x01)), FAULT_BECOMING_READY, 3000 },
+	{ FLUSHES(CHECK_CONDITION(2, 0x04, 0x09)), FAULT_IN_PROGRESS, 3000 },
+	{ FLUSHES(CHECK_CONDITION(0xb, 0x47, 0)), FAULT_ABORTED, 3 },
+	{ FLUSHES(CHECK_CONDITION(2, 0x04, 0x04)), FAULT_ERASING, 0 },
+	{ FLUSHES(CHECK_CONDITION(2, 0x3a, 0)), FAULT_NOT_READY, 0 },
+};
+
+static void a_flush_waits_as_long_as_a_write_for_a_unit_that_will_be_ready(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(waited_for); i++) {
+		size_t n = waited_for[i].asked;
+		struct fault f = flushed_after(&waited_for[i].reply, n, true, NO_HURRY);
+
+		assert_int_equal(f.kind, FAULT_NONE);
+		assert_int_equal(clock_of_test.slept_ms, n * 100);
+		f = flushed_after(&waited_for[i].reply, n + 1, false, NO_HURRY);
+		assert_int_equal(f.kind, waited_for[i].kind);
+	}
+}
+
+static void a_flush_that_was_busy_for_long_is_repeated_when_it_is_aborted(void **state)
+{
+	static const struct script_step busy = FLUSHES(.reply = { .status = 0x08 });
+	static const struct script_step aborted = FLUSHES(CHECK_CONDITION(0xb, 0x47, 0));
+	static const struct script_step good = FLUSHES(.value = 0);
+	struct script_step replies[102];
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		replies[i] = busy;
+	replies[100] = aborted;
+	replies[101] = good;
+	assert_int_equal(flushed(replies, ARRAY_SIZE(replies)).kind, FAULT_NONE);
+}
+
+#define SELF_TEST(progress) \
+	FLUSHES(.reply = { .status = 2, \
+			.driver = 8, \
+			.sense_len = 18, \
+			.sense = { 0x70, 0, 2, [7] = 10, [12] = 0x04, 0x09, [15] = 0x80, \
+				(progress) >> 8, (progress)&0xff } })
+
+static void a_flush_waits_on_while_the_unit_tells_of_progress(void **state)
+{
+	static const struct script_step before = SELF_TEST(1000), after = SELF_TEST(1001);
+	static struct script_step replies[2900 + 3001];
+	struct fault f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(replies); i++)
+		replies[i] = i < 2900 ? before : after;
+	f = flushed(replies, ARRAY_SIZE(replies));
+	assert_int_equal(f.kind, FAULT_IN_PROGRESS);
+	assert_int_equal(clock_of_test.slept_ms, (2900 + 3000) * 100);
+}
+
+static void a_flush_in_a_hurry_repeats_only_what_takes_a_moment(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(waited_for); i++) {
+		bool is_short = i < 2 || waited_for[i].kind == FAULT_ABORTED;
+		size_t n = is_short ? 3 : 0;
+		struct fault f = flushed_after(&waited_for[i].reply, n, true, 0);
+
+		assert_int_equal(f.kind, FAULT_NONE);
+		f = flushed_after(&waited_for[i].reply, n + 1, false, 0);
+		assert_int_equal(f.kind, waited_for[i].kind);
+	}
+}
+
+static void a_run_that_is_to_end_does_not_wait_for_the_flush_any_longer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		size_t n = i < 2 ? 23 : 20;
+		struct fault f = flushed_after(&waited_for[i].reply, n + 1, false, 2000);
+
+		assert_int_equal(f.kind, waited_for[i].kind);
+		assert_int_equal(clock_of_test.slept_ms, n * 100);
+	}
+}
+
+static void a_flush_that_tells_of_an_earlier_writes_error_is_not_good(void **state)
+{
+	static const struct {
+		struct script_step step;
+		enum fault_kind kind;
+	} cases[] = {
+		{ FLUSHES(DEFERRED(0xb, 0x47, 0)), FAULT_ABORTED },
+		{ FLUSHES(DEFERRED(0, 0, 0)), FAULT_ABORTED },
+		{ FLUSHES(DEFERRED(1, 0x0c, 1)), FAULT_ABORTED },
+		{ FLUSHES(DEFERRED(3, 0x0c, 0)), FAULT_MEDIUM },
+		{ FLUSHES(DEFERRED(5, 0x20, 0)), FAULT_INVALID_OPCODE },
+		{ FLUSHES(DEFERRED(6, 0x2a, 1)), FAULT_UNIT_ATTENTION },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct script_step replies[] = { cases[i].step, FLUSHES(.value = 0) };
+		struct fault f = flushed(replies, ARRAY_SIZE(replies));
+
+		assert_int_equal(f.kind, cases[i].kind);
+		assert_true(f.deferred && !fault_is_reset(&f));
+		assert_int_not_equal(fault_exit_status(&f), 0);
+	}
+}
+
+static void a_reset_and_a_later_failure_do_not_hide_an_earlier_writes_error(void **state)
+{
+	static const struct script_step replies[] = { FLUSHES(CHECK_CONDITION(6, 0x29, 0)),
+		FLUSHES(DEFERRED(0xb, 0x47, 0)), FLUSHES(CHECK_CONDITION(6, 0x29, 0)),
+		FLUSHES(DEFERRED(3, 0x0c, 0)), FLUSHES(CHECK_CONDITION(4, 0x44, 0)) };
+	struct fault f;
+
+	(void)state;
+	f = flushed(replies, ARRAY_SIZE(replies));
+	assert_int_equal(f.kind, FAULT_ABORTED);
+	assert_true(f.deferred);
+}
+
+static void a_flush_after_a_reset_says_so(void **state)
+{
+	static const struct script_step replies[] = { FLUSHES(CHECK_CONDITION(6, 0x29, 0)),
+		FLUSHES(CHECK_CONDITION(6, 0x2a, 1)), FLUSHES(CHECK_CONDITION(5, 0x20, 0)) };
+	struct fault f;
+
+	(void)state;
+	f = flushed(replies, ARRAY_SIZE(replies));
+	assert_true(fault_is_reset(&f));
+	f = flushed(replies + 1, ARRAY_SIZE(replies) - 1);
+	assert_true(fault_is_good(&f));
+}
+
 static void a_fault_is_described_in_the_fields_words(void **state)
 {
 	struct rig *r = *state;
@@ -1552,6 +1829,8 @@ int main(void)
 		TEST(descriptor_sense_names_the_bad_block),
 		TEST(a_recovered_error_is_success_with_all_bytes),
 		TEST(driver_sense_alone_is_no_error),
+		TEST(an_error_in_the_sense_of_a_good_status_is_an_error),
+		TEST(an_error_in_the_sense_of_a_good_status_is_one_through_the_block_node_too),
 		TEST(a_smaller_buffer_than_asked_is_refused),
 		TEST(a_part_of_a_page_is_not_granted),
 		TEST(a_node_that_cannot_be_opened_is_told),
@@ -1571,6 +1850,14 @@ int main(void)
 		TEST(a_node_of_nobody_is_told),
 		TEST(excl_is_asked_of_the_node_once),
 		TEST(the_flush_synchronizes_the_whole_cache),
+		TEST(a_flush_waits_as_long_as_a_write_for_a_unit_that_will_be_ready),
+		TEST(a_flush_that_was_busy_for_long_is_repeated_when_it_is_aborted),
+		TEST(a_flush_waits_on_while_the_unit_tells_of_progress),
+		TEST(a_flush_in_a_hurry_repeats_only_what_takes_a_moment),
+		TEST(a_run_that_is_to_end_does_not_wait_for_the_flush_any_longer),
+		TEST(a_flush_that_tells_of_an_earlier_writes_error_is_not_good),
+		TEST(a_reset_and_a_later_failure_do_not_hide_an_earlier_writes_error),
+		TEST(a_flush_after_a_reset_says_so),
 		TEST(a_fault_is_described_in_the_fields_words),
 		TEST(the_probe_believes_limits_that_are_enough),
 		TEST(a_smaller_grant_lowers_the_largest_transfer),
