@@ -2438,6 +2438,48 @@ static void what_stands_for_a_bad_block_is_not_hashed(void **state)
 	assert_hash(s, 77 * BLOCK - s->span.in_bytes);
 }
 
+/* Nothing was written for it: the next run is to try it, and to write zeros if that fails. */
+static void a_block_that_the_run_ends_with_is_not_called_bad(void **state)
+{
+	struct scene *s = *state;
+	struct ranges map;
+	struct range x;
+
+	s->request.bpt_blk = 1;
+	s->request.queue_depth = 1;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78 };
+	run(s);
+	assert_failed(s, 0, FAULT_MEDIUM, XFER_READ);
+	copy_move_map(s->copy, &map);
+	assert_true(ranges_get(&map, 77 * BLOCK, &x));
+	assert_int_equal(x.status, RANGE_FAILED);
+	ranges_destroy(&map);
+}
+
+/* Which are no hole in a new file any more. */
+static void zeros_that_were_read_at_last_replace_what_was_salvaged(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	s->policy.salvage = true;
+	s->policy.retries = 1;
+	make_zeros(s, END_SPARSE);
+	s->spec[0].salvages = 1;
+	s->spec[1].fresh = true;
+	s->rule[0] = (struct sim_rule){
+		.kind = FAULT_MEDIUM, .first_blk = 101, .end_blk = 102, .tries = 1
+	};
+	s->request.bpt_blk = 1;
+	s->spec[1].cls = END_BUFFERED;
+	s->spec[1].evented = false;
+	open_zeros(s);
+	run(s);
+	assert_int_equal(counter_get(&s->result.side[0].count.salvaged), 1);
+	assert_int_equal(s->result.bad_bytes, 0);
+	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
+}
+
 static void a_block_that_cannot_be_written_costs_four_commands_if_it_is_named(void **state)
 {
 	struct scene *s = *state;
@@ -2668,6 +2710,8 @@ static const struct CMUnitTest faults_tests[] = {
 
 static const struct CMUnitTest going_on_tests[] = {
 	TEST(what_stands_for_a_bad_block_is_not_hashed),
+	TEST(a_block_that_the_run_ends_with_is_not_called_bad),
+	TEST(zeros_that_were_read_at_last_replace_what_was_salvaged),
 	TEST(a_bad_block_is_lost_alone_and_found_by_halving),
 	TEST(a_block_that_cannot_be_written_costs_four_commands_if_it_is_named),
 	TEST(a_block_that_cannot_be_read_costs_four_commands_if_it_is_named),
