@@ -36,7 +36,9 @@ struct pipe_end {
 	bool blocks;	    /* fd: to be polled before it is used */
 	size_t piece_bytes; /* the most for one system call */
 	bool seekable;
-	bool ended; /* a terminal would go on after its end-of-file character. The worker's */
+	bool ended;	/* a terminal would go on after its end-of-file character. The worker's */
+	int broken_err; /* with which a transfer failed half-way, 0: none did. The worker's */
+	uint32_t broken_bytes; /* what had been moved of it. Likewise */
 };
 
 static struct pipe_end *end_of(struct endpoint *ep)
@@ -104,6 +106,17 @@ static size_t move_all(const struct pipe_end *e, uint8_t *mem, size_t len, int *
 	return done;
 }
 
+/* To repeat a part that has gone would shift what is read, or write it twice: it stays failed. */
+static enum xfer_state broke(struct pipe_end *e, struct xfer *x, int err)
+{
+	fault_from_errno(&x->fault, err);
+	if (x->done_bytes > 0) {
+		e->broken_err = err;
+		e->broken_bytes = x->done_bytes;
+	}
+	return XFER_DONE;
+}
+
 static enum xfer_state pipe_submit(struct lane *lane, struct xfer *x)
 {
 	struct pipe_end *e = end_of(lane->ep);
@@ -115,15 +128,19 @@ static enum xfer_state pipe_submit(struct lane *lane, struct xfer *x)
 	x->fault.kind = FAULT_NONE;
 	if (e->ended)
 		return XFER_DONE;
+	if (e->broken_err) {
+		x->done_bytes = (uint32_t)min_u64(e->broken_bytes, x->len_bytes);
+		fault_from_errno(&x->fault, e->broken_err);
+		return XFER_DONE;
+	}
 	x->done_bytes = (uint32_t)move_all(e, x->buf, x->len_bytes, &err);
 	if (x->done_bytes == x->len_bytes)
 		return XFER_DONE;
 	if (err == 0 && x->op == XFER_WRITE)
 		err = EIO; /* it took nothing and said nothing */
 	if (err)
-		fault_from_errno(&x->fault, err);
-	else
-		e->ended = true;
+		return broke(e, x, err);
+	e->ended = true;
 	return XFER_DONE;
 }
 

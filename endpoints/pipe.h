@@ -10,6 +10,10 @@
  * then they give up within a tenth of a second. (Character devices that are no terminals, tapes
  * say, are used as they are and do not hurry.)
  *
+ * A transfer that failed before its first byte can be repeated. One that failed half-way cannot,
+ * for a part of it has gone: whatever is submitted after it has the same outcome, and moves
+ * nothing.
+ *
  * SIGPIPE must be blocked or ignored in threads that write: a reader that left is a fault with err
  * EPIPE.
  */

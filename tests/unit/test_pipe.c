@@ -400,6 +400,59 @@ static void a_full_device_has_no_space(void **state)
 	ends_close(ep, lane);
 }
 
+/* The far side goes without having read all that it was sent: a reset, told once, then the end. */
+static void reset_behind(const char *text, int *fd)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(write(fds[1], text, strlen(text)), strlen(text));
+	assert_int_equal(write(fds[0], "x", 1), 1);
+	close(fds[1]);
+	*fd = fds[0];
+}
+
+static void a_transfer_that_failed_half_way_is_not_begun_again(void **state)
+{
+	uint8_t mem[1024];
+	struct endpoint *ep;
+	struct lane *lane;
+	int fd;
+
+	(void)state;
+	reset_behind("some", &fd);
+	ep = open_on(fd, END_SOURCE);
+	lane = ends_lane(ep);
+	for (int i = 0; i < 3; i++) {
+		struct xfer x = ends_move_fails(lane, mem, 0, sizeof(mem), ECONNRESET);
+
+		assert_int_equal(x.done_bytes, 4);
+	}
+	ends_close(ep, lane);
+	close(fd);
+}
+
+static void a_transfer_that_failed_at_its_first_byte_is(void **state)
+{
+	uint8_t mem[1024];
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+	int fd;
+
+	(void)state;
+	reset_behind("", &fd);
+	ep = open_on(fd, END_SOURCE);
+	lane = ends_lane(ep);
+	x = ends_move_fails(lane, mem, 0, sizeof(mem), ECONNRESET);
+	assert_int_equal(x.done_bytes, 0);
+	x = ends_move(lane, mem, 0, sizeof(mem));
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_int_equal(x.done_bytes, 0);
+	ends_close(ep, lane);
+	close(fd);
+}
+
 /* --- hurry --- */
 
 static void *hurry_soon(void *arg)
@@ -626,6 +679,8 @@ int main(void)
 		on_tree(a_reader_that_left_is_a_broken_pipe),
 		on_tree(a_reader_that_leaves_in_the_middle_counts_what_it_took),
 		on_tree(a_full_device_has_no_space),
+		on_tree(a_transfer_that_failed_half_way_is_not_begun_again),
+		on_tree(a_transfer_that_failed_at_its_first_byte_is),
 		on_tree(a_read_in_a_hurry_ends_with_what_it_has),
 		on_tree(a_write_in_a_hurry_is_interrupted),
 		on_tree(a_write_to_a_socket_in_a_hurry_is_interrupted),

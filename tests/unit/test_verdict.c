@@ -265,6 +265,24 @@ static void each_flush_that_failed_is_told(void **state)
 	expect(&s, 0, "");
 }
 
+static void a_flush_that_tells_of_an_earlier_write_has_the_status_of_that(void **state)
+{
+	struct scene s;
+	struct fault *f;
+
+	(void)state;
+	make_scene(&s, 1);
+	result(&s, 1)->flushed = true;
+	f = &result(&s, 1)->flush_fault;
+	f->kind = FAULT_ABORTED;
+	f->deferred = true;
+	f->sense_len = 18;
+	memcpy(f->sense, (uint8_t[18]){ 0x71, 0, 0xb, [7] = 10, [12] = 0x0c }, 18);
+	expect(&s, EXIT_ABORTED_COMMAND,
+		"sgmmcp: dest: SYNCHRONIZE CACHE: aborted command (b/0c/00 write error, of an "
+		"earlier command): what was written may not last\n");
+}
+
 /* It was said when it happened. */
 static void a_length_that_could_not_be_set_is_a_status(void **state)
 {
@@ -607,6 +625,7 @@ int main(void)
 		cmocka_unit_test(a_tail_that_was_not_written_is_told),
 		cmocka_unit_test(a_source_with_more_than_there_is_room_for_is_told),
 		cmocka_unit_test(each_flush_that_failed_is_told),
+		cmocka_unit_test(a_flush_that_tells_of_an_earlier_write_has_the_status_of_that),
 		cmocka_unit_test(a_length_that_could_not_be_set_is_a_status),
 		cmocka_unit_test(a_miscompare_is_told_by_its_place_on_that_disk),
 		cmocka_unit_test(each_side_that_differs_is_told),
