@@ -2466,6 +2466,7 @@ static void zeros_that_were_read_at_last_replace_what_was_salvaged(void **state)
 	s->policy.retries = 1;
 	make_zeros(s, END_SPARSE);
 	s->spec[0].salvages = 1;
+	s->spec[1].rewritten = true;
 	s->spec[1].fresh = true;
 	s->rule[0] = (struct sim_rule){
 		.kind = FAULT_MEDIUM, .first_blk = 101, .end_blk = 102, .tries = 1
