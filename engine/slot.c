@@ -159,7 +159,8 @@ static bool take_digest(struct slot *s)
 {
 	struct digest *d = s->recipe->digest;
 
-	return !d || s->filling || digest_take(d, s->chunk.at_bytes, s->leg[0].buf, s->chunk.len_bytes);
+	return !d || s->filling ||
+	       digest_take(d, s->chunk.at_bytes, s->leg[0].buf, s->chunk.len_bytes);
 }
 
 /* What was read does not fill the last block of the destination. */
