@@ -120,8 +120,8 @@ static int guard_out(struct run *r, unsigned i)
 
 	if (out->is_disk)
 		return guard_take(&r->guard[i], out->ep->name, &out->node, force);
-	if (out->node.kind == NODE_FILE || out->node.kind == NODE_MISSING)
-		return guard_file(out->ep->name, &r->ends.in.node, force);
+	if (out->node.is_file || out->node.kind == NODE_MISSING)
+		return guard_file(out->ep->name, end_path(out), &r->ends.in.node, force);
 	return 0;
 }
 

@@ -233,6 +233,13 @@ refusals() {
 	refused 'a file on the disk that is read is not written' 15 'lies on the disk that is read' \
 		"if=$c" "of=$files/new"
 	expect 'it was created' test ! -e "$files/new"
+	begin 'nor by redirection'
+	"$sgmmcp" "if=$c" 2>/tmp/err >"$files/new"
+	took
+	expect_status 15
+	expect_one_line 'standard output: lies on the disk that is read'
+	expect 'something was written' test ! -s "$files/new"
+	rm -f "$files/new"
 	refused 'the same disk by both nodes' 31 'the same disk' "if=$a" "of=$disk_a"
 	refused 'the same file by two names' 31 'the same file' "if=$files/odd" "of=$files/./odd"
 	refused 'a file is not created below /dev' 15 'under /dev' "if=$a" of=/dev/sdzz
