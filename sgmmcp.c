@@ -17,6 +17,7 @@
 #include "core/status.h"
 #include "endpoints/sg.h"
 #include "engine/signals.h"
+#include "readback.h"
 #include "report.h"
 #include "rescue.h"
 #include "run.h"
@@ -440,32 +441,10 @@ static int carry_out(struct run *r)
 	return exit_status ? exit_status : verdict(r);
 }
 
-/* Options for reading what o writes: locks are held already, and nothing is to be changed. */
-static struct options to_read_back(const struct options *o)
-{
-	struct options back = *o;
-
-	back.compare = true;
-	back.verify = VERIFY_NONE;
-	back.seed_given = true;
-	back.hash = NULL;
-	back.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
-	back.in.flags &= ~(unsigned)END_MMAP;
-	back.out.flags =
-		END_NOTRUNC |
-		(o->out.flags & (END_DIRECT | END_NODIRECT | END_SGIO | END_DPO | END_FUA));
-	back.in.method = back.out.method = METHOD_AUTO;
-	back.map_path = back.badblocks_path = NULL;
-	back.reverse = false;
-	back.min_rate = 0;
-	back.slow_ms = 0;
-	return back;
-}
-
 /* verify=each: what was just created can be opened only now. */
 static int add_read_back(struct run *r)
 {
-	const struct options o = to_read_back(r->o);
+	const struct options o = readback_options(r->o);
 	int exit_status = ends_open_outs(&r->back, &o);
 
 	if (exit_status)
@@ -543,7 +522,7 @@ static void drop_failed(struct options *o, const struct copy_result *copied)
 /* What was written is read back by ends of its own, while the first ones keep their locks. */
 static int verify_after(const struct run *copied, struct ranges *todo, int *signal_number)
 {
-	struct options o = to_read_back(copied->o);
+	struct options o = readback_options(copied->o);
 	struct run r;
 	int exit_status;
 
@@ -575,7 +554,7 @@ static struct options from_there(const struct run *r, unsigned side)
 {
 	const struct side_result *result = &r->result.side[side];
 	uint64_t at = result->failure.offset_bytes - r->span.out_bytes;
-	struct options o = to_read_back(r->o);
+	struct options o = readback_options(r->o);
 
 	o.out_path[0] = r->o->out_path[out_of_side(r, side)];
 	o.nouts = 1;

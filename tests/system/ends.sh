@@ -108,7 +108,7 @@ odd_tails() {
 	expect_equal "$disk_b" "$pattern"
 
 	begin 'conv=sync fills the last block with zeros'
-	run "if=$files/odd" "of=$b" conv=sync
+	run "if=$files/odd" "of=$b" conv=sync verify=after
 	expect_status 0
 	cp "$pattern" "$expected"
 	dd "if=$zeros" "of=$expected" bs=512 seek=2411 count=1 conv=notrunc status=none
