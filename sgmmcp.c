@@ -308,16 +308,27 @@ static int begin_end(struct endpoint *ep, uint64_t at_bytes, const struct span *
 	return ep->exit_status;
 }
 
-/* The source first: while it cannot be read nothing is created. */
-static int begin_ends(struct run *r)
+/* Those that are to be created, or the others. */
+static int begin_outs(const struct run *r, bool missing)
 {
 	int exit_status = 0;
 
-	r->begun = true;
-	for (unsigned side = 0; side < r->sides.n && !exit_status; side++)
-		exit_status = begin_end(
-			r->sides.end[side], side ? r->span.out_bytes : r->span.in_bytes, &r->span);
+	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
+		if ((r->ends.out[i].node.kind == NODE_MISSING) == missing)
+			exit_status = begin_end(r->ends.out[i].ep, r->span.out_bytes, &r->span);
 	return exit_status;
+}
+
+/* While the source cannot be read nothing is created; while that cannot be, nothing truncated. */
+static int begin_ends(struct run *r)
+{
+	int exit_status;
+
+	r->begun = true;
+	exit_status = begin_end(r->ends.in.ep, r->span.in_bytes, &r->span);
+	if (!exit_status)
+		exit_status = begin_outs(r, true);
+	return exit_status ? exit_status : begin_outs(r, false);
 }
 
 /* Nothing was written, and nothing is to look as if it had been. What end() says is said. */

@@ -18,7 +18,7 @@
 #   from     NAME: standard input is that file
 #   to, onto NAME: standard output is that file, truncated by the shell or not (> and >>)
 #   file     NAME TEXT: a file of one line in the working directory beforehand
-#   leaves   NAME TEXT: one that must be there afterwards
+#   leaves   NAME TEXT: one that must be there afterwards; without TEXT an empty one
 #   longer   a refusal may have more than 200 characters
 #   lines    N: the refusal has so many lines
 #
@@ -100,7 +100,7 @@ run_binary()
 
 run_case()
 {
-	local status problems=0 line
+	local status problems=0 line text
 
 	[[ -n $name ]] || return 0
 	if ((on_tty)) && ! command -v script >/dev/null; then
@@ -117,7 +117,8 @@ run_case()
 	[[ -z $to ]] || : >"$scratch/work/$to"
 	run_binary
 	for line in "${leaves[@]}"; do
-		[[ $(<"$scratch/work/${line%% *}") == "${line#* }" ]] || fail "no such file: $line"
+		text=${line#"${line%% *}"}
+		[[ $(<"$scratch/work/${line%% *}") == "${text# }" ]] || fail "no such file: $line"
 		rm -f "$scratch/work/${line%% *}"
 	done
 	for line in "${files[@]}"; do rm -f "$scratch/work/${line%% *}"; done
