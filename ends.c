@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -73,13 +74,35 @@ static struct endpoint *open_pipe(struct opening *w, const char *name, int fd)
 	return pipe_open(&params, &w->exit_status);
 }
 
-/* A shell may have opened a disk for us (> /dev/sdb): then it is guarded like any other. */
+static const char *stdio_path(enum end_role role)
+{
+	return role == END_SOURCE ? "/proc/self/fd/0" : "/proc/self/fd/1";
+}
+
+const char *end_path(const struct end *e)
+{
+	return e->node.kind == NODE_STDIO ? stdio_path(e->ep->role) : e->ep->name;
+}
+
+/* A shell may have opened a file for us (> disk.img): it is a stream, and guarded like any file. */
+static void note_stdio_file(struct opening *w)
+{
+	struct stat st;
+
+	if (fstat(w->role == END_SOURCE ? STDIN_FILENO : STDOUT_FILENO, &st) ||
+		!S_ISREG(st.st_mode))
+		return;
+	w->node->is_file = true;
+	w->node->file_dev = st.st_dev;
+	w->node->file_ino = st.st_ino;
+}
+
+/* Or a disk (> /dev/sdb). */
 static bool stdio_disk(struct opening *w)
 {
 	struct node n;
 
-	if (node_lookup(w->role == END_SOURCE ? "/proc/self/fd/0" : "/proc/self/fd/1", "/sys", &n) <
-			0 ||
+	if (node_lookup(stdio_path(w->role), "/sys", &n) < 0 ||
 		(n.kind != NODE_BLOCK && n.kind != NODE_BLOCK_SCSI))
 		return false;
 	*w->node = n;
@@ -104,6 +127,7 @@ static struct endpoint *open_stdio(struct opening *w)
 	if (stdio_disk(w))
 		return open_pipe(w, reads ? "/dev/stdin" : "/dev/stdout",
 			reads ? STDIN_FILENO : STDOUT_FILENO);
+	note_stdio_file(w);
 	return open_pipe(w, reads ? "standard input" : "standard output",
 		reads ? STDIN_FILENO : STDOUT_FILENO);
 }

@@ -19,6 +19,9 @@ struct ends {
 	unsigned nouts;
 };
 
+/* Of a file that is an end, or of what it was redirected to, a name that leads there. */
+const char *end_path(const struct end *e) MUST_CHECK;
+
 /*
  * Opens all, each out as a further source where they are to be compared; a side without a name is
  * standard input or output. What cannot be an end, does not exist or is of the wrong kind is

@@ -186,8 +186,7 @@ static const char *why_same(const struct guard_range *a, const struct guard_rang
 
 static bool is_same_file(const struct node *a, const struct node *b)
 {
-	return a->kind == NODE_FILE && b->kind == NODE_FILE && a->file_dev == b->file_dev &&
-	       a->file_ino == b->file_ino;
+	return a->is_file && b->is_file && a->file_dev == b->file_dev && a->file_ino == b->file_ino;
 }
 
 /* Offsets in a partition are not those in its disk, and two partitions have nothing in common. */
@@ -200,14 +199,14 @@ static bool may_overlap(const struct guard_range *a, const struct guard_range *b
 	return whole_a != whole_b;
 }
 
-int guard_file(const char *name, const struct node *source, bool force)
+int guard_file(const char *name, const char *path, const struct node *source, bool force)
 {
 	struct usage u;
 
 	if (!source->block_rdev)
 		return 0;
 	usage_init(&u, "/sys", "/proc", source->block_rdev);
-	if (!usage_holds_file(&u, name))
+	if (!usage_holds_file(&u, path))
 		return 0;
 	diag(name, "lies on the disk that is read: %s",
 		force ? "writing all the same (oflag=force)"

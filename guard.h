@@ -36,9 +36,11 @@ void guard_release(struct guard *g, const struct node *n, bool wrote);
 
 /*
  * A destination that is a file, new or old: refuses one that lies on the source's disk (it would be
- * copied into itself; force lets it pass with a warning line). 0, or the exit status.
+ * copied into itself; force lets it pass with a warning line). path leads to it, name is what the
+ * user called it. 0, or the exit status.
  */
-int guard_file(const char *name, const struct node *source, bool force) MUST_CHECK;
+int guard_file(
+	const char *name, const char *path, const struct node *source, bool force) MUST_CHECK;
 
 /* One side's range for guard_same_unit(), in bytes from the start of the unit. */
 struct guard_range {

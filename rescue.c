@@ -71,14 +71,14 @@ static int check_end(const struct options *o, const struct endpoint *ep)
 }
 
 /* checks.c has compared the names; here it is the files. */
-static int check_apart(const struct run *r, const struct endpoint *ep)
+static int check_apart(const struct run *r, const struct end *e)
 {
 	const struct options *o = r->o;
 
-	if (run_is_kept(r) && keep_writes_to(&r->keep, ep->name))
-		return cannot(ep, "would be overwritten by the map (give another map=)");
-	if (o->badblocks_path && keep_same_file(o->badblocks_path, ep->name))
-		return cannot(ep,
+	if (run_is_kept(r) && keep_writes_to(&r->keep, end_path(e)))
+		return cannot(e->ep, "would be overwritten by the map (give another map=)");
+	if (o->badblocks_path && keep_same_file(o->badblocks_path, end_path(e)))
+		return cannot(e->ep,
 			"would be overwritten by the list of bad blocks (give another badblocks=)");
 	return 0;
 }
@@ -86,11 +86,11 @@ static int check_apart(const struct run *r, const struct endpoint *ep)
 static int check_files(const struct run *r)
 {
 	const struct ends *e = &r->ends;
-	int exit_status = e->in.node.kind == NODE_FILE ? check_apart(r, e->in.ep) : 0;
+	int exit_status = e->in.node.is_file ? check_apart(r, &e->in) : 0;
 
 	for (unsigned i = 0; i < e->nouts && !exit_status; i++)
-		if (e->out[i].node.kind == NODE_FILE || e->out[i].node.kind == NODE_MISSING)
-			exit_status = check_apart(r, e->out[i].ep);
+		if (e->out[i].node.is_file || e->out[i].node.kind == NODE_MISSING)
+			exit_status = check_apart(r, &e->out[i]);
 	if (exit_status || !run_is_kept(r) || !r->o->badblocks_path ||
 		!keep_writes_to(&r->keep, r->o->badblocks_path))
 		return exit_status;

@@ -17,6 +17,7 @@
 #include "core/status.h"
 #include "endpoints/sg.h"
 #include "engine/signals.h"
+#include "readback.h"
 #include "report.h"
 #include "rescue.h"
 #include "run.h"
@@ -120,8 +121,8 @@ static int guard_out(struct run *r, unsigned i)
 
 	if (out->is_disk)
 		return guard_take(&r->guard[i], out->ep->name, &out->node, force);
-	if (out->node.kind == NODE_FILE || out->node.kind == NODE_MISSING)
-		return guard_file(out->ep->name, &r->ends.in.node, force);
+	if (out->node.is_file || out->node.kind == NODE_MISSING)
+		return guard_file(out->ep->name, end_path(out), &r->ends.in.node, force);
 	return 0;
 }
 
@@ -307,16 +308,27 @@ static int begin_end(struct endpoint *ep, uint64_t at_bytes, const struct span *
 	return ep->exit_status;
 }
 
-/* The source first: while it cannot be read nothing is created. */
-static int begin_ends(struct run *r)
+/* Those that are to be created, or the others. */
+static int begin_outs(const struct run *r, bool missing)
 {
 	int exit_status = 0;
 
-	r->begun = true;
-	for (unsigned side = 0; side < r->sides.n && !exit_status; side++)
-		exit_status = begin_end(
-			r->sides.end[side], side ? r->span.out_bytes : r->span.in_bytes, &r->span);
+	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
+		if ((r->ends.out[i].node.kind == NODE_MISSING) == missing)
+			exit_status = begin_end(r->ends.out[i].ep, r->span.out_bytes, &r->span);
 	return exit_status;
+}
+
+/* While the source cannot be read nothing is created; while that cannot be, nothing truncated. */
+static int begin_ends(struct run *r)
+{
+	int exit_status;
+
+	r->begun = true;
+	exit_status = begin_end(r->ends.in.ep, r->span.in_bytes, &r->span);
+	if (!exit_status)
+		exit_status = begin_outs(r, true);
+	return exit_status ? exit_status : begin_outs(r, false);
 }
 
 /* Nothing was written, and nothing is to look as if it had been. What end() says is said. */
@@ -440,32 +452,10 @@ static int carry_out(struct run *r)
 	return exit_status ? exit_status : verdict(r);
 }
 
-/* Options for reading what o writes: locks are held already, and nothing is to be changed. */
-static struct options to_read_back(const struct options *o)
-{
-	struct options back = *o;
-
-	back.compare = true;
-	back.verify = VERIFY_NONE;
-	back.seed_given = true;
-	back.hash = NULL;
-	back.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
-	back.in.flags &= ~(unsigned)END_MMAP;
-	back.out.flags =
-		END_NOTRUNC |
-		(o->out.flags & (END_DIRECT | END_NODIRECT | END_SGIO | END_DPO | END_FUA));
-	back.in.method = back.out.method = METHOD_AUTO;
-	back.map_path = back.badblocks_path = NULL;
-	back.reverse = false;
-	back.min_rate = 0;
-	back.slow_ms = 0;
-	return back;
-}
-
 /* verify=each: what was just created can be opened only now. */
 static int add_read_back(struct run *r)
 {
-	const struct options o = to_read_back(r->o);
+	const struct options o = readback_options(r->o);
 	int exit_status = ends_open_outs(&r->back, &o);
 
 	if (exit_status)
@@ -543,7 +533,7 @@ static void drop_failed(struct options *o, const struct copy_result *copied)
 /* What was written is read back by ends of its own, while the first ones keep their locks. */
 static int verify_after(const struct run *copied, struct ranges *todo, int *signal_number)
 {
-	struct options o = to_read_back(copied->o);
+	struct options o = readback_options(copied->o);
 	struct run r;
 	int exit_status;
 
@@ -575,7 +565,7 @@ static struct options from_there(const struct run *r, unsigned side)
 {
 	const struct side_result *result = &r->result.side[side];
 	uint64_t at = result->failure.offset_bytes - r->span.out_bytes;
-	struct options o = to_read_back(r->o);
+	struct options o = readback_options(r->o);
 
 	o.out_path[0] = r->o->out_path[out_of_side(r, side)];
 	o.nouts = 1;

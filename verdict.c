@@ -27,6 +27,20 @@ static const char *name_of(const struct run *r, unsigned side)
 	return r->sides.end[side]->name;
 }
 
+/* What is compared has ended, and did not fail: to be shorter than the source is a difference. */
+static bool ended_before_source(const struct run *r, unsigned side)
+{
+	return r->o->compare && side > 0 && r->sides.end[side]->facts.sequential &&
+	       r->result.side[side].failure.fault.kind == FAULT_SHORT;
+}
+
+static int failure_status(const struct run *r, unsigned side)
+{
+	return ended_before_source(r, side)
+		       ? EXIT_MISCOMPARE
+		       : fault_exit_status(&r->result.side[side].failure.fault);
+}
+
 static void say_failure(const struct run *r, unsigned side)
 {
 	const struct endpoint *ep = r->sides.end[side];
@@ -35,6 +49,13 @@ static void say_failure(const struct run *r, unsigned side)
 
 	if (!result->failed)
 		return;
+	if (ended_before_source(r, side)) {
+		diag(ep->name, "ends at byte %llu, and %s goes on",
+			(unsigned long long)result->failure.offset_bytes +
+				result->failure.done_bytes,
+			name_of(r, 0));
+		return;
+	}
 	ep->ops->describe(ep, &result->failure, text, sizeof(text));
 	diag(ep->name, "%s", text);
 }
@@ -73,7 +94,7 @@ static int say_failures(const struct run *r)
 		if (r->sides.n > 2 || side == result->failed_first)
 			say_failure(r, side);
 	say_dropped(r);
-	return fault_exit_status(&result->side[result->failed_first].failure.fault);
+	return failure_status(r, result->failed_first);
 }
 
 void verdict_say_loss(const struct run *r, uint64_t nth, const struct loss *l)
@@ -180,6 +201,27 @@ static int say_losses(const struct run *r)
 	return EXIT_OTHER;
 }
 
+/* The first that ends of what a source is compared with. */
+static unsigned shortest(const struct run *r)
+{
+	unsigned least = 1;
+
+	for (unsigned side = 2; side < r->sides.n; side++)
+		if (r->sides.end[side]->facts.size_bytes < r->sides.end[least]->facts.size_bytes)
+			least = side;
+	return least;
+}
+
+static int say_source_goes_on(const struct run *r)
+{
+	if (r->o->compare) {
+		diag(name_of(r, 0), "goes on behind the end of %s", name_of(r, shortest(r)));
+		return EXIT_MISCOMPARE;
+	}
+	diag(name_of(r, 1), "is full, and the source has more");
+	return EXIT_OS + ENOSPC;
+}
+
 /* Where a stream ends and where the disk does. One that was interrupted was not waited for. */
 static int say_stream(const struct run *r)
 {
@@ -187,14 +229,12 @@ static int say_stream(const struct run *r)
 
 	if (result->tail_bytes && !result->signal) {
 		diag(name_of(r, 0),
-			"ended %u bytes into a block of %u: they were not written (conv=sync pads)",
-			result->tail_bytes, r->span.out_block_bytes);
+			"ended %u bytes into a block of %u: they were not %s (conv=sync pads)",
+			result->tail_bytes, r->span.out_block_bytes,
+			r->o->compare ? "compared" : "written");
 		return EXIT_CONTRADICT;
 	}
-	if (!result->source_has_more)
-		return 0;
-	diag(name_of(r, 1), "is full, and the source has more");
-	return EXIT_OS + ENOSPC;
+	return result->source_has_more ? say_source_goes_on(r) : 0;
 }
 
 static int say_flush_fault(const struct run *r, unsigned side)
@@ -254,11 +294,17 @@ static int say_miscompares(const struct run *r)
 	return exit_status;
 }
 
+/* A stream tells how long it is by ending. */
+static uint64_t source_bytes(const struct run *r)
+{
+	return r->result.source_ended ? counter_get(&r->result.side[0].count.bytes)
+				      : r->span.len_bytes;
+}
+
 /* Two files are not equal when one goes on; a disk may well be larger than its copy's source. */
 static int say_longer(const struct run *r, const struct end *out)
 {
-	const struct span *s = &r->span;
-	uint64_t size = out->ep->facts.size_bytes, end = s->out_bytes + s->len_bytes;
+	uint64_t size = out->ep->facts.size_bytes, end = r->span.out_bytes + source_bytes(r);
 
 	if (out->node.kind != NODE_FILE || size == end)
 		return 0;
@@ -272,8 +318,7 @@ static int say_all_longer(const struct run *r)
 	const struct options *o = r->o;
 	int exit_status = 0;
 
-	if (!o->compare || o->count != COUNT_ALL || o->out.flags & END_NOTRUNC ||
-		r->span.open_ended)
+	if (!o->compare || o->count != COUNT_ALL || o->out.flags & END_NOTRUNC)
 		return 0;
 	for (unsigned i = 0; i < r->ends.nouts; i++) {
 		int bad = say_longer(r, &r->ends.out[i]);

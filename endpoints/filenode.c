@@ -427,18 +427,40 @@ static int grow(struct filenode *n, uint64_t now_bytes, uint64_t end_bytes)
 	return end_bytes <= now_bytes ? 0 : set_size(n, end_bytes, "cannot be made that long");
 }
 
+static int set_aside(const struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
+{
+	int ret;
+
+	do
+		ret = fallocate(n->fd, 0, (off_t)at_bytes, (off_t)len_bytes);
+	while (ret < 0 && errno == EINTR);
+	return ret;
+}
+
+static int cannot_set_aside(struct filenode *n)
+{
+	diag(n->ep.name, "its file system cannot set space aside, as a mapping needs (leave "
+			 "out mmap)");
+	return fail(n, EXIT_CONTRADICT);
+}
+
+/*
+ * Asked for one byte, before what is in the file is lost. (Not FALLOC_FL_KEEP_SIZE: NFS has no such
+ * mode. An empty file becomes longer: it is truncated next.)
+ */
+static int check_set_aside(struct filenode *n)
+{
+	return set_aside(n, 0, 1) < 0 && errno == EOPNOTSUPP ? cannot_set_aside(n) : 0;
+}
+
 static int no_space(struct filenode *n, int err, uint64_t now_bytes)
 {
 	/* Part of it may have been had: given back. That this may fail changes nothing. */
 	int given_back = ftruncate(n->fd, (off_t)now_bytes);
 
 	(void)given_back;
-	if (err == EOPNOTSUPP) {
-		diag(n->ep.name,
-			"its file system cannot set space aside, as a mapping needs (leave "
-			"out mmap)");
-		return fail(n, EXIT_CONTRADICT);
-	}
+	if (err == EOPNOTSUPP)
+		return cannot_set_aside(n);
 	errno = err;
 	return fail_errno(n, exit_status_from_errno(err), "cannot set space aside");
 }
@@ -453,16 +475,12 @@ static int reserve(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t start = round_down_u64(at_bytes, page), end = at_bytes + len_bytes;
 	uint64_t now_bytes = n->kept_bytes;
-	int ret;
 
 	assert(len_bytes <= INT64_MAX && end <= INT64_MAX);
 	if (len_bytes == 0)
 		return 0;
 	end = max_u64(end, min_u64(now_bytes, round_down_u64(end + page - 1, page)));
-	do
-		ret = fallocate(n->fd, 0, (off_t)start, (off_t)(end - start));
-	while (ret < 0 && errno == EINTR);
-	return ret == 0 ? 0 : no_space(n, errno, now_bytes);
+	return set_aside(n, start, end - start) == 0 ? 0 : no_space(n, errno, now_bytes);
 }
 
 /* Of a stream nobody knows how far it goes; in a file that is not its own others may be there. */
@@ -473,13 +491,20 @@ static uint64_t limit_of(const struct filenode *n, uint64_t at_bytes, uint64_t l
 	return n->ep.facts.fresh ? UINT64_MAX : 0;
 }
 
-static int prepare_file(struct filenode *n, uint64_t at_bytes)
+static int truncate_to(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
+{
+	if (is_mapped(n) && len_bytes > 0 && check_set_aside(n) < 0)
+		return -1;
+	return set_size(n, at_bytes, "cannot truncate");
+}
+
+static int prepare_file(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
 {
 	bool truncates = !(n->flags & (END_APPEND | END_NOTRUNC));
 
 	if (n->fd < 0 && create(n) < 0)
 		return -1;
-	if (truncates && set_size(n, at_bytes, "cannot truncate") < 0)
+	if (truncates && truncate_to(n, at_bytes, len_bytes) < 0)
 		return -1;
 	if (find_size(n, &n->kept_bytes) < 0)
 		return -1;
@@ -488,13 +513,9 @@ static int prepare_file(struct filenode *n, uint64_t at_bytes)
 	return 0;
 }
 
-int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
+static int begin_file(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
 {
-	struct filenode *n = node_of(ep);
-
-	if (ep->role == END_SOURCE || n->is_block)
-		return 0;
-	if (prepare_file(n, at_bytes) < 0)
+	if (prepare_file(n, at_bytes, len_bytes) < 0)
 		return -1;
 	n->limit_bytes = limit_of(n, at_bytes, len_bytes);
 	if (n->flags & END_APPEND)
@@ -505,6 +526,29 @@ int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 	if (!n->direct || len_bytes == SIZE_UNKNOWN)
 		return 0;
 	return grow(n, n->kept_bytes, end_of(at_bytes, len_bytes));
+}
+
+/* If the name is still that of what create() made. */
+static void remove_created(const struct filenode *n)
+{
+	struct stat st;
+
+	if (lstat(n->ep.name, &st) == 0 && st.st_dev == n->dev && st.st_ino == n->ino)
+		(void)unlink(n->ep.name);
+}
+
+int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
+{
+	struct filenode *n = node_of(ep);
+	bool was_there = n->fd >= 0;
+
+	if (ep->role == END_SOURCE || n->is_block)
+		return 0;
+	if (begin_file(n, at_bytes, len_bytes) == 0)
+		return 0;
+	if (!was_there && n->fd >= 0)
+		remove_created(n);
+	return -1;
 }
 
 int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut)

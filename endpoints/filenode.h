@@ -8,7 +8,9 @@
  * also truncates a regular file to where writing will start (as dd does), unless END_NOTRUNC or
  * END_APPEND; for direct IO of a known length it is given that length at once. With END_APPEND it
  * is not, and all offsets count from where the file ended at begin(). A file to be mapped gets its
- * length and the space for it.
+ * length and the space for it. begin() that fails removes what it has created; where the file
+ * system cannot set space aside, it does so before it truncates. (Where there is too little, after
+ * that: what is in the file counts, too.)
  *
  * end() that is to cut makes it as long as the copy is, or as it was when begin() had truncated it:
  * no zeros stand for what was never written. It leaves alone what is longer than this copy would

@@ -317,6 +317,7 @@ int node_lookup(const char *path, const char *sysfs_root, struct node *n)
 	if (stat(path, &st))
 		return errno == ENOENT ? 0 : -1;
 	n->kind = kind_of(&st);
+	n->is_file = n->kind == NODE_FILE;
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		n->rdev = st.st_rdev;
 	n->file_dev = st.st_dev;

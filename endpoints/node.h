@@ -33,7 +33,8 @@ enum node_kind {
 struct node {
 	enum node_kind kind;
 	dev_t rdev;	/* of the node itself */
-	dev_t file_dev; /* NODE_FILE: which file it is */
+	bool is_file;	/* NODE_FILE; NODE_STDIO: node_lookup() does not look, who opens it does */
+	dev_t file_dev; /* is_file: which file it is */
 	ino_t file_ino;
 	/* For every node that leads to a disk, a partition too; "" where there is none. */
 	char sg_path[NODE_NAME_ROOM];	 /* "/dev/sg1" */

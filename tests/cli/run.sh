@@ -15,8 +15,10 @@
 #   tty      standard output is a terminal
 #   closed   standard output is closed
 #   unread   standard output is a pipe that nobody reads from any more; a refusal in no words
+#   from     NAME: standard input is that file
+#   to, onto NAME: standard output is that file, truncated by the shell or not (> and >>)
 #   file     NAME TEXT: a file of one line in the working directory beforehand
-#   leaves   NAME TEXT: one that must be there afterwards
+#   leaves   NAME TEXT: one that must be there afterwards; without TEXT an empty one
 #   longer   a refusal may have more than 200 characters
 #   lines    N: the refusal has so many lines
 #
@@ -86,8 +88,11 @@ run_binary()
 		status=${PIPESTATUS[0]}
 		cd "$here" || exit 1
 		return
+	elif [[ -n $onto ]]; then
+		: >"$scratch/out"
+		timeout 20 "$binary" "${args[@]}" >>"$onto" 2>"$scratch/err" <"$from"
 	else
-		timeout 20 "$binary" "${args[@]}" >"$scratch/out" 2>"$scratch/err" </dev/null
+		timeout 20 "$binary" "${args[@]}" >"$scratch/out" 2>"$scratch/err" <"$from"
 	fi
 	status=$?
 	cd "$here" || exit 1
@@ -95,7 +100,7 @@ run_binary()
 
 run_case()
 {
-	local status problems=0 line
+	local status problems=0 line text
 
 	[[ -n $name ]] || return 0
 	if ((on_tty)) && ! command -v script >/dev/null; then
@@ -109,9 +114,11 @@ run_case()
 	for line in "${files[@]}"; do
 		printf '%s\n' "${line#* }" >"$scratch/work/${line%% *}"
 	done
+	[[ -z $to ]] || : >"$scratch/work/$to"
 	run_binary
 	for line in "${leaves[@]}"; do
-		[[ $(<"$scratch/work/${line%% *}") == "${line#* }" ]] || fail "no such file: $line"
+		text=${line#"${line%% *}"}
+		[[ $(<"$scratch/work/${line%% *}") == "${text# }" ]] || fail "no such file: $line"
 		rm -f "$scratch/work/${line%% *}"
 	done
 	for line in "${files[@]}"; do rm -f "$scratch/work/${line%% *}"; done
@@ -130,6 +137,7 @@ run_case()
 begin_case()
 {
 	name=$1 args_text='' want_status=0 on_tty=0 closed=0 unread=0 longer=0 lines=1
+	from=/dev/null to='' onto=''
 	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() leaves=()
 }
 
@@ -149,6 +157,9 @@ run_file()
 		longer) longer=1 ;;
 		lines) lines=$text ;;
 		unread) unread=1 ;;
+		from) from=$text ;;
+		to) to=$text onto=$text ;;
+		onto) onto=$text ;;
 		file) files+=("$text") ;;
 		leaves) leaves+=("$text") ;;
 		stdout) out_literal+=$text$'\n' ;;

@@ -108,7 +108,7 @@ odd_tails() {
 	expect_equal "$disk_b" "$pattern"
 
 	begin 'conv=sync fills the last block with zeros'
-	run "if=$files/odd" "of=$b" conv=sync
+	run "if=$files/odd" "of=$b" conv=sync verify=after
 	expect_status 0
 	cp "$pattern" "$expected"
 	dd "if=$zeros" "of=$expected" bs=512 seek=2411 count=1 conv=notrunc status=none
@@ -251,6 +251,13 @@ refusals() {
 	refused 'a file on the disk that is read is not written' 15 'lies on the disk that is read' \
 		"if=$c" "of=$files/new"
 	expect 'it was created' test ! -e "$files/new"
+	begin 'nor by redirection'
+	"$sgmmcp" "if=$c" 2>/tmp/err >"$files/new"
+	took
+	expect_status 15
+	expect_one_line 'standard output: lies on the disk that is read'
+	expect 'something was written' test ! -s "$files/new"
+	rm -f "$files/new"
 	refused 'the same disk by both nodes' 31 'the same disk' "if=$a" "of=$disk_a"
 	refused 'the same file by two names' 31 'the same file' "if=$files/odd" "of=$files/./odd"
 	refused 'a file is not created below /dev' 15 'under /dev' "if=$a" of=/dev/sdzz

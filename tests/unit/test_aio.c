@@ -2,7 +2,7 @@
 /*
  * On a real file of the temporary directory; where its file system has no O_DIRECT, all but the
  * refusals are skipped. io_getevents() and pwrite() are wrapped: by their word files have so much
- * room and no more.
+ * room and no more; and open(): some file systems have no O_DIRECT.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,11 +34,28 @@
 static struct tree tree;
 static char path[PATH_MAX];
 static long long room_bytes = INT64_MAX; /* of each file */
+static bool no_direct_io;
 
 int __real_io_getevents(io_context_t, long, long, struct io_event *, struct timespec *);
+int __real_open(const char *, int, ...);
+int __wrap_open(const char *, int, ...);
 ssize_t __real_pwrite(int, const void *, size_t, off_t);
 int __wrap_io_getevents(io_context_t, long, long, struct io_event *, struct timespec *);
 ssize_t __wrap_pwrite(int, const void *, size_t, off_t);
+
+int __wrap_open(const char *name, int flags, ...)
+{
+	va_list args;
+	mode_t mode;
+
+	va_start(args, flags);
+	mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	if (!no_direct_io || !(flags & O_DIRECT))
+		return __real_open(name, flags, mode);
+	errno = EINVAL;
+	return -1;
+}
 
 /* What was written of a transfer that does not fit is not told. */
 int __wrap_io_getevents(
@@ -66,6 +83,7 @@ static int make_tree(void **state)
 {
 	(void)state;
 	ends_setup(&tree, path);
+	no_direct_io = false;
 	return 0;
 }
 
@@ -280,6 +298,23 @@ static void a_file_system_without_direct_io_is_refused(void **state)
 
 	(void)state;
 	ends_refused(aio_open, &p, EXIT_CONTRADICT, "cannot be opened with O_DIRECT");
+}
+
+/* It is known only when it is there. */
+static void a_file_that_is_created_for_nothing_is_removed(void **state)
+{
+	struct endpoint *ep = open_as(END_DEST, 0);
+	struct capture c;
+
+	(void)state;
+	no_direct_io = true;
+	capture_begin(&c);
+	assert_int_equal(ep->ops->begin(ep, 0, 4096), -1);
+	capture_end(&c);
+	assert_int_equal(ep->exit_status, EXIT_CONTRADICT);
+	assert_non_null(strstr(c.text, "cannot be opened with O_DIRECT"));
+	assert_int_equal(ends_size(path), -1);
+	ends_close(ep, NULL);
 }
 
 /* --- transfers --- */
@@ -812,11 +847,13 @@ int main(void)
 	const struct CMUnitTest without[] = {
 		on_tree(a_missing_source_is_refused),
 		on_tree(a_file_system_without_direct_io_is_refused),
+		on_tree(a_file_that_is_created_for_nothing_is_removed),
 		cmocka_unit_test(direct_io),
 	};
 	const struct CMUnitTest tests[] = {
 		on_tree(a_missing_source_is_refused),
 		on_tree(a_file_system_without_direct_io_is_refused),
+		on_tree(a_file_that_is_created_for_nothing_is_removed),
 		on_tree(direct_io_is_evented_and_says_what_it_wants_aligned),
 		on_tree(a_destination_is_created_by_begin_only),
 		on_tree(a_destination_has_its_length_from_the_start),

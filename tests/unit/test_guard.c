@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -234,6 +235,7 @@ static void one_file_as_both_ends_is_refused_whatever_the_ranges(void **state)
 	memset(&e, 0, sizeof(e));
 	for (unsigned i = 0; i < 2; i++) {
 		e.node[i].kind = NODE_FILE;
+		e.node[i].is_file = true;
 		e.node[i].file_dev = makedev(8, 1);
 		e.node[i].file_ino = 4711;
 		e.range[i] = (struct guard_range){ i ? "b" : "a", &e.node[i], NULL, i << 30, 1 };
@@ -244,6 +246,27 @@ static void one_file_as_both_ends_is_refused_whatever_the_ranges(void **state)
 	e.node[1].file_ino--;
 	e.node[1].file_dev++;
 	expect_pass(&e);
+}
+
+/* Whatever it is called: a redirected one has no name. */
+static void a_file_on_the_disk_that_is_read_is_refused_by_where_it_lies(void **state)
+{
+	struct node source = { .kind = NODE_BLOCK };
+	struct stat st;
+	struct caught c = catch_begin();
+	char said[SAID_ROOM];
+	int status;
+
+	(void)state;
+	assert_int_equal(fstat(fileno(c.file), &st), 0);
+	source.block_rdev = st.st_dev;
+	status = guard_file("/sys/standard output", "/proc/self/fd/2", &source, false);
+	catch_end(&c, said);
+	assert_int_equal(status, EXIT_FILE);
+	assert_string_equal(said,
+		"sgmmcp: /sys/standard output: lies on the disk that is read: not writing "
+		"(oflag=force to override)\n");
+	assert_int_equal(guard_file("a", "/sys/kernel", &source, false), 0);
 }
 
 static void disk_without_upper_driver_needs_no_guard(void **state)
@@ -292,6 +315,7 @@ int main(void)
 		cmocka_unit_test(partition_and_its_disk_overlap),
 		cmocka_unit_test(two_partitions_of_one_disk_do_not_overlap),
 		cmocka_unit_test(one_file_as_both_ends_is_refused_whatever_the_ranges),
+		cmocka_unit_test(a_file_on_the_disk_that_is_read_is_refused_by_where_it_lies),
 		cmocka_unit_test(disk_without_upper_driver_needs_no_guard),
 		cmocka_unit_test(disk_without_a_block_node_is_refused_unless_forced),
 	};

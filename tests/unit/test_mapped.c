@@ -41,7 +41,7 @@ static struct {
 	off_t cut_after_to;  /* the file's length as soon as its pages are in; -1: leave it */
 	off_t pread_eio_at;  /* -1: nowhere */
 	unsigned preads;     /* how many there were */
-	int fallocate_err;   /* after it has had some */
+	int fallocate_err;   /* ENOSPC: after it has had some */
 	unsigned fallocates; /* how many there were */
 	off_t from, to;	     /* of the last */
 	unsigned msyncs;
@@ -79,7 +79,8 @@ int fallocate(int fd, int mode, off_t at, off_t len)
 	unlucky.from = at;
 	unlucky.to = at + len;
 	if (unlucky.fallocate_err) {
-		assert_int_equal(syscall(SYS_fallocate, fd, mode, at, len / 2), 0);
+		if (unlucky.fallocate_err == ENOSPC && len > 1)
+			assert_int_equal(syscall(SYS_fallocate, fd, mode, at, len / 2), 0);
 		errno = unlucky.fallocate_err;
 		return -1;
 	}
@@ -653,13 +654,23 @@ static void no_space_is_met_by_begin_and_what_was_had_is_given_back(void **state
 	struct stat st;
 
 	(void)state;
+	ends_file(path, 9000, 1);
 	unlucky.fallocate_err = ENOSPC;
 	begin_refused(open_as(END_DEST, 0), 5000, 10 * MIB, EXIT_OS + ENOSPC,
 		"file: cannot set space aside: No space left on device");
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_size, 5000);
 	assert_true(st.st_blocks * 512 < MIB);
-	assert_int_equal(unlucky.fallocates, 1);
+	assert_int_equal(unlucky.fallocates, 2);
+}
+
+static void what_was_created_for_nothing_is_removed(void **state)
+{
+	(void)state;
+	unlucky.fallocate_err = ENOSPC;
+	begin_refused(open_as(END_DEST, 0), 5000, 10 * MIB, EXIT_OS + ENOSPC,
+		"file: cannot set space aside: No space left on device");
+	assert_int_equal(ends_size(path), -1);
 }
 
 static void a_file_that_may_not_grow_so_far_is_refused(void **state)
@@ -675,15 +686,29 @@ static void a_file_that_may_not_grow_so_far_is_refused(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
 	begin_refused(ep, 0, 5001, EXIT_OS + EFBIG, "cannot set space aside: File too large");
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
-	assert_int_equal(ends_size(path), 0);
+	assert_int_equal(ends_size(path), -1);
 }
 
-static void a_file_system_that_sets_no_space_aside_is_refused(void **state)
+static void set_aside_refused(unsigned flags)
 {
-	(void)state;
 	unlucky.fallocate_err = EOPNOTSUPP;
-	begin_refused(open_as(END_DEST, 0), 0, 5000, EXIT_CONTRADICT,
+	begin_refused(open_as(END_DEST, flags), 0, 50000, EXIT_CONTRADICT,
 		"cannot set space aside, as a mapping needs (leave out mmap)");
+}
+
+static void a_file_system_that_sets_no_space_aside_is_refused_before_anything_is_lost(void **state)
+{
+	uint8_t *bytes = ends_bytes(5000, 1);
+
+	(void)state;
+	set_aside_refused(0);
+	assert_int_equal(ends_size(path), -1);
+	ends_file(path, 5000, 1);
+	set_aside_refused(0);
+	ends_expect(path, bytes, 5000);
+	set_aside_refused(END_NOTRUNC);
+	ends_expect(path, bytes, 5000);
+	free(bytes);
 }
 
 static void an_unknown_length_is_refused_before_anything_is_changed(void **state)
@@ -1064,7 +1089,8 @@ int main(void)
 		on_tree(all_pages_to_be_written_have_space),
 		on_tree(no_space_is_met_by_begin_and_what_was_had_is_given_back),
 		on_tree(a_file_that_may_not_grow_so_far_is_refused),
-		on_tree(a_file_system_that_sets_no_space_aside_is_refused),
+		on_tree(a_file_system_that_sets_no_space_aside_is_refused_before_anything_is_lost),
+		on_tree(what_was_created_for_nothing_is_removed),
 		on_tree(an_unknown_length_is_refused_before_anything_is_changed),
 		on_tree(a_length_no_file_has_is_refused_before_anything_is_changed),
 		on_tree(a_source_is_begun_without_effect),

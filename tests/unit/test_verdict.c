@@ -390,9 +390,6 @@ static void a_longer_end_is_equal_where_a_part_was_asked_for(void **state)
 	s.options.out.flags = END_NOTRUNC;
 	expect(&s, 0, "");
 	s.options.out.flags = 0;
-	s.run.span.open_ended = true;
-	expect(&s, 0, "");
-	s.run.span.open_ended = false;
 	s.run.ends.out[1].node.kind = NODE_SG;
 	expect(&s, 0, "");
 	s.run.ends.out[1].node.kind = NODE_FILE;
@@ -403,6 +400,51 @@ static void a_longer_end_is_equal_where_a_part_was_asked_for(void **state)
 	expect(&s, 0, "");
 	s.options.compare = true;
 	expect(&s, EXIT_MISCOMPARE, is_longer);
+}
+
+static void a_file_goes_on_where_a_stream_has_ended(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_compare(&s);
+	s.run.span.open_ended = true;
+	expect(&s, 0, "");
+	s.run.result.source_ended = true;
+	expect(&s, 0, "");
+	result(&s, 0)->count.bytes = LEN - 1;
+	s.end[1].facts.size_bytes = LEN - 1;
+	expect(&s, EXIT_MISCOMPARE,
+		"sgmmcp: dest 2: is equal as far as source goes, and longer by 1 bytes\n");
+}
+
+static void a_stream_that_goes_on_behind_what_it_is_compared_with_is_unequal(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_compare(&s);
+	s.run.span.open_ended = true;
+	s.run.result.source_has_more = true;
+	s.end[1].facts.size_bytes += 9;
+	expect(&s, EXIT_MISCOMPARE, "sgmmcp: source: goes on behind the end of dest 2\n");
+}
+
+static void a_stream_that_ends_before_the_source_is_unequal(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_compare(&s);
+	s.run.sides.n = 2;
+	s.run.ends.nouts = 1;
+	fail_side(&s, 1, FAULT_SHORT, 4096);
+	result(&s, 1)->failure.done_bytes = 9;
+	expect(&s, EXIT_RESIDUAL, "sgmmcp: dest: (dest) at byte 4096: short transfer\n");
+	s.end[1].facts.sequential = true;
+	expect(&s, EXIT_MISCOMPARE, "sgmmcp: dest: ends at byte 4105, and source goes on\n");
+	s.options.compare = false; /* a copy */
+	expect(&s, EXIT_RESIDUAL, "sgmmcp: dest: (dest) at byte 4096: short transfer\n");
 }
 
 static void what_cannot_be_compared_is_dropped(void **state)
@@ -619,6 +661,9 @@ int main(void)
 		cmocka_unit_test(one_destination_alone_is_not_dropped),
 		cmocka_unit_test(a_read_back_that_fails_drops_its_destination),
 		cmocka_unit_test(the_only_read_back_is_not_dropped),
+		cmocka_unit_test(a_file_goes_on_where_a_stream_has_ended),
+		cmocka_unit_test(a_stream_that_goes_on_behind_what_it_is_compared_with_is_unequal),
+		cmocka_unit_test(a_stream_that_ends_before_the_source_is_unequal),
 		cmocka_unit_test(what_cannot_be_compared_is_dropped),
 		cmocka_unit_test(the_end_of_the_reader_is_not_worth_a_line),
 		cmocka_unit_test(one_reader_of_several_is_told),
