@@ -30,7 +30,7 @@ static const char *name_of(const struct run *r, unsigned side)
 /* What is compared has ended, and did not fail: to be shorter than the source is a difference. */
 static bool ended_before_source(const struct run *r, unsigned side)
 {
-	return r->o->compare && side > 0 && r->sides.end[side]->facts.sequential &&
+	return r->o->compare && r->sides.end[side]->facts.sequential &&
 	       r->result.side[side].failure.fault.kind == FAULT_SHORT;
 }
 
