@@ -27,6 +27,9 @@ UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/tes
 FUZZ     := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
 MEMORY   := $(BUILD)/tests/memory
+# Those in which threads meet: of the others TSan has nothing to say.
+THREADED := test_aio test_copy test_feed test_keep test_mapped test_pipe test_property test_rescue \
+	test_saver test_scripted_sg test_stalls
 HELPERS  := $(patsubst tests/guest/%.c,$(BUILD)/tests/%,$(wildcard tests/guest/*.c))
 
 .PHONY: all check check-unit check-guest check-sanitize check-cli check-fuzz coverage demo bench \
@@ -137,8 +140,8 @@ check-sanitize:
 	$(MAKE) BUILD=build/asan SANITIZE=address,undefined \
 		EXTRA_CFLAGS='-fno-sanitize-recover=all' BIN=build/asan/sgmmcp test-programs
 	tests/unit.sh build/asan build/asan/sgmmcp
-	$(MAKE) BUILD=build/tsan SANITIZE=thread BIN=build/tsan/sgmmcp test-programs
-	tests/unit.sh build/tsan build/tsan/sgmmcp
+	$(MAKE) BUILD=build/tsan SANITIZE=thread $(THREADED:%=build/tsan/tests/%)
+	tests/unit.sh build/tsan - $(THREADED)
 
 check-guest:
 	tests/deps.sh system qemu

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# unit.sh BUILD BINARY: runs what needs no device and no root: every unit-test program of a build
-# tree, the corpora of the fuzz targets, and the command-line cases. Ends with the counts.
+# unit.sh BUILD BINARY [TEST...]: runs what needs no device and no root: every unit-test program of a
+# build tree, the corpora of the fuzz targets, and the command-line cases; or those programs alone.
+# Ends with the counts.
 
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -61,12 +62,25 @@ run_cli() {
 	failed=$((failed + bad))
 }
 
-for program in tests/unit/test_*.c; do
-	run_program "$build/tests/$(basename "$program" .c)"
-done
-for program in tests/fuzz/fuzz_*.c; do
-	run_corpus "$build/tests/$(basename "$program" .c)"
-done
-run_cli
+run_all() {
+	local source
+
+	for source in tests/unit/test_*.c; do
+		run_program "$build/tests/$(basename "$source" .c)"
+	done
+	for source in tests/fuzz/fuzz_*.c; do
+		run_corpus "$build/tests/$(basename "$source" .c)"
+	done
+	run_cli
+}
+
+shift 2
+if (($#)); then
+	for name; do
+		run_program "$build/tests/$name"
+	done
+else
+	run_all
+fi
 echo "$passed passed, $failed failed, 0 skipped"
 ((failed == 0 && passed > 0))

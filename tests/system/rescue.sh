@@ -560,6 +560,7 @@ further_or_over() {
 	local state
 
 	has_had "$b" $((commands_before + $1)) && return
+	[[ -e /proc/$pid ]] || return 0
 	read -r _ _ state _ <"/proc/$pid/stat"
 	[[ $state == Z ]]
 }
