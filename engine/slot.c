@@ -479,6 +479,19 @@ static bool is_given_up(const struct slot *s)
 	return gone || s->cut || is_in_vain(s);
 }
 
+/* They have written this piece, and were dropped since: they lack what follows. */
+static COLD void note_rest(struct slot *s)
+{
+	side_set_t without = s->recipe->writes & ~s->spared & ~s->lost;
+
+	for (; without; without &= without - 1) {
+		struct tally *t = s->leg[__builtin_ctz(without)].tally;
+
+		t->missing_bytes =
+			min_u64(t->missing_bytes, s->chunk.at_bytes + s->chunk.len_bytes);
+	}
+}
+
 /* The side that the rest was to be moved again for is gone; the others have it. */
 static COLD void forget_rest(struct slot *s)
 {
@@ -487,6 +500,7 @@ static COLD void forget_rest(struct slot *s)
 
 	if (!s->apart || !s->spared || !is_in_vain(s))
 		return;
+	note_rest(s);
 	left = (uint32_t)(s->narrow.end_bytes - leg_place(&s->leg[0]));
 	counter_add(&s->leg[0].tally->count.bytes, left - s->chunk.len_bytes);
 	rest.len_bytes = left;
