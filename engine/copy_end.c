@@ -46,7 +46,7 @@ static uint64_t first_put_aside(const struct copy *c)
 		       : UINT64_MAX;
 }
 
-/* What the run ended with may be in the map as bad, and nothing was filled in for it. */
+/* Nothing was filled in for what the run ended with. */
 static uint64_t failed_at(const struct copy_result *r, unsigned side, uint64_t start_bytes)
 {
 	const struct xfer *x = &r->side[side].failure;

@@ -62,6 +62,12 @@ enum leg_next leg_land(struct leg *l);
 /* A leg that was not to be finished, or, if failed, could not be; it is pending no more. */
 void leg_lose(struct leg *l, bool failed);
 
+/* The leg's side lacks something from there in the span on that is in no map. */
+static inline void leg_lacks(struct leg *l, uint64_t from_bytes)
+{
+	l->tally->missing_bytes = min_u64(l->tally->missing_bytes, from_bytes);
+}
+
 /* Whether the run does without what this leg cannot move. */
 bool leg_goes_on(const struct leg *l);
 

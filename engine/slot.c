@@ -484,12 +484,8 @@ static COLD void note_rest(struct slot *s)
 {
 	side_set_t without = s->recipe->writes & ~s->spared & ~s->lost;
 
-	for (; without; without &= without - 1) {
-		struct tally *t = s->leg[__builtin_ctz(without)].tally;
-
-		t->missing_bytes =
-			min_u64(t->missing_bytes, s->chunk.at_bytes + s->chunk.len_bytes);
-	}
+	for (; without; without &= without - 1)
+		leg_lacks(&s->leg[__builtin_ctz(without)], s->chunk.at_bytes + s->chunk.len_bytes);
 }
 
 /* The side that the rest was to be moved again for is gone; the others have it. */

@@ -312,9 +312,8 @@ static COLD void note_missing(struct worker *w, const struct slot *s)
 		without = w->recipe->writes;
 	for (without &= w->recipe->writes; without; without &= without - 1) {
 		unsigned side = (unsigned)__builtin_ctz(without);
-		uint64_t *missing = &w->tally[side].missing_bytes;
 
-		*missing = min_u64(*missing, stopped_at(s, side));
+		leg_lacks(&s->leg[side], stopped_at(s, side));
 	}
 }
 
