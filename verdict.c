@@ -167,6 +167,18 @@ static void say_salvaged(const struct run *r)
 		diag_plain("%llu of them salvaged by READ LONG: they may be wrong", n);
 }
 
+static bool is_over(const struct copy_result *result)
+{
+	return !result->failed && !result->signal;
+}
+
+/* What ended early has what lies behind those that it did not come back to; no map tells of them.
+ */
+static bool has_gaps(const struct run *r)
+{
+	return (r->o->coe_in || r->o->coe_out) && !r->result.rewrites_lost;
+}
+
 static void say_lost_bytes(const struct run *r)
 {
 	const struct copy_result *result = &r->result;
@@ -177,8 +189,14 @@ static void say_lost_bytes(const struct run *r)
 		diag_plain("%llu unrecovered block%s of %u bytes", blocks, blocks == 1 ? "" : "s",
 			block);
 	say_salvaged(r);
-	if (result->undone_bytes && !result->failed && !result->signal)
+	if (result->undone_bytes && (is_over(result) || has_gaps(r)))
 		diag_plain("%llu bytes were not copied", (unsigned long long)result->undone_bytes);
+}
+
+/* Of all that was told of nothing is left. */
+static bool were_had_later(const struct copy_result *result)
+{
+	return result->losses && !result->bad_bytes && !result->undone_bytes && !result->limit;
 }
 
 /* What the run went on without, and what a run before it left. */
@@ -191,6 +209,10 @@ static int say_losses(const struct run *r)
 		diag(NULL, "%s", limit_words(result->limit));
 	if (!result->losses && !known)
 		return result->limit ? EXIT_OTHER : 0;
+	if (were_had_later(result)) {
+		diag_plain("at another try they were good");
+		return 0;
+	}
 	say_lost_bytes(r);
 	if (result->signal) /* what there is to be done is not over */
 		return 0;
@@ -301,15 +323,27 @@ static uint64_t source_bytes(const struct run *r)
 				      : r->span.len_bytes;
 }
 
-/* Two files are not equal when one goes on; a disk may well be larger than its copy's source. */
+/*
+ * Where what is to be compared ends. Two files are not equal when one goes on; a disk may well be
+ * larger than its copy's source.
+ */
+static uint64_t end_to_compare(const struct run *r, const struct end *out)
+{
+	uint64_t size = out->ep->facts.size_bytes;
+
+	if (r->o->count != COUNT_ALL && size != SIZE_UNKNOWN)
+		return min_u64(size, r->span.out_bytes + r->span.len_bytes);
+	return out->node.kind == NODE_FILE ? size : 0;
+}
+
 static int say_longer(const struct run *r, const struct end *out)
 {
-	uint64_t size = out->ep->facts.size_bytes, end = r->span.out_bytes + source_bytes(r);
+	uint64_t to = end_to_compare(r, out), end = r->span.out_bytes + source_bytes(r);
 
-	if (out->node.kind != NODE_FILE || size == end)
+	if (to <= end)
 		return 0;
 	diag(out->ep->name, "is equal as far as %s goes, and longer by %llu bytes", name_of(r, 0),
-		(unsigned long long)(size - end));
+		(unsigned long long)(to - end));
 	return EXIT_MISCOMPARE;
 }
 
@@ -318,7 +352,7 @@ static int say_all_longer(const struct run *r)
 	const struct options *o = r->o;
 	int exit_status = 0;
 
-	if (!o->compare || o->count != COUNT_ALL || o->out.flags & END_NOTRUNC)
+	if (!o->compare || o->out.flags & END_NOTRUNC)
 		return 0;
 	for (unsigned i = 0; i < r->ends.nouts; i++) {
 		int bad = say_longer(r, &r->ends.out[i]);
@@ -409,13 +443,14 @@ int verdict(struct run *r)
 		.time_line = o->time_lines && o->status != STATUS_NOXFER,
 		.details = o->status != STATUS_NOXFER && !o->quiet,
 	};
-	int statuses[7] = { say_failures(r), say_stream(r) };
-	int flush_status = say_flush_faults(r);
+	int statuses[7] = { say_failures(r) };
+	int stream_status = say_stream(r), flush_status = say_flush_faults(r);
 	int lost_status = say_losses(r);
 
-	statuses[2] = say_miscompares(r); /* also where the run failed later */
+	statuses[1] = say_miscompares(r); /* also where the run failed later */
+	statuses[2] = stream_status;
 	if (!first_of(statuses, 3) && !r->result.signal)
-		statuses[2] = say_all_longer(r);
+		statuses[1] = say_all_longer(r);
 	say_lowered(r);
 	statuses[6] = say_resets(r);
 	if (o->status != STATUS_NONE)

@@ -33,42 +33,45 @@ static uint64_t last_recorded(const struct copy *c)
  */
 static uint64_t first_put_aside(const struct copy *c)
 {
-	const struct policy *p = &c->recipe.policy;
 	bool was_shrunk = c->feed.chunk_bytes != c->plan->chunk_bytes;
 	unsigned set = RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
 	const struct feed_map *m = &c->map;
 	struct range x;
 
-	if (!p->go_on_in && !p->go_on_out && !was_shrunk)
+	if (!policy_goes_on(&c->recipe.policy) && !was_shrunk)
 		return UINT64_MAX;
 	return ranges_first(m->ranges, set, m->at_bytes, m->at_bytes + c->span->len_bytes, &x)
 		       ? x.at_bytes - m->at_bytes
 		       : UINT64_MAX;
 }
 
-/* Nothing was filled in for what the run ended with. */
-static uint64_t failed_at(const struct copy_result *r, unsigned side, uint64_t start_bytes)
+/* As far as chunks were handed out. */
+static uint64_t handed_out_bytes(const struct copy *c)
 {
-	const struct xfer *x = &r->side[side].failure;
-	uint32_t done = x->op == XFER_READ ? 0 : x->done_bytes;
+	return c->feed.pass == PASS_FIRST ? min_u64(c->feed.next_bytes, c->feed.end_bytes)
+					  : c->feed.end_bytes;
+}
 
-	return r->side[side].failed ? x->offset_bytes - start_bytes + done : UINT64_MAX;
+/* Not more than was counted, up to the first gap. */
+static uint64_t gapless_bytes(const struct copy *c, const struct copy_result *r, unsigned side)
+{
+	uint64_t bad = c->recipe.fills & side_bit(side) ? 0 : r->bad_bytes;
+
+	return min_u64(counter_get(&r->side[side].count.bytes) + bad, first_put_aside(c));
 }
 
 /*
- * How much of it, from the start, a side has of a span that it does not have all of: not more than
- * was counted, up to the first of what it lacks.
+ * How much of it, from the start, a side has of a span that it does not have all of. A run that
+ * goes on after errors comes back to the gaps that it leaves: what lies behind them is kept.
  */
-static uint64_t begun_bytes(struct copy *c, const struct copy_result *r, unsigned side)
+static uint64_t begun_bytes(const struct copy *c, const struct copy_result *r, unsigned side)
 {
-	uint64_t bad = c->recipe.fills & side_bit(side) ? 0 : r->bad_bytes;
-	uint64_t reached = counter_get(&r->side[side].count.bytes) + bad;
+	bool has_gaps = policy_goes_on(&c->recipe.policy) && !c->plan->in_order;
+	uint64_t reached = has_gaps ? handed_out_bytes(c) : gapless_bytes(c, r, side);
 
 	for (unsigned i = 0; i < c->plan->workers; i++)
 		reached = min_u64(reached, c->workers[i].tally[side].missing_bytes);
-	reached = min_u64(reached, failed_at(r, 0, c->span->in_bytes));
-	reached = min_u64(reached, failed_at(r, side, c->span->out_bytes));
-	return min_u64(reached, first_put_aside(c));
+	return reached;
 }
 
 /* Up to where the destination is as it should be, written, left out or filled. */

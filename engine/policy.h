@@ -30,6 +30,12 @@ struct policy {
 	nsec_t slow_ns;	   /* a read */
 };
 
+/* Whether a run may leave gaps. */
+static inline bool policy_goes_on(const struct policy *p)
+{
+	return p->go_on_in || p->go_on_out;
+}
+
 /* Whether the time that reads take matters to it. */
 static inline bool policy_is_paced(const struct policy *p)
 {

@@ -531,9 +531,9 @@ bool slot_source_ends(struct slot *s)
 {
 	struct leg *l = &s->leg[0];
 
-	l->x.op = XFER_READ;
-	l->x.len_bytes = 1;
-	l->x.offset_bytes = l->start_bytes + s->recipe->feed->end_bytes;
+	s->chunk.at_bytes = s->recipe->feed->end_bytes;
+	s->chunk.len_bytes = 1;
+	aim_at_chunk(l, XFER_READ);
 	l->x.buf = l->buf;
 	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
 		l->lane->ep->ops->reap(l->lane, &l->x);

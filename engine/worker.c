@@ -129,10 +129,37 @@ static COLD void drop(struct worker *w, unsigned side)
 		feed_stop(w->feed);
 }
 
+/* Where in the span a leg stopped; x is of another chunk if none was sent. */
+static COLD uint64_t stopped_at(const struct leg *l)
+{
+	const struct slot *s = l->slot;
+	uint64_t start = leg_place(l);
+
+	if (l->x.offset_bytes < start || l->x.offset_bytes - start >= s->chunk.len_bytes)
+		return s->chunk.at_bytes;
+	return l->x.offset_bytes - l->start_bytes + (l->x.op == XFER_READ ? 0 : l->x.done_bytes);
+}
+
+/*
+ * The side of l lacks what lies behind there; all that are written do, where it is the source. In a
+ * later pass of a run that may leave gaps it is one of these.
+ */
+static COLD void note_lack(struct worker *w, const struct leg *l, uint64_t from_bytes)
+{
+	const struct slot *s = l->slot;
+	side_set_t lack = l->side == 0 ? w->recipe->writes : w->recipe->writes & side_bit(l->side);
+
+	if (s->chunk.pass > PASS_FIRST && policy_goes_on(&w->recipe->policy))
+		return;
+	for (; lack; lack &= lack - 1)
+		leg_lacks(&s->leg[__builtin_ctz(lack)], from_bytes);
+}
+
 /* Without the source there is nothing to be done; without a destination there are the others. */
 static COLD void give_up(struct worker *w, const struct leg *l)
 {
 	note_failure(w, l);
+	note_lack(w, l, stopped_at(l));
 	if (l->side > 0) {
 		drop(w, l->side);
 		return;
@@ -292,17 +319,6 @@ static bool next_chunk(struct worker *w, struct slot *s)
 	}
 }
 
-/* Where in the span a leg stopped; x is of another chunk if none was sent. */
-static uint64_t stopped_at(const struct slot *s, unsigned side)
-{
-	const struct leg *l = &s->leg[side];
-	uint64_t start = l->start_bytes + s->chunk.at_bytes;
-
-	if (l->x.offset_bytes < start || l->x.offset_bytes - start >= s->chunk.len_bytes)
-		return s->chunk.at_bytes;
-	return l->x.offset_bytes - l->start_bytes + l->x.done_bytes;
-}
-
 /* What is tried once more, or was settled as bad, is told by the feed's map. */
 static COLD void note_missing(struct worker *w, const struct slot *s)
 {
@@ -311,9 +327,9 @@ static COLD void note_missing(struct worker *w, const struct slot *s)
 	if (s->cut || without & side_bit(0))
 		without = w->recipe->writes;
 	for (without &= w->recipe->writes; without; without &= without - 1) {
-		unsigned side = (unsigned)__builtin_ctz(without);
+		const struct leg *l = &s->leg[__builtin_ctz(without)];
 
-		leg_lacks(&s->leg[side], stopped_at(s, side));
+		note_lack(w, l, stopped_at(l));
 	}
 }
 

@@ -2616,6 +2616,71 @@ static void with_too_many_bad_blocks_the_run_ends(void **state)
 	assert_int_equal(s->result.limit, LIMIT_TOTAL);
 	assert_int_equal(s->result.losses, 5);
 	assert_false(s->result.failed);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, BLOCKS * BLOCK);
+}
+
+/* It is what a run that goes on is for. */
+static void what_was_copied_behind_a_gap_is_kept(void **state)
+{
+	struct scene *s = *state;
+	struct sim_rule rules[] = {
+		{ .kind = FAULT_MEDIUM, .first_blk = 20, .end_blk = 21 },
+		{ .kind = FAULT_GONE, .first_blk = 200, .end_blk = BLOCKS },
+	};
+
+	go_on(s);
+	s->spec[0].rules = rules;
+	s->spec[0].nrules = ARRAY_SIZE(rules);
+	run(s);
+	assert_failed(s, 0, FAULT_GONE, XFER_READ);
+	assert_int_equal(s->result.undone_bytes, 64 * BLOCK);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, 200 / 64 * 64 * BLOCK);
+	assert_int_equal(out_bytes(s), (200 / 64 - 1) * 64 * BLOCK);
+}
+
+static void all_is_kept_of_what_was_through_before_the_gaps_were_tried_again(void **state)
+{
+	struct scene *s = *state;
+	struct sim_rule rules[] = {
+		{ .kind = FAULT_GONE, .after = BLOCKS / 64 },
+		{ .kind = FAULT_MEDIUM, .first_blk = 20, .end_blk = 21 },
+	};
+
+	go_on(s);
+	s->spec[0].rules = rules;
+	s->spec[0].nrules = ARRAY_SIZE(rules);
+	run(s);
+	assert_failed(s, 0, FAULT_GONE, XFER_READ);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, BLOCKS * BLOCK);
+}
+
+static void of_one_that_is_dropped_while_gaps_are_tried_again_too(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	go_on(s);
+	bad_block(s, 0, 20);
+	s->rule[2] = (struct sim_rule){ .kind = FAULT_GONE, .after = BLOCKS / 64 - 1 };
+	run(s);
+	assert_true(s->result.side[2].failed);
+	assert_int_equal(sim_counts(s->end[1])->end_bytes, BLOCKS * BLOCK);
+	assert_int_equal(sim_counts(s->end[2])->end_bytes, BLOCKS * BLOCK);
+}
+
+/* Chunks in order leave no gap. */
+static void what_was_read_ahead_when_too_much_was_bad_is_not_counted_as_written(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	ask_hash(s);
+	s->request.queue_depth = 4;
+	s->policy.max_bad = 1;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 20, .end_blk = 23 };
+	run(s);
+	assert_int_equal(s->result.limit, LIMIT_TOTAL);
+	assert_true(sim_counts(s->end[1])->end_bytes <= 22 * BLOCK);
 }
 
 /* A chunk that could not be read is in pieces: of one of them a destination has its part. */
@@ -2724,6 +2789,10 @@ static const struct CMUnitTest going_on_tests[] = {
 	TEST(a_bad_block_that_a_last_try_can_read_is_not_lost),
 	TEST(a_deferred_error_calls_nothing_bad),
 	TEST(with_too_many_bad_blocks_the_run_ends),
+	TEST(what_was_copied_behind_a_gap_is_kept),
+	TEST(all_is_kept_of_what_was_through_before_the_gaps_were_tried_again),
+	TEST(of_one_that_is_dropped_while_gaps_are_tried_again_too),
+	TEST(what_was_read_ahead_when_too_much_was_bad_is_not_counted_as_written),
 	TEST(a_piece_that_another_could_not_write_is_compared_too),
 	TEST(what_was_written_before_its_source_went_bad_is_not_compared_with_zeros),
 };

@@ -402,6 +402,24 @@ static void a_longer_end_is_equal_where_a_part_was_asked_for(void **state)
 	expect(&s, EXIT_MISCOMPARE, is_longer);
 }
 
+/* As much was to be compared as was asked for, of a disk too. */
+static void what_a_stream_had_too_little_for_is_unequal(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_compare(&s);
+	s.options.count = 1000;
+	s.run.result.source_ended = true;
+	result(&s, 0)->count.bytes = LEN - 9;
+	s.end[1].facts.size_bytes = LEN - 9; /* ends where the stream does */
+	s.end[2].facts.size_bytes = 2 * LEN;
+	s.run.ends.out[1].node.kind = NODE_SG;
+	expect(&s, EXIT_MISCOMPARE, is_longer);
+	s.end[2].facts.size_bytes = SIZE_UNKNOWN;
+	expect(&s, 0, "");
+}
+
 static void a_file_goes_on_where_a_stream_has_ended(void **state)
 {
 	struct scene s;
@@ -507,6 +525,55 @@ static void what_a_reset_took_and_was_written_again_is_success(void **state)
 		"1 unrecovered block of 512 bytes\n"
 		"sgmmcp: dest: was reset in mid-run, 1 unit attention: what was not flushed was "
 		"written once more, but for the zeros of bad blocks\n");
+}
+
+/* --- what is lost --- */
+
+static void lose_one(struct scene *s)
+{
+	s->run.result.losses = 1;
+	s->run.result.first_loss.x.fault.kind = FAULT_HARDWARE;
+	s->run.result.loss_block_bytes = BLOCK;
+	s->run.result.bad_bytes = BLOCK;
+}
+
+static void a_lost_block_is_never_success(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	lose_one(&s);
+	expect(&s, EXIT_MEDIUM_HARD, "1 unrecovered block of 512 bytes\n");
+}
+
+static void one_that_could_be_had_after_all_is(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	lose_one(&s);
+	s.run.result.bad_bytes = 0;
+	expect(&s, 0, "at another try they were good\n");
+	s.run.result.undone_bytes = BLOCK;
+	expect(&s, EXIT_MEDIUM_HARD, "512 bytes were not copied\n");
+}
+
+static void gaps_in_what_ended_early_are_told(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_scene(&s, 1);
+	lose_one(&s);
+	s.run.result.undone_bytes = 7 * BLOCK;
+	s.run.result.signal = SIGINT;
+	expect(&s, 0, "1 unrecovered block of 512 bytes\n");
+	s.options.coe_in = 1;
+	expect(&s, 0, "1 unrecovered block of 512 bytes\n3584 bytes were not copied\n");
+	s.run.result.rewrites_lost = true; /* a map tells */
+	expect(&s, 0, "1 unrecovered block of 512 bytes\n");
 }
 
 static void what_the_device_would_not_have_is_told(void **state)
@@ -625,10 +692,10 @@ static void the_gravest_gives_the_status(void **state)
 	result(&s, 2)->flushed = true;
 	result(&s, 2)->flush_fault.kind = FAULT_TIMEOUT;
 	assert_int_equal(status_of(&s), EXIT_TIMEOUT);
-	differ(&s, 1, 0, 1);
-	assert_int_equal(status_of(&s), EXIT_MISCOMPARE);
 	s.run.result.tail_bytes = 1;
 	assert_int_equal(status_of(&s), EXIT_CONTRADICT);
+	differ(&s, 1, 0, 1);
+	assert_int_equal(status_of(&s), EXIT_MISCOMPARE);
 	fail_side(&s, 2, FAULT_DATA_PROTECT, 0);
 	assert_int_equal(status_of(&s), EXIT_DATA_PROTECT);
 	digest_destroy(&s.run.digest);
@@ -662,6 +729,7 @@ int main(void)
 		cmocka_unit_test(a_read_back_that_fails_drops_its_destination),
 		cmocka_unit_test(the_only_read_back_is_not_dropped),
 		cmocka_unit_test(a_file_goes_on_where_a_stream_has_ended),
+		cmocka_unit_test(what_a_stream_had_too_little_for_is_unequal),
 		cmocka_unit_test(a_stream_that_goes_on_behind_what_it_is_compared_with_is_unequal),
 		cmocka_unit_test(a_stream_that_ends_before_the_source_is_unequal),
 		cmocka_unit_test(what_cannot_be_compared_is_dropped),
@@ -680,6 +748,9 @@ int main(void)
 		cmocka_unit_test(of_files_that_differ_the_length_is_not_told),
 		cmocka_unit_test(what_a_reset_took_is_told_and_not_success),
 		cmocka_unit_test(what_a_reset_took_and_was_written_again_is_success),
+		cmocka_unit_test(a_lost_block_is_never_success),
+		cmocka_unit_test(one_that_could_be_had_after_all_is),
+		cmocka_unit_test(gaps_in_what_ended_early_are_told),
 		cmocka_unit_test(what_the_device_would_not_have_is_told),
 		cmocka_unit_test(who_does_not_answer_is_told_and_where),
 		cmocka_unit_test(the_hash_of_a_part_says_of_which),
