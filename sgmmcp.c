@@ -291,6 +291,14 @@ static void on_loss(void *arg, uint64_t nth, const struct loss *l)
 	verdict_say_loss(r, nth, l);
 }
 
+static void on_recovered(void *arg, uint64_t nth, const struct loss *l)
+{
+	struct run *r = arg;
+
+	progress_end(&r->progress);
+	verdict_say_recovered(r, nth, l);
+}
+
 static void on_stall(void *arg, const struct stall *s)
 {
 	struct run *r = arg;
@@ -393,6 +401,7 @@ static int run_copy(struct run *r)
 		.tick = on_tick,
 		.report = on_report,
 		.lost = on_loss,
+		.recovered = on_recovered,
 		.stalled = on_stall,
 		.arg = r,
 	};

@@ -103,9 +103,20 @@ void verdict_say_loss(const struct run *r, uint64_t nth, const struct loss *l)
 	char text[512];
 
 	ep->ops->describe(ep, &l->x, text, sizeof(text));
-	diag(ep->name, "%s", text);
+	diag(ep->name, "%s%s", text, l->salvaged ? ", salvaged by READ LONG" : "");
 	if (nth == LOSSES_KEPT)
 		diag(NULL, "further bad blocks are counted only");
+}
+
+void verdict_say_recovered(const struct run *r, uint64_t nth, const struct loss *l)
+{
+	const struct endpoint *ep = r->sides.end[l->side];
+	char text[512];
+
+	ep->ops->describe(ep, &l->x, text, sizeof(text));
+	diag(ep->name, "%s", text);
+	if (nth == LOSSES_KEPT)
+		diag(NULL, "further recovered errors are counted only");
 }
 
 static void say_no_answer(const struct run *r, const struct stall *s)

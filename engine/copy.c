@@ -147,7 +147,6 @@ static void set_worker(struct copy *c, struct worker *w, unsigned at, unsigned n
 {
 	w->feed = &c->feed;
 	w->recipe = &c->recipe;
-	w->failures = &c->failures;
 	w->blocked.side = NO_SIDE;
 	w->in_order = c->plan->in_order;
 	w->slots = c->slots + at;
@@ -185,7 +184,7 @@ static struct copy *copy_alloc(const struct plan *p, const struct sides *sides)
 	c->done_fd = -1;
 	c->plan = p;
 	c->sides = *sides;
-	pthread_mutex_init(&c->failures.lock, NULL);
+	failures_init(&c->failures);
 	c->slots = calloc(p->depth, sizeof(*c->slots));
 	c->legs = calloc(legs, sizeof(*c->legs));
 	c->rings = calloc(legs, sizeof(struct leg *));
@@ -229,6 +228,7 @@ enum copy_opened copy_open(const struct plan *p, const struct span *s, const str
 	c->span = s;
 	recipe_make(&c->recipe, p, s, sides, policy);
 	c->recipe.feed = &c->feed;
+	c->recipe.failures = &c->failures;
 	make_map_rules(c);
 	opened = open_slots(c, exit_status);
 	if (opened != COPY_READY) {
@@ -278,7 +278,7 @@ void copy_close(struct copy *c)
 	ranges_destroy(&c->own_map);
 	if (c->done_fd >= 0)
 		close(c->done_fd);
-	pthread_mutex_destroy(&c->failures.lock);
+	failures_destroy(&c->failures);
 	stalls_free(&c->stalls);
 	saver_destroy(&c->saver);
 	free(c->salvage);

@@ -28,9 +28,12 @@ struct copy_watch {
 	nsec_t tick_ns; /* 0: no ticks */
 	void (*tick)(void *arg, const struct copy_progress *p);
 	void (*report)(void *arg, const struct copy_progress *p); /* SIGUSR1 */
-	/* These two are to be there. */
+	/* These three are to be there. */
 	/* The nth thing, from 1, that the run has to do without; of the first LOSSES_KEPT. */
 	void (*lost)(void *arg, uint64_t nth, const struct loss *l);
+	/* The nth transfer that was good in the end, but not at the device's first try; likewise.
+	 */
+	void (*recovered)(void *arg, uint64_t nth, const struct loss *l);
 	void (*stalled)(void *arg, const struct stall *s); /* for STALL_TOLD_NS, and again */
 	void *arg;
 };

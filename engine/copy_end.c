@@ -201,8 +201,8 @@ static void result_of_map(struct copy *c, struct copy_result *r)
 {
 	const unsigned failed = RANGE_IS(RANGE_FAILED) | RANGE_IS(RANGE_NONSCRAPED);
 
-	r->losses = c->failures.losses;
-	r->first_loss = c->failures.loss[0];
+	r->losses = c->failures.lost.n;
+	r->first_loss = c->failures.lost.first[0];
 	r->loss_block_bytes = c->map.block_bytes;
 	r->before_bytes = c->before_bytes;
 	r->bad_bytes = feed_bytes(&c->feed, RANGE_IS(RANGE_BAD));

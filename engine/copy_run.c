@@ -66,17 +66,19 @@ static void take_signal(struct copy *c, const struct copy_watch *watch, int sign
 	}
 }
 
-/* Those that have come since. The first are never changed: they may be read without the lock. */
+static void tell_since(struct copy *c, const struct losses *list, uint64_t *told,
+	void (*tell)(void *arg, uint64_t nth, const struct loss *l), void *arg)
+{
+	uint64_t kept = failures_kept(&c->failures, list);
+
+	for (; *told < kept; ++*told)
+		tell(arg, *told + 1, &list->first[*told]);
+}
+
 static void tell_losses(struct copy *c, const struct copy_watch *watch)
 {
-	struct failures *f = &c->failures;
-	uint64_t losses;
-
-	pthread_mutex_lock(&f->lock);
-	losses = min_u64(f->losses, LOSSES_KEPT);
-	pthread_mutex_unlock(&f->lock);
-	for (; c->told_losses < losses; c->told_losses++)
-		watch->lost(watch->arg, c->told_losses + 1, &f->loss[c->told_losses]);
+	tell_since(c, &c->failures.lost, &c->told_losses, watch->lost, watch->arg);
+	tell_since(c, &c->failures.recovered, &c->told_recovered, watch->recovered, watch->arg);
 }
 
 static void tell_stalls(struct copy *c, const struct copy_watch *watch, nsec_t now_ns)

@@ -34,7 +34,7 @@ struct copy {
 	struct saver saver;
 	uint64_t *turns;	/* its: a figure of each worker */
 	unsigned missing_depth; /* slots of workers that could not be started */
-	uint64_t before_bytes, told_losses;
+	uint64_t before_bytes, told_losses, told_recovered;
 	int done_fd;
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
 	struct rusage before;

@@ -202,6 +202,15 @@ static COLD void note_kind(struct leg *l)
 		note_lost_writes(l);
 }
 
+static COLD void note_recovered(struct leg *l)
+{
+	struct failures *f = l->slot->recipe->failures;
+	const struct loss about = { .side = l->side, .x = l->x };
+
+	counter_add(&l->tally->count.recovered, 1);
+	failures_add(f, &f->recovered, &about);
+}
+
 static COLD enum leg_next trouble(struct leg *l)
 {
 	struct counters *c = &l->tally->count;
@@ -210,7 +219,7 @@ static COLD enum leg_next trouble(struct leg *l)
 
 	note_kind(l);
 	switch (v.action) {
-	case POLICY_GOOD: counter_add(&c->recovered, 1); return part_done(l);
+	case POLICY_GOOD: note_recovered(l); return part_done(l);
 	case POLICY_RETRY:
 		counter_add(&c->retries, 1);
 		l->delay_ns = v.delay_ns;

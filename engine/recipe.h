@@ -7,6 +7,7 @@
 #define ENGINE_RECIPE_H
 
 #include "digest.h"
+#include "failures.h"
 #include "feed.h"
 #include "plan.h"
 #include "policy.h"
@@ -39,6 +40,7 @@ struct recipe {
 	uint32_t compare_bytes;		   /* blocks in which differences are counted */
 	bool must_end; /* whether the source has more than the span is to be told */
 	struct feed *feed;
+	struct failures *failures;
 	struct digest *digest; /* of what is read from the source; NULL: none */
 	struct policy policy;
 	_Atomic side_set_t dropped; /* those that failed: they get nothing more */
@@ -54,7 +56,7 @@ struct recipe {
 	_Atomic bool hint_lies;		      /* the sense data have named a good block */
 };
 
-/* *r is zeroed; its feed, digest, zeros and room are the caller's to set. */
+/* *r is zeroed; its feed, failures, digest, zeros and room are the caller's to set. */
 void recipe_make(struct recipe *r, const struct plan *p, const struct span *s,
 	const struct sides *sides, const struct policy *policy);
 

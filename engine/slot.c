@@ -292,14 +292,12 @@ static COLD uint64_t hint_of(const struct slot *s)
 	return at - l->start_bytes + s->leg[0].start_bytes;
 }
 
-static COLD bool has_salvaged(struct slot *s)
+static COLD void salvage(struct slot *s)
 {
 	struct endpoint *ep = s->leg[0].lane->ep;
 
-	if (!s->salvage || !ep->ops->salvage(ep, leg_place(&s->leg[0]), s->salvage))
-		return false;
-	counter_add(&s->leg[0].tally->count.salvaged, 1);
-	return true;
+	s->salvaged = s->salvage && ep->ops->salvage(ep, leg_place(&s->leg[0]), s->salvage);
+	counter_add(&s->leg[0].tally->count.salvaged, s->salvaged);
 }
 
 /*
@@ -308,18 +306,18 @@ static COLD bool has_salvaged(struct slot *s)
  */
 static COLD void begin_fill(struct slot *s)
 {
-	bool salvaged = has_salvaged(s);
 	const struct recipe *r = s->recipe;
 
+	salvage(s);
 	begin_piece(s);
 	s->lost |= (r->writes & ~r->fills) | ((s->spared << r->dests) & r->checks);
 	s->phase = 1;
-	if (salvaged && s->recipe->zeros)
+	if (s->salvaged && r->zeros)
 		lend_buffer(s, s->salvage);
-	else if (salvaged)
+	else if (s->salvaged)
 		memcpy(s->leg[0].buf, s->salvage, s->chunk.len_bytes);
-	else if (s->recipe->zeros)
-		lend_buffer(s, s->recipe->zeros);
+	else if (r->zeros)
+		lend_buffer(s, r->zeros);
 	else
 		memset(s->leg[0].buf, 0, s->chunk.len_bytes);
 	after_read(s);
@@ -374,6 +372,7 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 	bool unread = (s->failed & side_bit(0)) != 0;
 	unsigned without = lost_side(s);
 
+	s->salvaged = false;
 	if (is_known)
 		return is_bad(s);
 	*bad = without;

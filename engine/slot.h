@@ -30,7 +30,8 @@ struct slot {
 	void *salvage; /* a block of memory for what the medium has of a bad one; NULL: not asked */
 	void *own_buf; /* of leg[0], and of those that share it, while they have another */
 	uint64_t rest_end_bytes; /* that is only a piece, what follows ends here; 0: it is all */
-	bool filling;		 /* zeros are written for what cannot be read */
+	bool filling;		 /* zeros are written for what cannot be read, */
+	bool salvaged;		 /* or what the medium has of it */
 	bool apart;		 /* the chunk is a piece of: */
 	struct narrow narrow;
 	nsec_t sent_ns;	     /* the last read, where that is */

@@ -84,7 +84,7 @@ static const struct worker *longest(
 
 static void describe(const struct worker *w, unsigned side, struct stall *out)
 {
-	struct failures *f = w->failures;
+	struct failures *f = w->recipe->failures;
 
 	out->answered = w->blocked.naps;
 	out->at_bytes = atomic_load_explicit(&w->blocked.at_bytes, memory_order_relaxed);

@@ -101,20 +101,6 @@ static COLD void sleep_ns(nsec_t ns)
 
 /* --- what cannot be done --- */
 
-static COLD void note_failure(struct worker *w, const struct leg *l)
-{
-	struct failures *f = w->failures;
-	struct xfer *x = &f->x[l->side];
-
-	pthread_mutex_lock(&f->lock);
-	if (f->failed == 0)
-		f->first = l->side;
-	if (!(f->failed & side_bit(l->side)) || l->x.offset_bytes < x->offset_bytes)
-		*x = l->x;
-	f->failed |= side_bit(l->side);
-	pthread_mutex_unlock(&f->lock);
-}
-
 /* With it goes its reading back, or what it would be read back for. */
 static COLD void drop(struct worker *w, unsigned side)
 {
@@ -158,7 +144,7 @@ static COLD void note_lack(struct worker *w, const struct leg *l, uint64_t from_
 /* Without the source there is nothing to be done; without a destination there are the others. */
 static COLD void give_up(struct worker *w, const struct leg *l)
 {
-	note_failure(w, l);
+	failures_note(w->recipe->failures, l->side, &l->x);
 	note_lack(w, l, stopped_at(l));
 	if (l->side > 0) {
 		drop(w, l->side);
@@ -184,15 +170,11 @@ static void rest_all(struct worker *w, unsigned side)
 /* Before l is sent again. */
 static COLD void nap(struct worker *w, struct leg *l)
 {
-	struct failures *f = w->failures;
-
 	if (l->rested) {
 		l->rested = false;
 		return;
 	}
-	pthread_mutex_lock(&f->lock);
-	f->nap[l->side] = l->x;
-	pthread_mutex_unlock(&f->lock);
+	failures_note_nap(w->recipe->failures, l->side, &l->x);
 	is_blocked(w, l);
 	atomic_store(&w->blocked.naps, true);
 	sleep_ns(l->delay_ns);
@@ -202,13 +184,10 @@ static COLD void nap(struct worker *w, struct leg *l)
 
 static COLD void note_loss(struct worker *w, const struct slot *s, unsigned side)
 {
-	struct failures *f = w->failures;
+	struct failures *f = w->recipe->failures;
+	const struct loss l = { side, side == 0 && s->salvaged, s->leg[side].x };
 
-	pthread_mutex_lock(&f->lock);
-	if (f->losses < LOSSES_KEPT)
-		f->loss[f->losses] = (struct loss){ side, s->leg[side].x };
-	f->losses++;
-	pthread_mutex_unlock(&f->lock);
+	failures_add(f, &f->lost, &l);
 }
 
 /* When all is home. */

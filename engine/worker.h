@@ -15,30 +15,6 @@
 
 #include "slot.h"
 
-#define LOSSES_KEPT 100
-
-/* A block, or a chunk of a stream, that the run had to do without. */
-struct loss {
-	unsigned side;
-	struct xfer x;
-};
-
-/*
- * What was given up, side by side; of each the transfer nearest to the start of the disk, since all
- * before that was handed out earlier and came home. Guarded by lock but for the recipe's set of
- * dropped sides, which only grows.
- */
-struct failures {
-	pthread_mutex_t lock;
-	unsigned first; /* the side that failed first; SIDES_MAX: none */
-	side_set_t failed;
-	struct xfer x[SIDES_MAX];
-	struct xfer nap[SIDES_MAX]; /* the last that is to be sent again after a while */
-	/* What was lost while the run went on; the first of them */
-	uint64_t losses;
-	struct loss loss[LOSSES_KEPT];
-};
-
 /*
  * What a worker waits for: the worker alone writes it. at_bytes is of that side's end; where it
  * naps, the unit is not ready, or busy, and failures.nap tells of it.
@@ -53,7 +29,6 @@ struct worker {
 	/* set by the main thread before the start */
 	struct feed *feed;
 	struct recipe *recipe;
-	struct failures *failures;
 	struct slot *slots;
 	unsigned nslots;
 	struct leg **ring; /* room for as many as can fly at once */

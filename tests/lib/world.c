@@ -610,6 +610,13 @@ void world_stalled(void *arg, const struct stall *s)
 	(void)s;
 }
 
+void world_recovered(void *arg, uint64_t nth, const struct loss *l)
+{
+	(void)arg;
+	assert_true(nth >= 1 && nth <= LOSSES_KEPT);
+	assert_int_equal(l->x.fault.kind, FAULT_RECOVERED);
+}
+
 void world_print(const struct world *w)
 {
 	const struct span *s = &w->span;

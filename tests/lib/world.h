@@ -125,6 +125,9 @@ void world_print(const struct world *w);
 /* A copy_watch's stalled(): a busy machine may take its time. */
 void world_stalled(void *arg, const struct stall *s);
 
+/* A copy_watch's recovered(). */
+void world_recovered(void *arg, uint64_t nth, const struct loss *l);
+
 /* --- after a run --- */
 
 uint64_t world_bytes(const struct world *w, unsigned side);

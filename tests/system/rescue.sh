@@ -317,6 +317,7 @@ nothing_lost() {
 	[[ -n $counter ]] || return 0
 	number_after "$counter"
 	((REPLY > 0)) || fail "none $counter"
+	[[ $counter != recovered ]] || expect_line ': (READ|WRITE)\(10\) at LBA .*: recovered error'
 }
 
 go_away() {
@@ -414,6 +415,38 @@ retried() {
 	reads_of coe=1 "skip=$CHUNK" retries=2
 	good_medium
 	((REPLY == once + 2)) || fail "$REPLY READs, not $once and 2"
+}
+
+good_at_last() {
+	begin 'blocks that are good at another try of the same run are not lost'
+	afresh
+	must set_delay 20000000
+	bad_medium 1000 100
+	start "if=$a" "of=$b" coe=1 "map=$map" "badblocks=$list" "bpt=$CHUNK" qd=1 retries=2
+	WAIT_S=60 must wait_for grep -q 'medium error' /tmp/err
+	good_medium
+	complete
+	must set_delay 50000
+	expect_all_done
+	expect_line '^at another try they were good$'
+	lost=()
+	expect_lists
+}
+
+# Without a map too: what lies behind a gap has been copied.
+kept_behind_gaps() {
+	local from=$((1077 / CHUNK * CHUNK))
+
+	begin 'a run that ends early keeps what it has copied behind a gap'
+	afresh
+	bad_medium 1077 3
+	run "if=$a" "of=$copy" coe=1 maxbad=1 "bpt=$CHUNK"
+	good_medium
+	expect_status 3
+	expect_line '^sgmmcp: stopped: more bad blocks than maxbad=$'
+	expect_line "^$(((from + CHUNK - 1079) * block)) bytes were not copied\$"
+	expected_is 1077 $((from + CHUNK - 1077))
+	expect 'the file differs' cmp -s "$copy" "$expected"
 }
 
 # --- changes in mid-run ---
@@ -928,6 +961,8 @@ all_or 'qd=1 io=sg_io xfer=mmap' short_transfer
 all_or 'qd=1 io=rw xfer=mmap' stopped_before
 first_error
 retried
+good_at_last
+kept_behind_gaps
 end_midway
 reversed
 not_filled

@@ -43,7 +43,7 @@ struct scene {
 	bool flush;
 	struct copy *copy;
 	struct copy_result result;
-	uint64_t told; /* losses */
+	uint64_t told; /* losses, or recovered errors */
 };
 
 static int setup(void **state)
@@ -124,10 +124,19 @@ static enum copy_opened open_copy(struct scene *s, int *exit_status)
 	return copy_open(&s->plan, &s->span, &sides, &s->policy, &s->copy, exit_status);
 }
 
+static void is_recovered(void *arg, uint64_t nth, const struct loss *l)
+{
+	(void)arg;
+	assert_true(nth >= 1 && nth <= LOSSES_KEPT);
+	assert_int_equal(l->x.fault.kind, FAULT_RECOVERED);
+}
+
 static void run(struct scene *s)
 {
 	int exit_status;
 
+	if (!s->watch.recovered)
+		s->watch.recovered = is_recovered;
 	assert_int_equal(open_copy(s, &exit_status), COPY_READY);
 	if (s->request.ordered)
 		copy_set_digest(s->copy, &s->digest);
@@ -406,14 +415,27 @@ static void the_first_of_several_faults_is_told(void **state)
 	assert_int_equal(counter_get(&s->result.side[0].count.unrecovered), 8);
 }
 
+static void count_recovered(void *arg, uint64_t nth, const struct loss *l)
+{
+	struct scene *s = arg;
+
+	assert_int_equal(nth, ++s->told);
+	assert_int_equal(l->side, 0);
+	assert_int_equal(l->x.fault.kind, FAULT_RECOVERED);
+	assert_int_equal(l->x.op, XFER_READ);
+}
+
 static void a_recovered_error_is_counted_and_its_data_are_good(void **state)
 {
 	struct scene *s = *state;
 
 	s->rule[0] = (struct sim_rule){ .kind = FAULT_RECOVERED, .every_nth = 4 };
+	s->watch.recovered = count_recovered;
+	s->watch.arg = s;
 	run(s);
 	assert_all_arrived(s);
 	assert_int_equal(counter_get(&s->result.side[0].count.recovered), BLOCKS / 4 / 4);
+	assert_int_equal(s->told, BLOCKS / 4 / 4);
 	assert_int_equal(counter_get(&s->result.side[0].count.retries), 0);
 }
 
@@ -2477,6 +2499,7 @@ static void zeros_that_were_read_at_last_replace_what_was_salvaged(void **state)
 	open_zeros(s);
 	run(s);
 	assert_int_equal(counter_get(&s->result.side[0].count.salvaged), 1);
+	assert_true(s->result.first_loss.salvaged);
 	assert_int_equal(s->result.bad_bytes, 0);
 	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
 }

@@ -364,7 +364,7 @@ static void check_result(struct world *w)
 
 static bool world_run(struct world *w)
 {
-	const struct copy_watch watch = { .stalled = world_stalled };
+	const struct copy_watch watch = { .stalled = world_stalled, .recovered = world_recovered };
 	bool flush = maybe(w, 2);
 
 	if (!world_ready(w))

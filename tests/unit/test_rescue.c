@@ -946,7 +946,9 @@ static void saved(void *arg, const struct ranges *map)
 static void run_once(struct rescue *r)
 {
 	struct world *w = &r->w;
-	const struct copy_watch watch = { .lost = lost, .stalled = world_stalled, .arg = r };
+	const struct copy_watch watch = {
+		.lost = lost, .recovered = world_recovered, .stalled = world_stalled, .arg = r
+	};
 	const struct keeper keeper = { r->every_ns, saved, r };
 
 	r->told = 0;

@@ -16,6 +16,7 @@ struct scene {
 	struct endpoint end[2];
 	struct sides sides;
 	struct failures failures;
+	struct recipe recipe;
 	struct worker *workers; /* two */
 	struct stalls stalls;
 	struct stall told;
@@ -28,10 +29,11 @@ static int setup(void **state)
 	s->sides.n = 2;
 	for (unsigned side = 0; side < 2; side++)
 		s->sides.end[side] = &s->end[side];
-	pthread_mutex_init(&s->failures.lock, NULL);
+	failures_init(&s->failures);
+	s->recipe.failures = &s->failures;
 	s->workers = aligned_alloc(_Alignof(struct worker), 2 * sizeof(*s->workers));
 	for (unsigned i = 0; i < 2; i++) {
-		s->workers[i] = (struct worker){ .failures = &s->failures };
+		s->workers[i] = (struct worker){ .recipe = &s->recipe };
 		s->workers[i].blocked.side = NO_SIDE;
 	}
 	assert_true(stalls_init(&s->stalls, s->workers, 2, &s->sides));
@@ -44,7 +46,7 @@ static int teardown(void **state)
 	struct scene *s = *state;
 
 	stalls_free(&s->stalls);
-	pthread_mutex_destroy(&s->failures.lock);
+	failures_destroy(&s->failures);
 	free(s->workers);
 	free(s);
 	return 0;
