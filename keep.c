@@ -125,6 +125,13 @@ bool keep_has_progress(const struct keep *k)
 
 /* --- is it the map of this run? --- */
 
+static void take_text(struct mapfile_facts *f, enum mapfile_fact fact, const char *text,
+	char field[MAPFILE_TEXT_ROOM])
+{
+	(void)snprintf(field, MAPFILE_TEXT_ROOM, "%s", text);
+	f->known |= (text[0] != '\0') * 1u << fact;
+}
+
 static struct mapfile_facts facts_of(const struct keep_about *about)
 {
 	struct mapfile_facts f = {
@@ -136,10 +143,10 @@ static struct mapfile_facts facts_of(const struct keep_about *about)
 		.seed = about->seed,
 	};
 
-	(void)snprintf(f.serial, sizeof(f.serial), "%s", about->serial);
-	(void)snprintf(f.unit_id, sizeof(f.unit_id), "%s", about->unit_id);
-	f.known |= (f.serial[0] != '\0') * 1u << MAPFILE_SERIAL;
-	f.known |= (f.unit_id[0] != '\0') * 1u << MAPFILE_UNIT_ID;
+	take_text(&f, MAPFILE_SERIAL, about->in_unit.serial, f.serial);
+	take_text(&f, MAPFILE_UNIT_ID, about->in_unit.unit_id, f.unit_id);
+	take_text(&f, MAPFILE_OUT_SERIAL, about->out_unit.serial, f.out_serial);
+	take_text(&f, MAPFILE_OUT_UNIT_ID, about->out_unit.unit_id, f.out_unit_id);
 	f.known |= (about->block_bytes != 0) * 1u << MAPFILE_BLOCK;
 	f.known |= (about->in_size_bytes != SIZE_UNKNOWN) * 1u << MAPFILE_SIZE;
 	f.known |= about->has_seed * 1u << MAPFILE_SEED;
@@ -157,6 +164,8 @@ static const char *fact_text(
 	switch (fact) {
 	case MAPFILE_SERIAL: return f->serial;
 	case MAPFILE_UNIT_ID: return f->unit_id;
+	case MAPFILE_OUT_SERIAL: return f->out_serial;
+	case MAPFILE_OUT_UNIT_ID: return f->out_unit_id;
 	case MAPFILE_BLOCK: n = f->block_bytes; break;
 	case MAPFILE_SIZE: n = f->size_bytes; break;
 	case MAPFILE_SKIP: n = f->skip_bytes; break;
@@ -168,17 +177,37 @@ static const char *fact_text(
 	return number;
 }
 
-static int check_fact(const struct keep *k, const struct mapfile_facts *run, enum mapfile_fact fact,
-	const char *name)
+struct whose {
+	const char *map_of, *name, *remedy;
+};
+
+/* The end that a fact is of, and what is to be done where it is another one. */
+static struct whose whose_fact(enum mapfile_fact fact, const struct keep_about *about)
 {
+	static const char another[] = "give another map=";
+
+	switch (fact) {
+	case MAPFILE_OUT_SERIAL:
+	case MAPFILE_OUT_UNIT_ID:
+		return (struct whose){ "a copy to another destination", about->out_name,
+			"give that one as of=, or another map=" };
+	case MAPFILE_SEEK: return (struct whose){ "another run", about->out_name, another };
+	default: return (struct whose){ "another run", about->in_name, another };
+	}
+}
+
+static int check_fact(const struct keep *k, const struct mapfile_facts *run, enum mapfile_fact fact,
+	const struct keep_about *about)
+{
+	const struct whose whose = whose_fact(fact, about);
 	char there_number[UNITS_TEXT_ROOM], here_number[UNITS_TEXT_ROOM];
 	const char *there = fact_text(&k->map.facts, fact, there_number);
 	const char *here = fact_text(run, fact, here_number);
 
 	if (!there[0] || strcmp(there, here) == 0)
 		return 0;
-	diag(k->path, "is the map of another run: %s=%s there, %s of %s (give another map=)",
-		mapfile_fact_name(fact), there, here[0] ? here : "none", name);
+	diag(k->path, "is the map of %s: %s=%s there, %s of %s (%s)", whose.map_of,
+		mapfile_fact_name(fact), there, here[0] ? here : "none", whose.name, whose.remedy);
 	return EXIT_CONTRADICT;
 }
 
@@ -188,8 +217,7 @@ static int check_facts(
 	int exit_status = 0;
 
 	for (unsigned fact = 0; fact < MAPFILE_FACTS && !exit_status; fact++)
-		exit_status = check_fact(k, run, (enum mapfile_fact)fact,
-			fact == MAPFILE_SEEK ? about->out_name : about->in_name);
+		exit_status = check_fact(k, run, (enum mapfile_fact)fact, about);
 	return exit_status;
 }
 
@@ -236,7 +264,7 @@ static int check_domain(const struct keep *k, const struct keep_about *about)
 	return EXIT_CONTRADICT;
 }
 
-static int check_destination(const struct keep *k, const struct keep_about *about)
+static int check_out_size(const struct keep *k, const struct keep_about *about)
 {
 	struct range done;
 	uint64_t end;
@@ -283,7 +311,7 @@ int keep_check(struct keep *k, const struct keep_about *about)
 	if (!exit_status)
 		exit_status = check_domain(k, about);
 	if (!exit_status)
-		exit_status = check_destination(k, about);
+		exit_status = check_out_size(k, about);
 	if (!exit_status)
 		exit_status = cover(k, total_bytes);
 	if (!exit_status)

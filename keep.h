@@ -34,11 +34,15 @@
 
 #define KEEP_COMMAND_ROOM 1000
 
+/* What a disk tells of itself; "" where not told, and of all that is no disk. */
+struct keep_unit {
+	char serial[MAPFILE_TEXT_ROOM], unit_id[MAPFILE_TEXT_ROOM];
+};
+
 /* The run, as it is known when the ends are open. */
 struct keep_about {
 	const char *in_name, *out_name; /* for messages */
-	/* of the source; "" where not told */
-	char serial[MAPFILE_TEXT_ROOM], unit_id[MAPFILE_TEXT_ROOM];
+	struct keep_unit in_unit, out_unit;
 	uint32_t block_bytes;	/* of the source; 0: none (a file) */
 	uint64_t in_size_bytes; /* SIZE_UNKNOWN where not known */
 	/* The span: where it begins in the source and in the destination, how long it is. */
@@ -97,8 +101,9 @@ bool keep_has_progress(const struct keep *k);
 /*
  * The map against the run, EXIT_CONTRADICT where it is that of another one:
  *
- * - a fact of the map is not that of the run, or the run does not tell it; facts that the map
- *   does not have (ddrescue's have none) say nothing against it;
+ * - a fact of the map is not that of the run, or the run does not tell it: a map that names the
+ *   disk it was copied to is that of no other disk and of no file; facts that the map does not
+ *   have (ddrescue's have none) say nothing against it;
  * - the map is longer than the source, or has no byte in common with the span;
  * - something DONE ends past the end of the destination: that is not the one it was copied to;
  * - the run goes past MAPFILE_SIZE_MAX.

@@ -115,39 +115,42 @@ static void copy_text(char to[MAPFILE_TEXT_ROOM], const char *from)
 	snprintf(to, MAPFILE_TEXT_ROOM, "%s", from);
 }
 
-/* A disk is the same source through either of its nodes. */
-static void tell_unit(const struct end *in, struct keep_about *about)
+/* A disk is the same one through either of its nodes. */
+static void tell_unit(const struct end *e, struct keep_unit *unit)
 {
 	struct unit_texts by_kernel;
 
-	if (in->ep->facts.cls == END_DEVICE) {
-		copy_text(about->serial, sg_identity(in->ep)->serial);
-		copy_text(about->unit_id, sg_identity(in->ep)->lu_id_text);
-	} else if (in->is_disk) {
-		unit_texts(&in->node, &by_kernel);
-		copy_text(about->serial, by_kernel.serial);
-		copy_text(about->unit_id, by_kernel.id);
+	if (e->ep->facts.cls == END_DEVICE) {
+		copy_text(unit->serial, sg_identity(e->ep)->serial);
+		copy_text(unit->unit_id, sg_identity(e->ep)->lu_id_text);
+	} else if (e->is_disk) {
+		unit_texts(&e->node, &by_kernel);
+		copy_text(unit->serial, by_kernel.serial);
+		copy_text(unit->unit_id, by_kernel.id);
 	}
 }
 
+/* There is one destination where there is a map: checks.c refuses more. */
 static struct keep_about about_run(const struct run *r)
 {
 	const struct endpoint *in = r->ends.in.ep;
+	const struct end *out = &r->ends.out[0];
 	const struct options *o = r->o;
 	struct keep_about about = {
 		.in_name = in->name,
-		.out_name = r->ends.out[0].ep->name,
+		.out_name = out->ep->name,
 		.block_bytes = in->facts.block_bytes,
 		.in_size_bytes = in->facts.size_bytes,
 		.in_bytes = r->span.in_bytes,
 		.out_bytes = r->span.out_bytes,
 		.len_bytes = r->span.len_bytes,
-		.out_size_bytes = size_of_out(&r->ends.out[0], o->out.flags),
+		.out_size_bytes = size_of_out(out, o->out.flags),
 		.has_seed = o->generated && o->pattern.kind != PATTERN_BYTES,
 		.seed = o->pattern.seed,
 	};
 
-	tell_unit(&r->ends.in, &about);
+	tell_unit(&r->ends.in, &about.in_unit);
+	tell_unit(out, &about.out_unit);
 	return about;
 }
 

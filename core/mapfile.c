@@ -37,6 +37,9 @@ static const struct fact {
 	[MAPFILE_SIZE] = { "size_bytes", false, offsetof(struct mapfile_facts, size_bytes) },
 	[MAPFILE_SKIP] = { "skip_bytes", false, offsetof(struct mapfile_facts, skip_bytes) },
 	[MAPFILE_SEEK] = { "seek_bytes", false, offsetof(struct mapfile_facts, seek_bytes) },
+	[MAPFILE_OUT_SERIAL] = { "out_serial", true, offsetof(struct mapfile_facts, out_serial) },
+	[MAPFILE_OUT_UNIT_ID] = { "out_unit_id", true,
+		offsetof(struct mapfile_facts, out_unit_id) },
 	[MAPFILE_SEED] = { "seed", false, offsetof(struct mapfile_facts, seed) },
 };
 

@@ -9,6 +9,7 @@
  *     serial=  unit_id=            of the input disk, as it tells them
  *     block_bytes=  size_bytes=    of the input
  *     skip_bytes=  seek_bytes=     where the run begins in the input and in the output
+ *     out_serial=  out_unit_id=    of the output disk, as it tells them
  *     seed=                        of generated data
  *
  * ddrescue and ddrescuelog read such a map, and drop all comments when they save it: facts that are
@@ -44,6 +45,8 @@ enum mapfile_fact {
 	MAPFILE_SIZE,
 	MAPFILE_SKIP,
 	MAPFILE_SEEK,
+	MAPFILE_OUT_SERIAL,
+	MAPFILE_OUT_UNIT_ID,
 	MAPFILE_SEED,
 	MAPFILE_FACTS
 };
@@ -51,6 +54,7 @@ enum mapfile_fact {
 struct mapfile_facts {
 	unsigned known; /* bit 1 << enum mapfile_fact: those that are there */
 	char serial[MAPFILE_TEXT_ROOM], unit_id[MAPFILE_TEXT_ROOM];
+	char out_serial[MAPFILE_TEXT_ROOM], out_unit_id[MAPFILE_TEXT_ROOM];
 	uint64_t block_bytes, size_bytes, skip_bytes, seek_bytes, seed;
 };
 

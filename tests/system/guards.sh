@@ -76,6 +76,8 @@ write_partition_table() {
 }
 
 mounted_partition() {
+	local start
+
 	begin 'a disk with a mounted partition is refused, naming partition and mount point'
 	must write_partition_table
 	must make_ext4 "${disk_b}1"
@@ -90,11 +92,20 @@ mounted_partition() {
 
 	begin 'a partition takes a copy, and what is around it stays'
 	dd "if=$disk_b" "of=$expected" bs=1M iflag=direct status=none
-	read -r REPLY <"/sys/class/block/${disk_b#/dev/}1/start"
-	put "$source_data" "$expected" 0 "$REPLY" 100 512
+	read -r start <"/sys/class/block/${disk_b#/dev/}1/start"
+	put "$source_data" "$expected" 0 "$start" 100 512
 	run "if=$a" "of=${disk_b}1" count=100
 	expect_status 0
 	expect_equal "$disk_b" "$expected"
+
+	begin 'a map is of the partition it was copied to, not of its disk'
+	run "if=$a" "of=${disk_b}1" count=100 map=/tmp/map
+	expect_status 0
+	run "if=$a" "of=$disk_b" count=200 map=/tmp/map
+	expect_status 31
+	expect_one_line "/tmp/map: .*out_(serial|unit_id)=[^ ]+@$((start * 512)) there, [^ @]+ of $disk_b "
+	expect_equal "$disk_b" "$expected"
+	rm -f /tmp/map
 
 	begin 'SG_IO on a partition is refused'
 	refused 15 'needs a whole SCSI disk' "if=$a" "of=${disk_b}1" oflag=sgio

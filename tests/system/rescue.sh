@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2317
 # SPDX-License-Identifier: BSD-2-Clause
-# guest: uml -t 3600 -o "add_host=2 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1"
-# guest: full uml -t 3600 -o "add_host=2 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1 physblk_exp=3"
-# guest: full uml -t 3600 -o "add_host=2 per_host_store=1 dev_size_mb=32 ndelay=50000 random=1 sector_size=4096"
+# guest: uml -t 3600 -o "add_host=3 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1"
+# guest: full uml -t 3600 -o "add_host=3 per_host_store=1 dev_size_mb=4 ndelay=50000 random=1 physblk_exp=3"
+# guest: full uml -t 3600 -o "add_host=3 per_host_store=1 dev_size_mb=32 ndelay=50000 random=1 sector_size=4096"
 #
 # A run that goes on after errors, remembers and resumes: exactly the bad blocks are lost, all others
 # are equal, and the report, the map, the list of bad blocks and the exit status say just that.
@@ -783,6 +783,59 @@ either_node() {
 	expect_one_line "$map: .*(serial|unit_id)"
 }
 
+# As after a reboot, when the same name is that of another disk.
+another_destination() {
+	local other text
+
+	begin 'no disk or file but the one the map names is taken as a destination, or written'
+	afresh
+	must fill "$disk_c" "$pattern"
+	run "if=$a" "of=$b" "map=$map" count=1000
+	expect_status 0
+	text=$(<"$map")
+	for other in "$c" "$disk_c" "$copy"; do
+		run "if=$a" "of=$other" "map=$map"
+		expect_status 31
+		expect_one_line "$map: .*out_(serial|unit_id)=[^ ]+ there, [^ ]+ of $other \\("
+		[[ $(<"$map") == "$text" ]] || fail 'the map has changed'
+	done
+	expect 'it was made' test ! -e "$copy"
+	expect_equal "$disk_c" "$pattern"
+
+	begin 'it is, through its other node, and through the one it was begun with'
+	run "if=$a" "of=$disk_b" "map=$map" count=2000
+	expect_status 0
+	number_before 'records in'
+	((REPLY == 1000)) || fail "$REPLY blocks read"
+	run "if=$a" "of=$b" "map=$map"
+	expect_all_done
+	number_before 'records in'
+	((REPLY == BLOCKS - 2000)) || fail "$REPLY blocks read"
+
+	begin 'a map begun through the block node is that of no other disk, either'
+	afresh
+	run "if=$a" "of=$disk_b" "map=$map" count=1000
+	expect_status 0
+	run "if=$a" "of=$c" "map=$map"
+	expect_status 31
+	expect_one_line "$map: .*out_(serial|unit_id)="
+	expect_equal "$disk_c" "$pattern"
+	run "if=$a" "of=$b" "map=$map"
+	expect_all_done
+
+	begin 'a map of a copy to a file names none, and takes that of the run that goes on'
+	rm -f "$map"
+	run "if=$a" "of=$copy" "map=$map" count=1000
+	expect_status 0
+	must dd "if=$copy" "of=$disk_c" "bs=$block" oflag=direct status=none
+	run "if=$a" "of=$c" "map=$map"
+	expect_status 0
+	expect_equal "$disk_c" "$source_data"
+	run "if=$a" "of=$copy" "map=$map"
+	expect_status 31
+	expect_one_line "$map: .*out_(serial|unit_id)=[^ ]+ there, none of $copy "
+}
+
 verified() {
 	begin 'verify=after leaves out what was lost: no miscompare, status 3'
 	afresh
@@ -946,6 +999,8 @@ slow_area() {
 }
 
 two_units
+must node_of "${units[2]}" scsi_generic && c=$REPLY
+node_of "${units[2]}" block && disk_c=$REPLY
 sd_parameter sector_size
 block=$REPLY sectors=$((BLOCKS * REPLY / 512))
 must make_data "$source_data" $((BLOCKS * block >> 20))
@@ -970,6 +1025,7 @@ limited maxbad=5 'bad blocks than maxbad=' 6 maxbad=5
 limited coe_limit=5 'adjacent bad blocks than coe_limit=' 6 coe_limit=5
 refused
 either_node
+another_destination
 verified
 with_dd
 ((block == 4096)) || padded

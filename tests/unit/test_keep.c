@@ -139,8 +139,8 @@ static struct keep_about about_disk(void)
 	return (struct keep_about){
 		.in_name = "/dev/in",
 		.out_name = "/dev/out",
-		.serial = "Z1",
-		.unit_id = "5000",
+		.in_unit = { .serial = "Z1", .unit_id = "5000" },
+		.out_unit = { .serial = "K1", .unit_id = "6000" },
 		.block_bytes = 512,
 		.in_size_bytes = MIB,
 		.len_bytes = MIB,
@@ -153,7 +153,7 @@ static struct keep_about about_file(void)
 {
 	struct keep_about about = about_disk();
 
-	about.serial[0] = about.unit_id[0] = '\0';
+	about.in_unit = about.out_unit = (struct keep_unit){ .serial = "" };
 	about.block_bytes = 0;
 	return about;
 }
@@ -240,6 +240,8 @@ static void without_a_file_the_map_is_new_and_untried(void **state)
 					    "# sgmmcp: size_bytes=1048576\n"
 					    "# sgmmcp: skip_bytes=4096\n"
 					    "# sgmmcp: seek_bytes=8192\n"
+					    "# sgmmcp: out_serial=K1\n"
+					    "# sgmmcp: out_unit_id=6000\n"
 					    "# sgmmcp: seed=7\n"
 					    "# current_pos  current_status  current_pass\n"
 					    "0x00001000     ?               1\n"
@@ -356,8 +358,8 @@ static void each_fact_that_differs_is_refused_with_both_values(void **state)
 		struct keep_about about; /* what is not 0 or "" stands in for that of the disk */
 		const char *fact, *there, *here, *name;
 	} cases[] = {
-		{ { .serial = "Z2" }, "serial", "Z1", "Z2", "/dev/in" },
-		{ { .unit_id = "5001" }, "unit_id", "5000", "5001", "/dev/in" },
+		{ { .in_unit.serial = "Z2" }, "serial", "Z1", "Z2", "/dev/in" },
+		{ { .in_unit.unit_id = "5001" }, "unit_id", "5000", "5001", "/dev/in" },
 		{ { .block_bytes = 4096 }, "block_bytes", "512", "4096", "/dev/in" },
 		{ { .in_size_bytes = 2 * MIB }, "size_bytes", "1048576", "2097152", "/dev/in" },
 		{ { .in_size_bytes = SIZE_UNKNOWN }, "size_bytes", "1048576", "none", "/dev/in" },
@@ -377,10 +379,10 @@ static void each_fact_that_differs_is_refused_with_both_values(void **state)
 		const struct keep_about *other = &cases[i].about;
 		struct keep_about about = disk;
 
-		if (other->serial[0])
-			strcpy(about.serial, other->serial);
-		if (other->unit_id[0])
-			strcpy(about.unit_id, other->unit_id);
+		if (other->in_unit.serial[0])
+			strcpy(about.in_unit.serial, other->in_unit.serial);
+		if (other->in_unit.unit_id[0])
+			strcpy(about.in_unit.unit_id, other->in_unit.unit_id);
 		about.block_bytes = other->block_bytes ? other->block_bytes : about.block_bytes;
 		if (other->in_size_bytes)
 			about.in_size_bytes = other->in_size_bytes;
@@ -402,7 +404,7 @@ static void a_fact_that_the_run_does_not_tell_is_refused(void **state)
 	struct keep_about about = about_disk();
 
 	make_map(&about, 0, 512, RANGE_DONE);
-	about.serial[0] = '\0';
+	about.in_unit.serial[0] = '\0';
 	refused(f, &about, EXIT_CONTRADICT,
 		"sgmmcp: disk.map: is the map of another run: serial=Z1 there, none of /dev/in "
 		"(give another map=)\n");
@@ -411,6 +413,72 @@ static void a_fact_that_the_run_does_not_tell_is_refused(void **state)
 	refused(f, &about, EXIT_CONTRADICT,
 		"sgmmcp: disk.map: is the map of another run: block_bytes=512 there, none of "
 		"/dev/in (give another map=)\n");
+}
+
+/* What it was copied to holds what the map has as done, and no other disk does. */
+static void another_disk_as_destination_is_refused_with_both_named(void **state)
+{
+	struct fixture *f = *state;
+	struct keep_about about = about_disk();
+
+	make_map(&about, 0, 512, RANGE_DONE);
+	strcpy(about.out_unit.serial, "K2");
+	refused(f, &about, EXIT_CONTRADICT,
+		"sgmmcp: disk.map: is the map of a copy to another destination: out_serial=K1 "
+		"there, K2 of /dev/out (give that one as of=, or another map=)\n");
+	about = about_disk();
+	strcpy(about.out_unit.unit_id, "6000@512");
+	refused(f, &about, EXIT_CONTRADICT,
+		"sgmmcp: disk.map: is the map of a copy to another destination: out_unit_id=6000 "
+		"there, 6000@512 of /dev/out (give that one as of=, or another map=)\n");
+	about = about_disk();
+	about.out_name = "/dev/of_another_name";
+	accepted(f, &about);
+	about.out_unit = about.in_unit; /* each is held against its own */
+	about.in_unit = about_disk().out_unit;
+	refused(f, &about, EXIT_CONTRADICT,
+		"sgmmcp: disk.map: is the map of another run: serial=Z1 there, K1 of /dev/in "
+		"(give another map=)\n");
+}
+
+static void a_file_or_a_silent_disk_is_not_the_disk_that_the_map_names(void **state)
+{
+	struct fixture *f = *state;
+	struct keep_about about = about_disk();
+
+	make_map(&about, 0, 512, RANGE_DONE);
+	about.out_name = "disk.img";
+	about.out_unit = (struct keep_unit){ .serial = "" };
+	refused(f, &about, EXIT_CONTRADICT,
+		"sgmmcp: disk.map: is the map of a copy to another destination: out_serial=K1 "
+		"there, none of disk.img (give that one as of=, or another map=)\n");
+	write_file(MAP, "# sgmmcp: out_unit_id=6000\n0 ? 1\n0 0x100000 +\n");
+	about = about_disk();
+	accepted(f, &about);
+	about.out_unit.unit_id[0] = '\0'; /* the serial number alone does not tell it */
+	refused(f, &about, EXIT_CONTRADICT,
+		"sgmmcp: disk.map: is the map of a copy to another destination: out_unit_id=6000 "
+		"there, none of /dev/out (give that one as of=, or another map=)\n");
+}
+
+/* As ddrescue's do, older ones, and those of a copy to a file. */
+static void a_map_that_names_no_destination_takes_that_of_the_run(void **state)
+{
+	struct fixture *f = *state;
+	struct keep_about about = about_disk();
+
+	about.out_unit = (struct keep_unit){ .serial = "" };
+	make_map(&about, 0, 512, RANGE_DONE);
+	assert_null(strstr(read_file(MAP), "out_"));
+	accepted(f, &about);
+	about = about_disk();
+	make_map(&about, 512, 512, RANGE_DONE);
+	assert_non_null(
+		strstr(read_file(MAP), "# sgmmcp: out_serial=K1\n# sgmmcp: out_unit_id=6000\n"));
+	strcpy(about.out_unit.serial, "K2");
+	refused(f, &about, EXIT_CONTRADICT,
+		"sgmmcp: disk.map: is the map of a copy to another destination: out_serial=K1 "
+		"there, K2 of /dev/out (give that one as of=, or another map=)\n");
 }
 
 static void facts_that_the_map_does_not_have_say_nothing_against_it(void **state)
@@ -427,12 +495,13 @@ static void facts_that_the_map_does_not_have_say_nothing_against_it(void **state
 		"/dev/in (give another map=)\n");
 }
 
-static void the_longest_serial_number_is_its_own(void **state)
+static void the_longest_texts_of_a_unit_are_their_own(void **state)
 {
 	struct fixture *f = *state;
 	struct keep_about about = about_disk();
 
-	memset(about.serial, 'S', sizeof(about.serial) - 1);
+	memset(about.in_unit.serial, 'S', MAPFILE_TEXT_ROOM - 1);
+	memset(about.out_unit.unit_id, ' ', MAPFILE_TEXT_ROOM - 1); /* %20, three times as long */
 	make_map(&about, 0, 512, RANGE_DONE);
 	accepted(f, &about);
 }
@@ -1062,7 +1131,10 @@ int main(void)
 		TEST(each_fact_that_differs_is_refused_with_both_values),
 		TEST(a_fact_that_the_run_does_not_tell_is_refused),
 		TEST(facts_that_the_map_does_not_have_say_nothing_against_it),
-		TEST(the_longest_serial_number_is_its_own),
+		TEST(another_disk_as_destination_is_refused_with_both_named),
+		TEST(a_file_or_a_silent_disk_is_not_the_disk_that_the_map_names),
+		TEST(a_map_that_names_no_destination_takes_that_of_the_run),
+		TEST(the_longest_texts_of_a_unit_are_their_own),
 		TEST(a_map_longer_than_the_source_is_refused),
 		TEST(a_map_of_none_of_the_bytes_asked_for_is_refused),
 		TEST(a_destination_shorter_than_what_is_done_is_refused),

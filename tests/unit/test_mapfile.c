@@ -153,6 +153,11 @@ static void each_error_is_told_with_its_line_and_nothing_else_happens(void **sta
 		{ "# sgmmcp: serial=%0\n0 + 1\n0 8 +\n", 1, "no valid value" },
 		{ "# sgmmcp: serial=a b\n0 + 1\n0 8 +\n", 1, "no valid value" },
 		{ "# sgmmcp: seed=1\n# sgmmcp: seed=1\n0 + 1\n0 8 +\n", 2, "second time" },
+		{ "# sgmmcp: out_serial=K1\n# sgmmcp: out_serial=K1\n0 + 1\n0 8 +\n", 2,
+			"second time" },
+		{ "# sgmmcp: out_unit_id=5\n# sgmmcp: out_unit_id=6\n0 + 1\n0 8 +\n", 2,
+			"second time" },
+		{ "0 + 1\n# sgmmcp: out_serial=%zz\n0 8 +\n", 2, "no valid value" },
 	};
 	struct mapfile_error error;
 	struct mapfile m, untouched;
@@ -230,8 +235,11 @@ static void a_map_is_printed_as_ddrescue_prints_it(void **state)
 	assert_true(ranges_append(&m.ranges, 0x1000, RANGE_NONSCRAPED));
 	assert_true(ranges_append(&m.ranges, 0x7e00, RANGE_FAILED));
 	assert_true(ranges_append(&m.ranges, UINT64_C(0x123456789a), RANGE_UNTRIED));
-	m.facts.known = 1u << MAPFILE_SERIAL | 1u << MAPFILE_BLOCK | 1u << MAPFILE_SEED;
+	m.facts.known = 1u << MAPFILE_SERIAL | 1u << MAPFILE_BLOCK | 1u << MAPFILE_OUT_SERIAL |
+			1u << MAPFILE_OUT_UNIT_ID | 1u << MAPFILE_SEED;
 	strcpy(m.facts.serial, "Z1 %");
+	strcpy(m.facts.out_serial, "K1");
+	strcpy(m.facts.out_unit_id, "naa.6 0");
 	m.facts.block_bytes = 520;
 	m.facts.seed = UINT64_MAX;
 	assert_string_equal(printed(&m, heading, &out),
@@ -239,6 +247,8 @@ static void a_map_is_printed_as_ddrescue_prints_it(void **state)
 		"# A?B?\n"
 		"# sgmmcp: serial=Z1%20%25\n"
 		"# sgmmcp: block_bytes=520\n"
+		"# sgmmcp: out_serial=K1\n"
+		"# sgmmcp: out_unit_id=naa.6%200\n"
 		"# sgmmcp: seed=18446744073709551615\n"
 		"# current_pos  current_status  current_pass\n"
 		"0x00120000     ?               1\n"
@@ -280,6 +290,8 @@ static void facts_come_back_whatever_is_in_them(void **state)
 	m.facts = (struct mapfile_facts){ .known = (1u << MAPFILE_FACTS) - 1,
 		.serial = "# sgmmcp: seed=\n\t \xff=",
 		.unit_id = "",
+		.out_serial = "# sgmmcp: serial=\n",
+		.out_unit_id = "6000@512",
 		.block_bytes = 1,
 		.size_bytes = 2,
 		.skip_bytes = 3,
@@ -290,6 +302,8 @@ static void facts_come_back_whatever_is_in_them(void **state)
 	assert_int_equal(again.facts.known, m.facts.known);
 	assert_string_equal(again.facts.serial, m.facts.serial);
 	assert_string_equal(again.facts.unit_id, m.facts.unit_id);
+	assert_string_equal(again.facts.out_serial, m.facts.out_serial);
+	assert_string_equal(again.facts.out_unit_id, m.facts.out_unit_id);
 	assert_int_equal(again.facts.block_bytes, 1);
 	assert_int_equal(again.facts.size_bytes, 2);
 	assert_int_equal(again.facts.skip_bytes, 3);
@@ -333,6 +347,7 @@ static void random_map(struct rng *rng, struct mapfile *m)
 	m->facts.known = (unsigned)rng_below(rng, 1u << MAPFILE_FACTS);
 	m->facts.seed = rng_next(rng);
 	rng_fill(rng, m->facts.serial, rng_below(rng, MAPFILE_TEXT_ROOM));
+	rng_fill(rng, m->facts.out_unit_id, rng_below(rng, MAPFILE_TEXT_ROOM));
 }
 
 static void any_map_is_read_as_it_was_printed(void **state)
@@ -355,6 +370,8 @@ static void any_map_is_read_as_it_was_printed(void **state)
 		assert_int_equal(again.facts.known, m.facts.known);
 		if (m.facts.known & 1u << MAPFILE_SERIAL)
 			assert_string_equal(again.facts.serial, m.facts.serial);
+		if (m.facts.known & 1u << MAPFILE_OUT_UNIT_ID)
+			assert_string_equal(again.facts.out_unit_id, m.facts.out_unit_id);
 		free(out.text);
 		mapfile_destroy(&again);
 		mapfile_destroy(&m);
