@@ -226,6 +226,29 @@ void rescue_take_map(struct run *r)
 
 /* --- after it --- */
 
+static int no_memory(void)
+{
+	diag(NULL, "no memory to verify");
+	return EXIT_OTHER;
+}
+
+/* What is compared are blocks of both: of one that is bad in part, nothing. */
+static bool widen_bad(struct ranges *r, const struct span *s)
+{
+	uint64_t block = s->block_bytes, from = s->in_bytes, end = from + s->len_bytes;
+	struct range x;
+
+	for (uint64_t at = from; ranges_first(r, RANGE_IS(RANGE_BAD), at, end, &x);) {
+		uint64_t first = from + round_down_u64(x.at_bytes - from, block);
+
+		at = from + round_down_u64(x.at_bytes + x.len_bytes - from + block - 1, block);
+		at = min_u64(at, end);
+		if (!ranges_set(r, first, at - first, RANGE_BAD))
+			return false;
+	}
+	return true;
+}
+
 /* A run's own map has nothing of what was good; one that is kept tells it. */
 int rescue_todo(const struct run *r, struct ranges *todo, bool *has_todo)
 {
@@ -234,17 +257,15 @@ int rescue_todo(const struct run *r, struct ranges *todo, bool *has_todo)
 	*has_todo = run_is_kept(r) || r->result.losses > 0;
 	if (!*has_todo)
 		return 0;
-	if (!ranges_copy(todo, run_map(r))) {
-		diag(NULL, "no memory to verify");
-		return EXIT_OTHER;
-	}
+	if (!ranges_copy(todo, run_map(r)))
+		return no_memory();
 	for (size_t i = 0; i < ARRAY_SIZE(left_out); i++)
 		ranges_turn(todo, left_out[i], RANGE_BAD);
 	if (run_is_kept(r))
 		ranges_turn(todo, RANGE_UNTRIED, RANGE_BAD);
 	ranges_turn(todo, RANGE_WRITTEN, RANGE_UNTRIED);
 	ranges_turn(todo, RANGE_DONE, RANGE_UNTRIED);
-	return 0;
+	return widen_bad(todo, &r->span) ? 0 : no_memory();
 }
 
 /* Only after a run: what is not known is not listed. */

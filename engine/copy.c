@@ -105,24 +105,33 @@ static bool make_room_aside(struct copy *c)
 	return true;
 }
 
-/* Aligned for direct IO: blocks are of 512 bytes and more. */
-static bool make_room_to_salvage(struct copy *c)
+static bool wants_room_for_bad(const struct copy *c)
 {
+	const struct recipe *r = &c->recipe;
 	const struct endpoint *in = c->sides.end[0];
+
+	if (!r->policy.go_on_in)
+		return false;
+	return r->unit_bytes < r->block_bytes ||
+	       (r->policy.salvage && in->ops->salvage && r->unit_bytes == in->facts.block_bytes);
+}
+
+/* Aligned for direct IO: blocks are of 512 bytes and more. */
+static bool make_room_for_bad(struct copy *c)
+{
 	size_t len = (size_t)c->plan->depth * c->recipe.block_bytes;
 
-	if (!c->recipe.policy.salvage || !in->ops->salvage ||
-		c->recipe.block_bytes != in->facts.block_bytes)
+	if (!wants_room_for_bad(c))
 		return true;
-	c->salvage = aligned_alloc(4096, (len + 4095) / 4096 * 4096);
-	return c->salvage != NULL;
+	c->room_for_bad = aligned_alloc(4096, (len + 4095) / 4096 * 4096);
+	return c->room_for_bad != NULL;
 }
 
 static enum copy_opened open_slots(struct copy *c, int *exit_status)
 {
 	const struct plan *p = c->plan;
 
-	if (!make_room_aside(c) || !make_room_to_salvage(c) ||
+	if (!make_room_aside(c) || !make_room_for_bad(c) ||
 		(p->user_buffers && buffers_alloc(&c->memory, p->depth * p->user_buffers,
 					    p->chunk_bytes) < 0)) {
 		out_of_memory(exit_status);
@@ -138,7 +147,8 @@ static enum copy_opened open_slots(struct copy *c, int *exit_status)
 		if (!lanes_keep_promise(c, s))
 			return COPY_REPLAN;
 		place_buffers(c, s, i);
-		s->salvage = c->salvage ? c->salvage + (size_t)i * c->recipe.block_bytes : NULL;
+		if (c->room_for_bad)
+			s->aside = c->room_for_bad + (size_t)i * c->recipe.block_bytes;
 	}
 	return COPY_READY;
 }
@@ -208,6 +218,7 @@ static void make_map_rules(struct copy *c)
 		.again = r->policy.retries > 0,
 		.first_only = c->plan->in_order,
 		.block_bytes = r->block_bytes,
+		.unit_bytes = r->unit_bytes,
 		.max_adjacent = r->policy.max_adjacent,
 		.max_bad = r->policy.max_bad,
 	};
@@ -281,7 +292,7 @@ void copy_close(struct copy *c)
 	failures_destroy(&c->failures);
 	stalls_free(&c->stalls);
 	saver_destroy(&c->saver);
-	free(c->salvage);
+	free(c->room_for_bad);
 	free(c->workers);
 	free(c->turns);
 	free(c->rings);

@@ -203,7 +203,7 @@ static void result_of_map(struct copy *c, struct copy_result *r)
 
 	r->losses = c->failures.lost.n;
 	r->first_loss = c->failures.lost.first[0];
-	r->loss_block_bytes = c->map.block_bytes;
+	r->loss_block_bytes = c->map.unit_bytes;
 	r->before_bytes = c->before_bytes;
 	r->bad_bytes = feed_bytes(&c->feed, RANGE_IS(RANGE_BAD));
 	r->undone_bytes = feed_bytes(&c->feed, failed);

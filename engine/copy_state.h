@@ -23,7 +23,7 @@ struct copy {
 	struct leg **rings;	/* as many */
 	struct worker *workers; /* plan->workers */
 	struct buffers memory;
-	uint8_t *salvage; /* a block of each slot; NULL: not asked for */
+	uint8_t *room_for_bad; /* a block of each slot; NULL: zeros will do */
 	struct failures failures;
 	struct feed feed;
 	struct ranges own_map; /* where there is no other */

@@ -307,7 +307,7 @@ void feed_leave(struct feed *f)
 /* A last one may be shorter. */
 static uint64_t blocks_in(const struct feed *f, uint64_t bytes)
 {
-	return (bytes + f->map.block_bytes - 1) / f->map.block_bytes;
+	return (bytes + f->map.unit_bytes - 1) / f->map.unit_bytes;
 }
 
 /* The bad range that c, or what is not DONE of it, belongs to. */
@@ -346,7 +346,9 @@ static void stop_at_limit(struct feed *f, enum feed_limit limit)
 
 static bool settle(struct feed *f, uint64_t at, uint64_t end, enum range_status status)
 {
-	unsigned set = RANGE_IS_ANY & ~RANGE_IS(RANGE_DONE);
+	const unsigned settled =
+		RANGE_IS(RANGE_DONE) | RANGE_IS(RANGE_WRITTEN) | RANGE_IS(RANGE_BAD);
+	unsigned set = RANGE_IS_ANY & ~settled;
 	struct range x;
 
 	if (status != RANGE_FAILED && status != RANGE_BAD)

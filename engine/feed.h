@@ -54,6 +54,7 @@ struct feed_map {
 	bool again;			/* there is a last pass */
 	bool first_only;		/* chunks have an order: what fails is dealt with at once */
 	uint32_t block_bytes;		/* chunks begin and end at multiples of it, in the span */
+	uint32_t unit_bytes;		/* so long is what is counted as a bad block */
 	uint64_t max_adjacent, max_bad; /* bad blocks; more of them stop the run. 0; UINT64_MAX */
 };
 
@@ -118,9 +119,9 @@ void feed_leave(struct feed *f);
 
 /*
  * What became of c, or of the piece of it that it has become. RANGE_WRITTEN is untried where the
- * destination was reset since c was handed out. Where c failed, what is DONE of its first and last
- * block, in a map from elsewhere, stays so: it is in the destination. Bad blocks beyond the limits
- * stop the run.
+ * destination was reset since c was handed out. Where c failed, what of it is
+ * DONE (in its first and last block, of a map from elsewhere), WRITTEN or BAD stays so. Bad blocks
+ * beyond the limits stop the run.
  */
 void feed_settle(struct feed *f, const struct chunk *c, enum range_status status);
 

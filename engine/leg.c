@@ -354,3 +354,46 @@ enum leg_next leg_land(struct leg *l)
 	l->is_home = false;
 	return home(l);
 }
+
+/* --- what has failed, part by part --- */
+
+/* More than unit attentions may be queued; what is busy for longer says nothing of the part. */
+#define PART_TRIES 12
+
+static COLD struct policy_verdict try_part(struct leg *l, unsigned tries)
+{
+	const struct policy_case about = { .tries = tries, .goes_on = true, .is_smallest = true };
+
+	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
+		l->lane->ep->ops->reap(l->lane, &l->x);
+	counter_add(&l->tally->count.commands, 1);
+	if (l->x.notes)
+		take_notes(l);
+	if (l->x.fault.kind != FAULT_NONE)
+		note_kind(l);
+	return policy_decide(&about, &l->x.fault);
+}
+
+enum leg_part leg_read_part(struct leg *l, uint32_t at_bytes, uint32_t len_bytes)
+{
+	struct counters *c = &l->tally->count;
+	struct policy_verdict v;
+	unsigned tries = 1;
+
+	l->x.op = XFER_READ;
+	l->x.len_bytes = len_bytes;
+	l->x.offset_bytes = leg_place(l) + at_bytes;
+	l->x.buf = l->buf;
+	while ((v = try_part(l, tries)).action == POLICY_RETRY && tries++ < PART_TRIES)
+		counter_add(&c->retries, 1);
+	if (v.action != POLICY_GOOD) {
+		counter_add(&c->unrecovered, 1);
+		return v.action == POLICY_LOSE ? LEG_PART_BAD : LEG_PART_UNKNOWN;
+	}
+	if (l->x.fault.kind == FAULT_RECOVERED)
+		note_recovered(l);
+	if (l->x.done_bytes < len_bytes)
+		return LEG_PART_UNKNOWN;
+	counter_add(&c->bytes, len_bytes);
+	return LEG_PART_GOOD;
+}

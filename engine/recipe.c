@@ -68,6 +68,17 @@ static side_set_t filled_sides(const struct recipe *r, const struct sides *sides
 	return r->writes & (r->policy.leave_bad ? streams : r->writes);
 }
 
+/* Where all that are written get what stands for a block, its parts that can be read go there. */
+static uint32_t unit_bytes(const struct recipe *r, const struct end_facts *in)
+{
+	bool has_parts = !in->sequential && r->mapped == NO_SIDE && r->writes &&
+			 r->fills == r->writes && in->block_bytes >= 512 &&
+			 r->block_bytes % in->block_bytes == 0 &&
+			 r->block_bytes / in->block_bytes <= 64; /* bits of slot->had */
+
+	return has_parts ? in->block_bytes : r->block_bytes;
+}
+
 static void recipe_errors(
 	struct recipe *r, const struct plan *p, const struct span *s, const struct sides *sides)
 {
@@ -78,6 +89,7 @@ static void recipe_errors(
 	r->reads_once = sides->end[0]->facts.sequential;
 	r->fills = filled_sides(r, sides);
 	r->block_bytes = smallest_bytes(p, s);
+	r->unit_bytes = unit_bytes(r, &sides->end[0]->facts);
 	r->physical_bytes = physical % r->block_bytes == 0 ? physical : 0;
 	r->records = r->policy.reverse || policy_is_paced(&r->policy);
 }

@@ -52,8 +52,10 @@ struct recipe {
 	void *zeros, *room;
 	side_set_t fills;		      /* those that get zeros for what cannot be read */
 	uint32_t block_bytes, physical_bytes; /* of the source: narrow_begin()'s */
-	_Atomic unsigned depth;		      /* slots of all workers */
-	_Atomic bool hint_lies;		      /* the sense data have named a good block */
+	uint32_t unit_bytes; /* what is bad alone: such a block, or, of several, one of the source's
+			      */
+	_Atomic unsigned depth; /* slots of all workers */
+	_Atomic bool hint_lies; /* the sense data have named a good block */
 };
 
 /* *r is zeroed; its feed, failures, digest, zeros and room are the caller's to set. */

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "parts.h"
+
 /* --- a file that the data lie in --- */
 
 static void aim_at_chunk(struct leg *l, enum xfer_op op)
@@ -292,32 +294,21 @@ static COLD uint64_t hint_of(const struct slot *s)
 	return at - l->start_bytes + s->leg[0].start_bytes;
 }
 
-static COLD void salvage(struct slot *s)
-{
-	struct endpoint *ep = s->leg[0].lane->ep;
-
-	s->salvaged = s->salvage && ep->ops->salvage(ep, leg_place(&s->leg[0]), s->salvage);
-	counter_add(&s->leg[0].tally->count.salvaged, s->salvaged);
-}
-
 /*
- * Zeros stand for what cannot be read, or what the medium has of it; not in a destination that had
- * its part when it could be read, which is not compared with them either.
+ * Zeros stand for what cannot be read, or what there is of it all the same; not in a destination
+ * that had its part when it could be read, which is not compared with them either.
  */
 static COLD void begin_fill(struct slot *s)
 {
 	const struct recipe *r = s->recipe;
 
-	salvage(s);
 	begin_piece(s);
 	s->lost |= (r->writes & ~r->fills) | ((s->spared << r->dests) & r->checks);
 	s->phase = 1;
-	if (s->salvaged && r->zeros)
-		lend_buffer(s, s->salvage);
-	else if (s->salvaged)
-		memcpy(s->leg[0].buf, s->salvage, s->chunk.len_bytes);
-	else if (r->zeros)
-		lend_buffer(s, r->zeros);
+	if (r->zeros)
+		lend_buffer(s, s->aside ? s->aside : r->zeros);
+	else if (s->aside)
+		memcpy(s->leg[0].buf, s->aside, s->chunk.len_bytes);
 	else
 		memset(s->leg[0].buf, 0, s->chunk.len_bytes);
 	after_read(s);
@@ -333,7 +324,7 @@ static COLD unsigned lost_side(const struct slot *s)
 
 static COLD enum slot_news is_bad(struct slot *s)
 {
-	feed_settle(s->recipe->feed, &s->chunk, RANGE_BAD);
+	parts_settle(s);
 	return s->apart ? next_piece(s) : SLOT_THROUGH;
 }
 
@@ -355,6 +346,8 @@ static COLD enum slot_news fill_done(struct slot *s)
 	s->filling = false;
 	if (r->fills & s->lost & ~s->failed & ~s->spared & ~r->dropped)
 		return SLOT_THROUGH;
+	if (s->failed)
+		s->had = 0; /* what could be read is not there either */
 	return is_bad(s);
 }
 
@@ -372,6 +365,7 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 	bool unread = (s->failed & side_bit(0)) != 0;
 	unsigned without = lost_side(s);
 
+	s->had = 0;
 	s->salvaged = false;
 	if (is_known)
 		return is_bad(s);
@@ -379,6 +373,10 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 	if (without == NO_SIDE) /* the run ends with it, and nothing is written for it */
 		return is_left(s);
 	if (unread && r->fills && !has_done(s)) {
+		if (parts_are_several(s))
+			*bad = NO_SIDE; /* it is told of its parts */
+		if (!parts_gather(s))
+			return is_left(s);
 		s->filling = true;
 		begin_fill(s);
 		return SLOT_GOES_ON;

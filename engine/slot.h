@@ -27,11 +27,12 @@ struct slot {
 	side_set_t lost;   /* whose leg was given up, in this chunk */
 	side_set_t failed; /* of these, those whose data are what is wrong: LEG_LOST */
 	side_set_t spared; /* those that have had their part of what is taken apart */
-	void *salvage; /* a block of memory for what the medium has of a bad one; NULL: not asked */
-	void *own_buf; /* of leg[0], and of those that share it, while they have another */
+	uint8_t *aside; /* a block of memory for what there is of a bad one; NULL: zeros are it */
+	uint64_t had;	/* of that, the recipe's units that could be read */
+	void *own_buf;	/* of leg[0], and of those that share it, while they have another */
 	uint64_t rest_end_bytes; /* that is only a piece, what follows ends here; 0: it is all */
-	bool filling;		 /* zeros are written for what cannot be read, */
-	bool salvaged;		 /* or what the medium has of it */
+	bool filling;		 /* zeros, or what there is, are written for what cannot be read */
+	bool salvaged;		 /* that is what the medium has of it */
 	bool apart;		 /* the chunk is a piece of: */
 	struct narrow narrow;
 	nsec_t sent_ns;	     /* the last read, where that is */

@@ -2642,6 +2642,79 @@ static void with_too_many_bad_blocks_the_run_ends(void **state)
 	assert_int_equal(sim_counts(s->end[1])->end_bytes, BLOCKS * BLOCK);
 }
 
+/* Blocks of 512 bytes to one of 4096, of which eight are one. */
+static void make_longer_blocks(struct scene *s)
+{
+	go_on(s);
+	s->spec[1].block_bytes = s->span.block_bytes = s->span.out_block_bytes = 4096;
+	s->spec[1].blocks = BLOCKS / 8;
+	s->request.bpt_blk = 8;
+}
+
+static void of_a_longer_block_only_what_cannot_be_read_is_lost(void **state)
+{
+	struct scene *s = *state;
+
+	make_longer_blocks(s);
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 79 };
+	run(s);
+	assert_lost(s, 77, 2);
+	assert_true(zeros_all(sim_data(s->end[1]) + 77 * BLOCK, 2 * BLOCK));
+	assert_int_equal(s->result.loss_block_bytes, BLOCK);
+	assert_int_equal(s->result.first_loss.x.offset_bytes, 77 * BLOCK);
+	assert_int_equal(s->result.first_loss.x.len_bytes, BLOCK);
+	assert_int_equal(in_bytes(s), (BLOCKS - 2) * BLOCK);
+	assert_int_equal(out_bytes(s), BLOCKS * BLOCK);
+}
+
+static void its_parts_are_salvaged_one_by_one(void **state)
+{
+	struct scene *s = *state;
+	uint8_t had[BLOCK];
+
+	make_longer_blocks(s);
+	s->policy.salvage = true;
+	s->spec[0].salvages = 1;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78 };
+	run(s);
+	assert_lost(s, 77, 1);
+	assert_true(s->result.first_loss.salvaged);
+	assert_int_equal(counter_get(&s->result.side[0].count.salvaged), 1);
+	assert_true(sim_salvages(s->end[0], 77, had));
+	assert_memory_equal(sim_data(s->end[1]) + 77 * BLOCK, had, BLOCK);
+}
+
+/* There is no way to write a part. */
+static void where_bad_blocks_are_left_as_they_are_a_longer_one_is_lost_whole(void **state)
+{
+	struct scene *s = *state;
+
+	make_longer_blocks(s);
+	s->policy.leave_bad = true;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78 };
+	run(s);
+	assert_int_equal(s->result.bad_bytes, 4096);
+	assert_int_equal(s->result.loss_block_bytes, 4096);
+}
+
+/* What lies in them is known no more than before. */
+static void a_block_whose_source_goes_meanwhile_is_left_for_another_run(void **state)
+{
+	struct scene *s = *state;
+	struct sim_rule rules[] = {
+		{ .kind = FAULT_GONE, .after = 3 },
+		{ .kind = FAULT_MEDIUM, .first_blk = 0, .end_blk = 1 },
+	};
+
+	make_longer_blocks(s);
+	s->spec[0].rules = rules;
+	s->spec[0].nrules = ARRAY_SIZE(rules);
+	run(s);
+	assert_failed(s, 0, FAULT_GONE, XFER_READ);
+	assert_int_equal(s->result.bad_bytes, 0);
+	assert_int_equal(s->result.undone_bytes, 4096);
+}
+
 /* It is what a run that goes on is for. */
 static void what_was_copied_behind_a_gap_is_kept(void **state)
 {
@@ -2812,6 +2885,10 @@ static const struct CMUnitTest going_on_tests[] = {
 	TEST(a_bad_block_that_a_last_try_can_read_is_not_lost),
 	TEST(a_deferred_error_calls_nothing_bad),
 	TEST(with_too_many_bad_blocks_the_run_ends),
+	TEST(of_a_longer_block_only_what_cannot_be_read_is_lost),
+	TEST(its_parts_are_salvaged_one_by_one),
+	TEST(where_bad_blocks_are_left_as_they_are_a_longer_one_is_lost_whole),
+	TEST(a_block_whose_source_goes_meanwhile_is_left_for_another_run),
 	TEST(what_was_copied_behind_a_gap_is_kept),
 	TEST(all_is_kept_of_what_was_through_before_the_gaps_were_tried_again),
 	TEST(of_one_that_is_dropped_while_gaps_are_tried_again_too),

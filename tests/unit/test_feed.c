@@ -265,7 +265,7 @@ static void begin_with_map(struct mapped *m, const struct feed_map *with)
 
 	if (!map.max_bad)
 		map.max_bad = UINT64_MAX;
-	map.block_bytes = UNIT;
+	map.block_bytes = map.unit_bytes = UNIT;
 	map.ranges = &m->map;
 	assert_true(ranges_init(&m->map, map.at_bytes + 20 * UNIT));
 	feed_init(&m->feed, 20 * UNIT, 2 * UNIT, 1);
@@ -661,7 +661,9 @@ static void fill_map(struct foreign *f, uint64_t total)
 
 static void begin_foreign(struct foreign *f, uint64_t seed)
 {
-	struct feed_map map = { .records = true, .block_bytes = UNIT, .max_bad = UINT64_MAX };
+	struct feed_map map = {
+		.records = true, .block_bytes = UNIT, .unit_bytes = UNIT, .max_bad = UINT64_MAX
+	};
 	uint32_t chunk;
 
 	*f = (struct foreign){ .seed = seed, .rng = { seed }, .pass = PASS_FIRST };
@@ -712,13 +714,15 @@ static void note_handed(struct foreign *f, const struct chunk *c)
 	}
 }
 
-/* Whole blocks, which have one status each from then on, but for what is DONE of those that fail.
+/*
+ * Whole blocks, which have one status each from then on, but for what is DONE or BAD of those that
+ * fail.
  */
 static void take_one(struct foreign *f, const struct chunk *c)
 {
 	enum range_status outcome = any_outcome(f, c);
-	unsigned allowed =
-		RANGE_IS(outcome) | (outcome == RANGE_WRITTEN ? 0 : RANGE_IS(RANGE_DONE));
+	unsigned stays = RANGE_IS(RANGE_DONE) | RANGE_IS(RANGE_BAD);
+	unsigned allowed = RANGE_IS(outcome) | (outcome == RANGE_WRITTEN ? 0 : stays);
 
 	holds(f, c->len_bytes > 0 && c->at_bytes % UNIT == 0);
 	holds(f, c->len_bytes % UNIT == 0 || c->at_bytes + c->len_bytes == f->end);

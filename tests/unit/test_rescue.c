@@ -5,7 +5,8 @@
  * map says so; what was done before is left alone; and no saved map promises what a crash could
  * take. Runs that were interrupted, or met something fatal, are held to what they say.
  *
- * A unit is the smallest that can be lost (copy_result.loss_block_bytes), in the span.
+ * A unit is the smallest that is moved, in the span; a part the smallest that can be lost
+ * (copy_result.loss_block_bytes), of which a unit may have several.
  *
  * A seed makes a world; SEEDS=n runs n of them (from 1), SEED=k that one alone. A world that fails
  * prints its seed, also where the engine aborts; with TELL=1 all of them print what they are.
@@ -42,10 +43,10 @@ enum fate {
 struct rescue {
 	struct world w; /* first */
 	enum kind kind;
-	bool cut_short;	 /* the plan has more than blocks that are bad */
-	bool is_foreign; /* the map at the start has other blocks than the run */
-	uint32_t unit;	 /* bytes */
-	uint64_t nunits; /* in what the source gave */
+	bool cut_short;	     /* the plan has more than blocks that are bad */
+	bool is_foreign;     /* the map at the start has other blocks than the run */
+	uint32_t unit, part; /* bytes */
+	uint64_t nunits;     /* in what the source gave */
 	struct ranges map, at_start;
 	nsec_t every_ns;
 	_Atomic unsigned saves;
@@ -225,11 +226,27 @@ static void allow_rewriting(struct rescue *r)
 		*rewritten |= w->spec[side].nrules > 0 && w->policy.retries > 0;
 }
 
+/* Where zeros stand for what cannot be read, parts of a unit that can be stand for themselves. */
+static uint32_t part_bytes(const struct world *w)
+{
+	const struct end_facts *in = &w->sides.end[0]->facts;
+	bool fills = w->ends > 1;
+
+	for (unsigned side = 1; side < w->ends; side++)
+		fills &= !w->policy.leave_bad || w->spec[side].sequential;
+	return fills && !in->sequential && in->block_bytes >= 512 &&
+			       w->span.block_bytes % in->block_bytes == 0 &&
+			       w->span.block_bytes / in->block_bytes <= 64
+		       ? in->block_bytes
+		       : w->span.block_bytes;
+}
+
 static void make_plan(struct rescue *r)
 {
 	struct world *w = &r->w;
 
 	r->unit = w->span.block_bytes;
+	r->part = part_bytes(w);
 	r->every_ns = maybe(w, 2) ? 0 : (nsec_t)between(w, 1, 3) * NSEC_PER_MSEC;
 	for (unsigned side = 0; side < w->sides.n; side++)
 		if (w->is_sim[side])
@@ -500,15 +517,32 @@ static bool is_fill(const struct rescue *r, const uint8_t *now, uint64_t at, uin
 	uint64_t place = w->span.in_bytes + at, block = w->spec[0].block_bytes;
 	uint8_t bytes[4096];
 
-	if (!w->policy.salvage || !w->is_sim[0] || w->spec[0].sequential || r->unit != block ||
+	if (!w->policy.salvage || !w->is_sim[0] || w->spec[0].sequential || r->part != block ||
 		!sim_salvages(w->sides.end[0], place / block, bytes))
 		return zeros_all(now, len);
 	return !memcmp(now, bytes + place % block, len);
 }
 
+/* Those that could be read are there. */
+static bool is_fill_of_parts(
+	const struct rescue *r, const uint8_t *now, const uint8_t *want, uint64_t at, uint32_t len)
+{
+	for (uint32_t i = 0, n; i < len; i += n) {
+		bool is_given = at + i < r->w.given; /* else it pads */
+		enum how_bad bad = is_given ? how_bad(&r->w, 0, at + i, at + i + 1) : IS_FINE;
+
+		n = (uint32_t)min_u64(len - i, r->part - (at + i) % r->part);
+		if (!(bad != IS_BAD && !memcmp(now + i, want + i, n)) &&
+			!(bad != IS_FINE && is_fill(r, now + i, at + i, n)))
+			return false;
+	}
+	return true;
+}
+
 static bool is_fill_of(const struct rescue *r, const struct block *b)
 {
-	return is_fill(r, b->now, b->at, b->len);
+	return r->part < r->unit ? is_fill_of_parts(r, b->now, b->want, b->at, b->len)
+				 : is_fill(r, b->now, b->at, b->len);
 }
 
 /* What stands for what could not be read. */
@@ -639,9 +673,49 @@ static void check_stream(const struct rescue *r, unsigned side, bool complete)
 
 		len = min_u64(min_u64(unit + r->unit, end) - at, sizeof(want));
 		world_expected(w, side, at, (uint32_t)len, want);
-		filled = is_fill(r, now + at, at, (uint32_t)len);
+		filled = r->part < r->unit ? is_fill_of_parts(r, now + at, want, at, (uint32_t)len)
+					   : is_fill(r, now + at, at, (uint32_t)len);
 		hold((filled && (unread || r->cut_short)) ||
 			(!memcmp(now + at, want, len) && (unread != IS_BAD || r->cut_short)));
+	}
+}
+
+static bool has_at_start(
+	const struct rescue *r, uint64_t at, uint64_t end, enum range_status status)
+{
+	return r->kind == WITH_MAP && statuses(r, &r->at_start, at, end) & RANGE_IS(status);
+}
+
+/* Its source alone is to blame, and each of its parts has been tried. */
+static bool is_had_in_parts(const struct rescue *r, uint64_t u)
+{
+	const struct world *w = &r->w;
+	uint64_t at = unit_at(r, u), end = unit_end(r, u);
+
+	for (unsigned side = 1; side < w->sides.n; side++)
+		if (how_bad(w, side, at, end) != IS_FINE)
+			return false;
+	return how_bad(w, 0, at, end) == IS_BAD && is_new(r, u) &&
+	       !has_at_start(r, at, end, RANGE_DONE);
+}
+
+/* What can be read of a lost unit is done, and only that. */
+static void check_parts_in_map(const struct rescue *r, uint64_t u, bool complete)
+{
+	const unsigned done = RANGE_IS(RANGE_DONE), bad = RANGE_IS(RANGE_BAD);
+	uint64_t end = unit_end(r, u);
+
+	for (uint64_t at = unit_at(r, u); at < end; at += r->part) {
+		uint64_t to = min_u64(at + r->part, end);
+		enum how_bad is_bad = how_bad(&r->w, 0, at, to);
+		unsigned now = statuses(r, &r->map, at, to);
+		unsigned before = statuses(r, &r->at_start, at, to);
+
+		hold(is_bad != IS_BAD || !(now & ~before & done));
+		if (!complete)
+			continue;
+		hold(!(now & ~(done | bad)));
+		hold(is_bad != IS_FINE || !is_had_in_parts(r, u) || now == done);
 	}
 }
 
@@ -652,6 +726,11 @@ static void check_unit_in_map(const struct rescue *r, uint64_t u, bool complete)
 	unsigned now = statuses(r, &r->map, at, end);
 	unsigned before = statuses(r, &r->at_start, at, end);
 
+	if (r->part < r->unit && fate(r, u) != KEPT && fate(r, u) != GOOD) {
+		hold(complete || !(now & RANGE_IS(RANGE_WRITTEN)));
+		check_parts_in_map(r, u, complete);
+		return;
+	}
 	if (!complete) { /* to be sure of what it says is what counts */
 		hold(!(now & RANGE_IS(RANGE_WRITTEN)));
 		hold(fate(r, u) != BAD || !(now & ~before & done));
@@ -766,6 +845,47 @@ static void add_range(uint64_t sum[2], uint64_t n, bool surely)
 	sum[1] += n;
 }
 
+static void add_unit(const struct rescue *r, uint64_t u, uint64_t len, struct sums *s)
+{
+	uint64_t at = unit_at(r, u);
+	enum how_bad unread = how_bad(&r->w, 0, at, at + len);
+	enum fate f = fate(r, u);
+
+	if (f == KEPT)
+		return;
+	if (f != GOOD)
+		add_range(s->bad, len, f == BAD);
+	if (f != GOOD && is_new(r, u))
+		add_range(s->losses, 1, f == BAD);
+	if (unread != IS_BAD)
+		add_range(s->read, len, unread == IS_FINE);
+}
+
+/* Of one that is lost each that can be read may have been, and each may be lost with it. */
+static void add_parts(const struct rescue *r, uint64_t u, uint64_t len, struct sums *s)
+{
+	uint64_t at = unit_at(r, u), end = at + len, surely = 0;
+	bool is_fine = how_bad(&r->w, 0, at, end) == IS_FINE;
+	enum fate f = fate(r, u);
+
+	for (; at < end; at += r->part) {
+		uint64_t n = min_u64(r->part, end - at);
+		enum how_bad unread = how_bad(&r->w, 0, at, at + n);
+		bool lost = f == BAD && unread == IS_BAD;
+
+		surely += lost && !has_at_start(r, at, at + n, RANGE_BAD);
+		if (f != GOOD)
+			add_range(s->bad, n, lost);
+		s->losses[1] += f != GOOD && is_new(r, u);
+		if (unread != IS_BAD)
+			add_range(s->read, n, is_fine);
+	}
+	if (f == BAD && is_new(r, u))
+		s->losses[0] += is_had_in_parts(r, u)				 ? surely
+				: has_at_start(r, unit_at(r, u), end, RANGE_BAD) ? 0
+										 : 1;
+}
+
 static struct sums sum_up(const struct rescue *r)
 {
 	const struct world *w = &r->w;
@@ -773,17 +893,11 @@ static struct sums sum_up(const struct rescue *r)
 
 	for (uint64_t u = 0; unit_at(r, u) < written_end(w); u++) {
 		uint64_t at = unit_at(r, u), len = min_u64(unit_end(r, u), written_end(w)) - at;
-		enum how_bad unread = how_bad(w, 0, at, at + len);
-		enum fate f = fate(r, u);
 
-		if (f == KEPT)
-			continue;
-		if (f != GOOD)
-			add_range(s.bad, len, f == BAD);
-		if (f != GOOD && is_new(r, u))
-			add_range(s.losses, 1, f == BAD);
-		if (unread != IS_BAD)
-			add_range(s.read, len, unread == IS_FINE);
+		if (r->part < r->unit && fate(r, u) != KEPT)
+			add_parts(r, u, len, &s);
+		else
+			add_unit(r, u, len, &s);
 	}
 	return s;
 }
@@ -839,7 +953,7 @@ static void check_figures(const struct rescue *r)
 	}
 	hold(r->told == min_u64(res->losses, LOSSES_KEPT));
 	hold(!res->losses || !xfer_is_good(&res->first_loss.x));
-	hold(res->loss_block_bytes == r->unit);
+	hold(res->loss_block_bytes == r->part);
 	hold(res->bad_bytes + res->undone_bytes <= w->span.len_bytes);
 }
 
