@@ -66,7 +66,10 @@ void fault_from_errno(struct fault *f, int err)
 	f->err = err;
 	switch (err) {
 	case ENODEV:
-	case ENXIO: f->kind = FAULT_GONE; break;
+	case ENXIO:
+	case ENOLINK: /* host status 0Fh, scsi_lib.c scsi_result_to_blk_status() */
+		f->kind = FAULT_GONE;
+		break;
 	case EBUSY:
 	case EDOM: /* 16 commands outstanding on the descriptor, sg.c sg_common_write() */
 		f->kind = FAULT_LANE_BUSY;
@@ -77,7 +80,6 @@ void fault_from_errno(struct fault *f, int err)
 	case ENODATA: f->kind = FAULT_MEDIUM; break;
 	case EREMOTEIO: f->kind = FAULT_HARDWARE; break;
 	case EBADE: f->kind = FAULT_RESERVATION; break;
-	case ENOLINK: f->kind = FAULT_TRANSPORT; break;
 	case ETIMEDOUT: f->kind = FAULT_TIMEOUT; break;
 	default: f->kind = FAULT_OS; break;
 	}

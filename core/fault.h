@@ -32,7 +32,7 @@ enum fault_kind {
 	FAULT_TASK_SET_FULL,
 	FAULT_TIMEOUT,
 	FAULT_TRANSPORT,
-	FAULT_GONE,	  /* the device was removed */
+	FAULT_GONE,	  /* the device was removed, or there is no way to it for the moment */
 	FAULT_SHORT,	  /* status GOOD, residual not 0 */
 	FAULT_LANE_BUSY,  /* the driver still holds this descriptor's buffer or slot */
 	FAULT_NO_MEMORY,  /* the driver found no memory for the command */

@@ -16,16 +16,22 @@
 
 #include "be.h"
 
-/* The mid-layer's verdict, include/scsi/scsi_status.h; 10h to 13h up to Linux 6.0 only. */
+/*
+ * The mid-layer's verdict, include/scsi/scsi_status.h; 10h to 13h up to Linux 6.0 only. What has
+ * nobody who could answer it (01h, 04h, and 0fh of a remote port that was given up) tells nothing
+ * of the blocks it was sent for. 14h does not belong there: such a command was lost on a path that
+ * loses some (scsi_transport_fc.c fc_eh_should_retry_cmd()). 0ah never gets as far as here
+ * (scsi_error.c scsi_decide_disposition()).
+ */
 static const struct {
 	const char *words;
 	enum fault_kind kind;
 } hosts[] = {
 	[0x00] = { "ok", FAULT_NONE },
-	[0x01] = { "no connect", FAULT_TRANSPORT },
+	[0x01] = { "no connect", FAULT_GONE },
 	[0x02] = { "bus busy", FAULT_BUSY },
 	[0x03] = { "timed out", FAULT_TIMEOUT },
-	[0x04] = { "bad target", FAULT_TRANSPORT },
+	[0x04] = { "bad target", FAULT_GONE },
 	[0x05] = { "aborted", FAULT_ABORTED },
 	[0x06] = { "parity error", FAULT_TRANSPORT },
 	[0x07] = { "host adapter error", FAULT_TRANSPORT },
@@ -36,7 +42,7 @@ static const struct {
 	[0x0c] = { "retry at once", FAULT_BUSY },
 	[0x0d] = { "requeue", FAULT_BUSY },
 	[0x0e] = { "transport disrupted", FAULT_ABORTED },
-	[0x0f] = { "transport failed fast", FAULT_TRANSPORT },
+	[0x0f] = { "transport failed fast", FAULT_GONE },
 	[0x10] = { "target failure", FAULT_TRANSPORT },
 	[0x11] = { "reservation conflict", FAULT_RESERVATION },
 	[0x12] = { "space allocation failed", FAULT_DATA_PROTECT },

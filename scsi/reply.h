@@ -71,8 +71,8 @@ void scsi_judge(const struct scsi_reply *r, const struct scsi_asked *asked, stru
 	uint32_t *done_bytes);
 
 /*
- * "medium error at LBA 4660 (3/11/00 unrecovered read error)", "timed out", "transport error (host
- * status 1, no connect)": one line, printable whatever the device sent. room > 0. Returns text.
+ * "medium error at LBA 4660 (3/11/00 unrecovered read error)", "timed out", "device gone (host status
+ * 1, no connect)": one line, printable whatever the device sent. room > 0. Returns text.
  */
 char *fault_describe(const struct fault *f, char *text, size_t room);
 

@@ -103,7 +103,7 @@ static void an_errno_is_a_fault_of_its_kind(void **state)
 		{ ENODATA, FAULT_MEDIUM },
 		{ EREMOTEIO, FAULT_HARDWARE },
 		{ EBADE, FAULT_RESERVATION },
-		{ ENOLINK, FAULT_TRANSPORT },
+		{ ENOLINK, FAULT_GONE },
 		{ ETIMEDOUT, FAULT_TIMEOUT },
 		{ EIO, FAULT_OS },
 		{ EINVAL, FAULT_OS },

@@ -137,10 +137,10 @@ static void each_host_status_has_its_kind(void **state)
 		uint16_t host;
 		enum fault_kind kind;
 	} rows[] = {
-		{ 0x01, FAULT_TRANSPORT },
+		{ 0x01, FAULT_GONE },
 		{ 0x02, FAULT_BUSY },
 		{ 0x03, FAULT_TIMEOUT },
-		{ 0x04, FAULT_TRANSPORT },
+		{ 0x04, FAULT_GONE },
 		{ 0x05, FAULT_ABORTED },
 		{ 0x07, FAULT_TRANSPORT },
 		{ 0x08, FAULT_ABORTED },
@@ -148,7 +148,7 @@ static void each_host_status_has_its_kind(void **state)
 		{ 0x0c, FAULT_BUSY },
 		{ 0x0d, FAULT_BUSY },
 		{ 0x0e, FAULT_ABORTED },
-		{ 0x0f, FAULT_TRANSPORT },
+		{ 0x0f, FAULT_GONE },
 		{ 0x11, FAULT_RESERVATION },
 		{ 0x14, FAULT_TRANSPORT },
 		{ 0x15, FAULT_TRANSPORT },
@@ -516,7 +516,7 @@ static void words_name_the_layer_that_failed(void **state)
 	struct fault f;
 
 	(void)state;
-	expect_text(&v.fault, "transport error (host status 1, no connect)");
+	expect_text(&v.fault, "device gone (host status 1, no connect)");
 	v = judge(&timeout);
 	expect_text(&v.fault, "timed out");
 	v = judge(&unknown);

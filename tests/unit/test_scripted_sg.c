@@ -687,7 +687,7 @@ static void host_errors_are_faults(void **state)
 	static const struct {
 		uint16_t host;
 		enum fault_kind kind;
-	} cases[] = { { 1, FAULT_TRANSPORT }, { 3, FAULT_TIMEOUT }, { 7, FAULT_TRANSPORT },
+	} cases[] = { { 1, FAULT_GONE }, { 3, FAULT_TIMEOUT }, { 7, FAULT_TRANSPORT },
 		{ 8, FAULT_ABORTED } };
 	struct rig *r = *state;
 
