@@ -20,6 +20,7 @@ static const struct {
 	[FAULT_ERASING] = { "not ready, being erased or formatted", EXIT_NOT_READY_BUSY },
 	[FAULT_MEDIUM] = { "medium error", EXIT_MEDIUM_HARD },
 	[FAULT_HARDWARE] = { "hardware error", EXIT_MEDIUM_HARD },
+	[FAULT_UNIT_FAILED] = { "unit failed", EXIT_MEDIUM_HARD },
 	[FAULT_ILLEGAL_REQUEST] = { "illegal request", EXIT_ILLEGAL_REQUEST },
 	[FAULT_INVALID_OPCODE] = { "command not supported", EXIT_INVALID_OPCODE },
 	[FAULT_LBA_RANGE] = { "LBA out of range", EXIT_LBA_RANGE },

@@ -35,6 +35,7 @@ static const struct rule {
 	[FAULT_ABORTED] = { .tries = 2, .users_too = true, .local = true },
 	[FAULT_MEDIUM] = { .users_too = true, .local = true },
 	[FAULT_HARDWARE] = { .users_too = true, .local = true },
+	[FAULT_UNIT_FAILED] = { .users_too = true },
 	[FAULT_PROTECTION] = { .local = true },
 	[FAULT_SENSE] = { .local = true },
 	[FAULT_TRANSPORT] = { .users_too = true, .first_delay_ns = BACK_OFF_FIRST, .local = true },

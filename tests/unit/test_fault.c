@@ -43,6 +43,7 @@ static void the_statuses_are_those_of_sg3_utils(void **state)
 		{ FAULT_ERASING, 16 },
 		{ FAULT_MEDIUM, 3 },
 		{ FAULT_HARDWARE, 3 },
+		{ FAULT_UNIT_FAILED, 3 },
 		{ FAULT_ILLEGAL_REQUEST, 5 },
 		{ FAULT_UNIT_ATTENTION, 6 },
 		{ FAULT_CAPACITY_CHANGED, 6 },

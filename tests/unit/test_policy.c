@@ -73,6 +73,7 @@ static void each_fault_is_sent_so_many_times(void **state)
 		{ FAULT_ABORTED, 3, 6 },
 		{ FAULT_MEDIUM, 1, 4 },
 		{ FAULT_HARDWARE, 1, 4 },
+		{ FAULT_UNIT_FAILED, 1, 4 },
 		{ FAULT_TRANSPORT, 1, 4 },
 		{ FAULT_TIMEOUT, 1, 4 },
 		{ FAULT_NOT_READY, 1, 1 },
@@ -234,7 +235,7 @@ static void what_is_said_of_the_whole_end_stops_all_the_same(void **state)
 	static const enum fault_kind kinds[] = { FAULT_NOT_READY, FAULT_ERASING,
 		FAULT_ILLEGAL_REQUEST, FAULT_INVALID_OPCODE, FAULT_LBA_RANGE,
 		FAULT_CAPACITY_CHANGED, FAULT_DATA_PROTECT, FAULT_MISCOMPARE, FAULT_RESERVATION,
-		FAULT_GONE, FAULT_SHORT, FAULT_UNMAPPABLE, FAULT_OTHER };
+		FAULT_GONE, FAULT_SHORT, FAULT_UNMAPPABLE, FAULT_OTHER, FAULT_UNIT_FAILED };
 	static const int errs[] = { ENOSPC, EPIPE, EFBIG, EROFS };
 
 	(void)state;

@@ -195,8 +195,14 @@ static void each_sense_has_its_kind(void **state)
 		{ 0x2, 0x3a, 0x04, FAULT_NOT_READY },
 		{ 0x3, 0x11, 0x00, FAULT_MEDIUM },
 		{ 0x3, 0x10, 0x00, FAULT_MEDIUM },
-		{ 0x3, 0x31, 0x00, FAULT_MEDIUM },
+		{ 0x3, 0x31, 0x00, FAULT_UNIT_FAILED },
+		{ 0x3, 0x31, 0x01, FAULT_UNIT_FAILED },
+		{ 0x3, 0x30, 0x00, FAULT_MEDIUM },
 		{ 0x4, 0x44, 0x00, FAULT_HARDWARE },
+		{ 0x4, 0x31, 0x00, FAULT_HARDWARE },
+		{ 0x4, 0x3e, 0x01, FAULT_UNIT_FAILED },
+		{ 0x4, 0x3e, 0x03, FAULT_UNIT_FAILED },
+		{ 0x4, 0x3e, 0x04, FAULT_HARDWARE },
 		{ 0x5, 0x20, 0x00, FAULT_INVALID_OPCODE },
 		{ 0x5, 0x20, 0x02, FAULT_ILLEGAL_REQUEST },
 		{ 0x5, 0x21, 0x00, FAULT_LBA_RANGE },
@@ -487,14 +493,27 @@ static void deferred_error_is_told_apart_and_names_no_block(void **state)
 			      "earlier command)");
 }
 
+/* The earlier write is good, so all that is to be done is to send this command again. */
 static void command_that_answers_with_a_deferred_recovery_was_not_done(void **state)
 {
 	static const uint8_t s[] = { 0x73, 1, 0x0c, 1, 0, 0, 0, 0 };
+	static const uint8_t good_keys[] = { 0x0, 0x1, 0xf };
+	uint8_t fixed[FIXED_LEN];
 	struct verdict v = judge_sense(s, sizeof(s));
 
 	(void)state;
-	assert_int_equal(v.fault.kind, FAULT_ABORTED);
-	assert_int_equal(v.done_bytes, 0);
+	expect_text(&v.fault, "aborted command (1/0c/01 write error - recovered with auto "
+			      "reallocation, of an earlier command)");
+	for (size_t i = 0; i < ARRAY_SIZE(good_keys); i++) {
+		make_fixed(fixed, 0xf1, good_keys[i], 0, 0);
+		fixed[5] = 1000 >> 8;
+		fixed[6] = 1000 & 0xff;
+		v = judge_sense(fixed, sizeof(fixed));
+		assert_int_equal(v.fault.kind, FAULT_ABORTED);
+		assert_false(v.fault.deferred);
+		assert_false(v.fault.info_valid);
+		assert_int_equal(v.done_bytes, 0);
+	}
 }
 
 static void long_sense_is_cut_to_the_room(void **state)
