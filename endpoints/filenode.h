@@ -77,6 +77,12 @@ static inline off_t filenode_position(const struct filenode *n, const struct xfe
 }
 
 /*
+ * A block node's FAULT_SHORT or FAULT_OS becomes FAULT_GONE, ENODEV, where its device is gone: the
+ * kernel says by then that it ends at 0, has no space, or EIO. Any thread.
+ */
+void filenode_judge(const struct filenode *n, struct fault *f);
+
+/*
  * Moves what x lacks, from done_bytes on, by pread() or pwrite(), and fills in the outcome but for
  * the notes. FAULT_SHORT: a source ended before its size. Any thread.
  */
