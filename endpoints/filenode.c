@@ -389,6 +389,7 @@ static int create(struct filenode *n)
 	/* O_EXCL: what came to be there since open() looked was not asked about. */
 	if (open_descriptors(n, O_CREAT | O_EXCL) < 0)
 		return -1;
+	n->is_new = true;
 	return n->direct ? open_direct(n) : 0;
 }
 
@@ -673,18 +674,42 @@ void filenode_trim(struct filenode *n, struct xfer *x)
 	}
 }
 
-bool filenode_flush(struct endpoint *ep, struct fault *f)
+/* EINVAL: nothing that could be flushed (files of /proc, folders of CIFS), fsync(2). */
+static int flush_fd(int fd, int (*flush)(int))
 {
-	const struct filenode *n = node_of(ep);
 	int ret;
 
-	memset(f, 0, sizeof(*f));
 	do
-		ret = n->direct ? fdatasync(n->fd) : fsync(n->fd);
+		ret = flush(fd);
 	while (ret < 0 && errno == EINTR);
-	/* EINVAL: nothing that could be flushed (files of /proc and the like), fsync(2). */
-	if (ret < 0 && errno != EINVAL)
-		fault_from_errno(f, errno);
+	return ret < 0 && errno != EINVAL ? errno : 0;
+}
+
+/* What holds the name of a new file. A folder that may not be read cannot be opened for it. */
+static int flush_folder(struct filenode *n)
+{
+	char *folder = real_folder(n->ep.name);
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, err;
+
+	free(folder);
+	if (fd < 0)
+		return 0;
+	err = flush_fd(fd, fsync);
+	close(fd);
+	n->is_new = err != 0;
+	return err;
+}
+
+bool filenode_flush(struct endpoint *ep, struct fault *f)
+{
+	struct filenode *n = node_of(ep);
+	int err = flush_fd(n->fd, n->direct ? fdatasync : fsync);
+
+	if (!err && n->is_new)
+		err = flush_folder(n);
+	memset(f, 0, sizeof(*f));
+	if (err)
+		fault_from_errno(f, err);
 	filenode_judge(n, f);
 	if (n->flags & END_NOCACHE)
 		posix_fadvise(n->fd, 0, 0, POSIX_FADV_DONTNEED);

@@ -37,6 +37,7 @@ struct filenode {
 	unsigned flags;	    /* enum end_flags */
 	bool is_block;
 	bool direct;
+	bool is_new;   /* created by begin(), and its folder was not flushed since */
 	int fd;	       /* of filenode_move(); -1: begin() will create the file */
 	int direct_fd; /* O_DIRECT; the same as fd on a block node, -1 where !direct */
 	dev_t dev;     /* the file that fd is */
@@ -63,7 +64,7 @@ int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes) 
 /* END_MAPPED: len_bytes is known, and the end not behind INT64_MAX. */
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes) MUST_CHECK;
 int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut) MUST_CHECK;
-bool filenode_flush(struct endpoint *ep, struct fault *f);
+bool filenode_flush(struct endpoint *ep, struct fault *f); /* of its folder, too, if it is new */
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room);
 void filenode_close(struct endpoint *ep);
 
