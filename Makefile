@@ -96,7 +96,8 @@ FORCE:
 # Functions of the C library that a test has its own of: the scripted driver, and failures.
 WRAP_scripted_sg := open ioctl mmap read write clock_nanosleep
 WRAP_copy        := clock_nanosleep pthread_create
-WRAP_aio         := io_getevents open pwrite
+WRAP_aio         := io_getevents ioctl open pwrite
+WRAP_file        := fsync ioctl open
 WRAP_ranges      := malloc realloc
 WRAP_keep        := write fsync flock
 WRAP_replace     := open openat fstatat fchown fchmod read write fsync close linkat renameat unlinkat

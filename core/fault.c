@@ -20,6 +20,7 @@ static const struct {
 	[FAULT_ERASING] = { "not ready, being erased or formatted", EXIT_NOT_READY_BUSY },
 	[FAULT_MEDIUM] = { "medium error", EXIT_MEDIUM_HARD },
 	[FAULT_HARDWARE] = { "hardware error", EXIT_MEDIUM_HARD },
+	[FAULT_UNIT_FAILED] = { "unit failed", EXIT_MEDIUM_HARD },
 	[FAULT_ILLEGAL_REQUEST] = { "illegal request", EXIT_ILLEGAL_REQUEST },
 	[FAULT_INVALID_OPCODE] = { "command not supported", EXIT_INVALID_OPCODE },
 	[FAULT_LBA_RANGE] = { "LBA out of range", EXIT_LBA_RANGE },
@@ -66,7 +67,10 @@ void fault_from_errno(struct fault *f, int err)
 	f->err = err;
 	switch (err) {
 	case ENODEV:
-	case ENXIO: f->kind = FAULT_GONE; break;
+	case ENXIO:
+	case ENOLINK: /* host status 0Fh, scsi_lib.c scsi_result_to_blk_status() */
+		f->kind = FAULT_GONE;
+		break;
 	case EBUSY:
 	case EDOM: /* 16 commands outstanding on the descriptor, sg.c sg_common_write() */
 		f->kind = FAULT_LANE_BUSY;
@@ -77,7 +81,6 @@ void fault_from_errno(struct fault *f, int err)
 	case ENODATA: f->kind = FAULT_MEDIUM; break;
 	case EREMOTEIO: f->kind = FAULT_HARDWARE; break;
 	case EBADE: f->kind = FAULT_RESERVATION; break;
-	case ENOLINK: f->kind = FAULT_TRANSPORT; break;
 	case ETIMEDOUT: f->kind = FAULT_TIMEOUT; break;
 	default: f->kind = FAULT_OS; break;
 	}

@@ -18,6 +18,7 @@ enum fault_kind {
 	FAULT_ERASING,	      /* not ready: format, sanitize: what it held is being lost */
 	FAULT_MEDIUM,
 	FAULT_HARDWARE,
+	FAULT_UNIT_FAILED, /* medium or hardware error that is none of these blocks alone */
 	FAULT_ILLEGAL_REQUEST,
 	FAULT_INVALID_OPCODE,
 	FAULT_LBA_RANGE,
@@ -32,7 +33,7 @@ enum fault_kind {
 	FAULT_TASK_SET_FULL,
 	FAULT_TIMEOUT,
 	FAULT_TRANSPORT,
-	FAULT_GONE,	  /* the device was removed */
+	FAULT_GONE,	  /* the device was removed, or there is no way to it for the moment */
 	FAULT_SHORT,	  /* status GOOD, residual not 0 */
 	FAULT_LANE_BUSY,  /* the driver still holds this descriptor's buffer or slot */
 	FAULT_NO_MEMORY,  /* the driver found no memory for the command */
@@ -54,7 +55,7 @@ struct fault {
 	uint16_t host_status;	/* DID_* */
 	uint16_t driver_status; /* DRIVER_*; 8 only says that there is sense */
 	bool info_valid;	/* the sense names the failing LBA, inside the transfer */
-	bool deferred;		/* the sense is about an earlier command */
+	bool deferred;		/* the sense is about an earlier command, which failed */
 	uint64_t info_lba;
 	uint8_t sense[FAULT_SENSE_MAX];
 };

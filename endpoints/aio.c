@@ -147,11 +147,12 @@ static bool is_aligned(const struct filenode *n, const struct xfer *x)
 	       (uint64_t)filenode_position(n, x) % n->align_bytes == 0;
 }
 
-static COLD void refused(struct xfer *x, int err)
+static COLD void refused(const struct filenode *n, struct xfer *x, int err)
 {
 	fault_from_errno(&x->fault, err);
 	if (err == EAGAIN)
 		x->fault.kind = FAULT_BUSY; /* a resource is short for the moment */
+	filenode_judge(n, &x->fault);
 }
 
 static enum xfer_state send(struct aio_lane *l, struct xfer *x)
@@ -170,7 +171,7 @@ static enum xfer_state send(struct aio_lane *l, struct xfer *x)
 	while (ret == -EINTR);
 	if (ret == 1)
 		return XFER_WAIT;
-	refused(x, ret < 0 ? -ret : EIO);
+	refused(n, x, ret < 0 ? -ret : EIO);
 	return XFER_DONE;
 }
 
@@ -216,7 +217,7 @@ static COLD void fill_up(const struct filenode *n, struct xfer *x, int err)
 		while (x->len_bytes - x->done_bytes >= piece && write_piece(n, x, (uint32_t)piece))
 			continue;
 	if (x->done_bytes < x->len_bytes)
-		refused(x, err);
+		refused(n, x, err);
 	else
 		x->fault.kind = FAULT_NONE;
 }
@@ -233,7 +234,7 @@ static void outcome(const struct filenode *n, struct xfer *x, long res)
 		return;
 	}
 	if (res < 0 && res != -EINTR) {
-		refused(x, (int)-res);
+		refused(n, x, (int)-res);
 		return;
 	}
 	if (res > 0)

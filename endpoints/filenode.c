@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <scsi/scsi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -388,6 +389,7 @@ static int create(struct filenode *n)
 	/* O_EXCL: what came to be there since open() looked was not asked about. */
 	if (open_descriptors(n, O_CREAT | O_EXCL) < 0)
 		return -1;
+	n->is_new = true;
 	return n->direct ? open_direct(n) : 0;
 }
 
@@ -587,6 +589,32 @@ COLD void filenode_came_short(struct xfer *x)
 	x->fault.resid_bytes = x->len_bytes - x->done_bytes;
 }
 
+static bool is_no_device(int ret)
+{
+	return ret < 0 && (errno == ENODEV || errno == ENXIO);
+}
+
+/*
+ * One that was removed has no size any more (block/genhd.c del_gendisk()), but its partitions keep
+ * theirs. Those, and one that was set offline, say so to whatever is asked of sd (sd.c sd_ioctl());
+ * to other drivers this question means nothing.
+ */
+static bool is_dead(const struct filenode *n)
+{
+	uint64_t size_bytes = 0;
+	uint32_t idlun[2];
+	int ret = ioctl(n->fd, BLKGETSIZE64, &size_bytes);
+
+	return is_no_device(ret) || (ret == 0 && size_bytes == 0) ||
+	       is_no_device(ioctl(n->fd, SCSI_IOCTL_GET_IDLUN, idlun));
+}
+
+COLD void filenode_judge(const struct filenode *n, struct fault *f)
+{
+	if (n->is_block && (f->kind == FAULT_SHORT || f->kind == FAULT_OS) && is_dead(n))
+		fault_from_errno(f, ENODEV);
+}
+
 static ssize_t move_some(const struct filenode *n, const struct xfer *x)
 {
 	uint8_t *mem = (uint8_t *)x->buf + x->done_bytes;
@@ -596,6 +624,16 @@ static ssize_t move_some(const struct filenode *n, const struct xfer *x)
 	return x->op == XFER_WRITE ? pwrite(n->fd, mem, len, at) : pread(n->fd, mem, len, at);
 }
 
+/* err: 0 where it ended. */
+static COLD void stopped_short(const struct filenode *n, struct xfer *x, int err)
+{
+	if (err)
+		fault_from_errno(&x->fault, err);
+	else
+		filenode_came_short(x);
+	filenode_judge(n, &x->fault);
+}
+
 void filenode_move(const struct filenode *n, struct xfer *x)
 {
 	while (x->done_bytes < x->len_bytes) {
@@ -603,11 +641,8 @@ void filenode_move(const struct filenode *n, struct xfer *x)
 
 		if (nmoved > 0) {
 			x->done_bytes += (uint32_t)nmoved;
-		} else if (nmoved == 0) {
-			filenode_came_short(x);
-			return;
-		} else if (errno != EINTR) {
-			fault_from_errno(&x->fault, errno);
+		} else if (nmoved == 0 || errno != EINTR) {
+			stopped_short(n, x, nmoved == 0 ? 0 : errno);
 			return;
 		}
 	}
@@ -635,21 +670,47 @@ void filenode_trim(struct filenode *n, struct xfer *x)
 		xfer_unsupported(x);
 	} else {
 		fault_from_errno(&x->fault, errno);
+		filenode_judge(n, &x->fault);
 	}
+}
+
+/* EINVAL: nothing that could be flushed (files of /proc, folders of CIFS), fsync(2). */
+static int flush_fd(int fd, int (*flush)(int))
+{
+	int ret;
+
+	do
+		ret = flush(fd);
+	while (ret < 0 && errno == EINTR);
+	return ret < 0 && errno != EINVAL ? errno : 0;
+}
+
+/* What holds the name of a new file. A folder that may not be read cannot be opened for it. */
+static int flush_folder(struct filenode *n)
+{
+	char *folder = real_folder(n->ep.name);
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, err;
+
+	free(folder);
+	if (fd < 0)
+		return 0;
+	err = flush_fd(fd, fsync);
+	close(fd);
+	n->is_new = err != 0;
+	return err;
 }
 
 bool filenode_flush(struct endpoint *ep, struct fault *f)
 {
-	const struct filenode *n = node_of(ep);
-	int ret;
+	struct filenode *n = node_of(ep);
+	int err = flush_fd(n->fd, n->direct ? fdatasync : fsync);
 
+	if (!err && n->is_new)
+		err = flush_folder(n);
 	memset(f, 0, sizeof(*f));
-	do
-		ret = n->direct ? fdatasync(n->fd) : fsync(n->fd);
-	while (ret < 0 && errno == EINTR);
-	/* EINVAL: nothing that could be flushed (files of /proc and the like), fsync(2). */
-	if (ret < 0 && errno != EINVAL)
-		fault_from_errno(f, errno);
+	if (err)
+		fault_from_errno(f, err);
+	filenode_judge(n, f);
 	if (n->flags & END_NOCACHE)
 		posix_fadvise(n->fd, 0, 0, POSIX_FADV_DONTNEED);
 	return fault_is_good(f);

@@ -37,6 +37,7 @@ struct filenode {
 	unsigned flags;	    /* enum end_flags */
 	bool is_block;
 	bool direct;
+	bool is_new;   /* created by begin(), and its folder was not flushed since */
 	int fd;	       /* of filenode_move(); -1: begin() will create the file */
 	int direct_fd; /* O_DIRECT; the same as fd on a block node, -1 where !direct */
 	dev_t dev;     /* the file that fd is */
@@ -63,7 +64,7 @@ int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes) 
 /* END_MAPPED: len_bytes is known, and the end not behind INT64_MAX. */
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes) MUST_CHECK;
 int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut) MUST_CHECK;
-bool filenode_flush(struct endpoint *ep, struct fault *f);
+bool filenode_flush(struct endpoint *ep, struct fault *f); /* of its folder, too, if it is new */
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room);
 void filenode_close(struct endpoint *ep);
 
@@ -75,6 +76,12 @@ static inline off_t filenode_position(const struct filenode *n, const struct xfe
 {
 	return (off_t)(n->base_bytes + x->offset_bytes);
 }
+
+/*
+ * A block node's FAULT_SHORT or FAULT_OS becomes FAULT_GONE, ENODEV, where its device is gone: the
+ * kernel says by then that it ends at 0, has no space, or EIO. Any thread.
+ */
+void filenode_judge(const struct filenode *n, struct fault *f);
 
 /*
  * Moves what x lacks, from done_bytes on, by pread() or pwrite(), and fills in the outcome but for

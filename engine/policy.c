@@ -35,10 +35,13 @@ static const struct rule {
 	[FAULT_ABORTED] = { .tries = 2, .users_too = true, .local = true },
 	[FAULT_MEDIUM] = { .users_too = true, .local = true },
 	[FAULT_HARDWARE] = { .users_too = true, .local = true },
+	[FAULT_UNIT_FAILED] = { .users_too = true },
 	[FAULT_PROTECTION] = { .local = true },
 	[FAULT_SENSE] = { .local = true },
 	[FAULT_TRANSPORT] = { .users_too = true, .first_delay_ns = BACK_OFF_FIRST, .local = true },
 	[FAULT_TIMEOUT] = { .users_too = true, .local = true },
+	/* A path may come back. */
+	[FAULT_GONE] = { .users_too = true, .first_delay_ns = BACK_OFF_FIRST },
 	[FAULT_ILLEGAL_REQUEST] = { .of_length = true },
 };
 
@@ -69,9 +72,17 @@ static bool is_patient(const struct policy_case *c, const struct fault *f)
 	return c->since_ns < rules[f->kind].patience_ns;
 }
 
+/* The node's device was removed, to which this descriptor never leads again, or set offline. */
+static bool is_final(const struct fault *f)
+{
+	return f->err == ENODEV || f->err == ENXIO;
+}
+
 /* What the kernel has to say of a block may be any of those faults that are told apart above. */
 static bool heeds_user(const struct fault *f)
 {
+	if (is_final(f))
+		return false;
 	return f->kind == FAULT_OS ? is_local_errno(f->err) : rules[f->kind].users_too;
 }
 

@@ -16,16 +16,22 @@
 
 #include "be.h"
 
-/* The mid-layer's verdict, include/scsi/scsi_status.h; 10h to 13h up to Linux 6.0 only. */
+/*
+ * The mid-layer's verdict, include/scsi/scsi_status.h; 10h to 13h up to Linux 6.0 only. What has
+ * nobody who could answer it (01h, 04h, and 0fh of a remote port that was given up) tells nothing
+ * of the blocks it was sent for. 14h does not belong there: such a command was lost on a path that
+ * loses some (scsi_transport_fc.c fc_eh_should_retry_cmd()). 0ah never gets as far as here
+ * (scsi_error.c scsi_decide_disposition()).
+ */
 static const struct {
 	const char *words;
 	enum fault_kind kind;
 } hosts[] = {
 	[0x00] = { "ok", FAULT_NONE },
-	[0x01] = { "no connect", FAULT_TRANSPORT },
+	[0x01] = { "no connect", FAULT_GONE },
 	[0x02] = { "bus busy", FAULT_BUSY },
 	[0x03] = { "timed out", FAULT_TIMEOUT },
-	[0x04] = { "bad target", FAULT_TRANSPORT },
+	[0x04] = { "bad target", FAULT_GONE },
 	[0x05] = { "aborted", FAULT_ABORTED },
 	[0x06] = { "parity error", FAULT_TRANSPORT },
 	[0x07] = { "host adapter error", FAULT_TRANSPORT },
@@ -36,7 +42,7 @@ static const struct {
 	[0x0c] = { "retry at once", FAULT_BUSY },
 	[0x0d] = { "requeue", FAULT_BUSY },
 	[0x0e] = { "transport disrupted", FAULT_ABORTED },
-	[0x0f] = { "transport failed fast", FAULT_TRANSPORT },
+	[0x0f] = { "transport failed fast", FAULT_GONE },
 	[0x10] = { "target failure", FAULT_TRANSPORT },
 	[0x11] = { "reservation conflict", FAULT_RESERVATION },
 	[0x12] = { "space allocation failed", FAULT_DATA_PROTECT },
@@ -85,10 +91,21 @@ static bool is_protection(const struct scsi_sense *s)
 	return s->asc == 0x10 && s->ascq != 0 && (s->key == 0x5 || s->key == 0xb);
 }
 
+/* SPC-5 annex F: whichever blocks had been asked for, it would have said the same. */
+static bool is_of_unit(const struct scsi_sense *s)
+{
+	if (s->key == 0x3) /* format corrupted, or failed; sanitize failed */
+		return s->asc == 0x31;
+	/* logical unit failure, failed self-test */
+	return s->key == 0x4 && s->asc == 0x3e && (s->ascq == 0x01 || s->ascq == 0x03);
+}
+
 static enum fault_kind kind_of_sense(const struct scsi_sense *s)
 {
 	if (is_protection(s))
 		return FAULT_PROTECTION;
+	if (is_of_unit(s))
+		return FAULT_UNIT_FAILED;
 	switch (s->key) {
 	case 0x0: return s->asc ? FAULT_RECOVERED : FAULT_NONE; /* e.g. 5D failure prediction */
 	case 0x1: return FAULT_RECOVERED;
@@ -234,9 +251,10 @@ bool fault_progress(const struct fault *f, unsigned *progress)
 /* A valid INFORMATION may still be nonsense: scsi_debug names LBAs outside what was asked. */
 static void take_information(struct fault *f, const struct scsi_asked *asked)
 {
+	struct scsi_sense s;
 	uint64_t lba;
 
-	if (f->deferred || !sense_information(f->sense, f->sense_len, &lba))
+	if (!fault_sense(f, &s) || s.deferred || !sense_information(f->sense, f->sense_len, &lba))
 		return;
 	if (lba < asked->lba || lba - asked->lba >= asked->blocks)
 		return;
@@ -258,7 +276,8 @@ static void take_reply(struct fault *f, const struct scsi_reply *r)
 
 /*
  * GOOD with an error in its sense is not good either: some low-level drivers leave the status 0
- * and say DRIVER_SENSE, and sg says that of any sense it copies (sg.c sg_new_read()).
+ * and say DRIVER_SENSE, and sg says that of any sense it copies (sg.c sg_new_read()). A deferred
+ * one that is no error tells of a write that is good: all that it cost is this command.
  */
 static enum fault_kind judge_sense(struct fault *f, enum fault_kind without)
 {
@@ -267,10 +286,10 @@ static enum fault_kind judge_sense(struct fault *f, enum fault_kind without)
 
 	if (!fault_sense(f, &s))
 		return without;
-	f->deferred = s.deferred;
 	kind = kind_of_sense(&s);
 	if (s.deferred && (kind == FAULT_NONE || kind == FAULT_RECOVERED))
 		return FAULT_ABORTED;
+	f->deferred = s.deferred;
 	return kind;
 }
 
@@ -380,7 +399,7 @@ static void sense_text(const struct fault *f, const struct scsi_sense *s, char *
 	if (fault_progress(f, &progress))
 		snprintf(done, sizeof(done), ", %u %% done", progress * 100 / 65536);
 	snprintf(text, room, "%x/%02x/%02x %s%s%s", s->key, s->asc, s->ascq, words, done,
-		f->deferred ? ", of an earlier command" : "");
+		s->deferred ? ", of an earlier command" : "");
 }
 
 static void host_text(const struct fault *f, char *text, size_t room)

@@ -61,8 +61,9 @@ bool fault_progress(const struct fault *f, unsigned *progress) MUST_CHECK;
  * Fills in *f; *done_bytes is the count of bytes known to be good: all of them, those before the
  * residual, or 0. INFORMATION of the sense is believed only if VALID is set and it lies in the
  * asked range (scsi_debug and some drives report others). Deferred errors (response codes 71h, 73h)
- * concern an earlier write: kind is what the sense says, f->deferred is set; and as a command that
- * answers so was not executed itself, one that would be good is FAULT_ABORTED.
+ * concern an earlier write: kind is what the sense says, f->deferred is set. Where that write is
+ * good after all (recovered error, no sense, completed) it is not set, and kind is FAULT_ABORTED,
+ * for a command that answers so was not executed itself.
  *
  * A negative residual is answered as if nothing had moved. A command without an LBA range that may
  * come back shorter (INQUIRY) is FAULT_SHORT with the bytes that came in *done_bytes.
@@ -71,7 +72,7 @@ void scsi_judge(const struct scsi_reply *r, const struct scsi_asked *asked, stru
 	uint32_t *done_bytes);
 
 /*
- * "medium error at LBA 4660 (3/11/00 unrecovered read error)", "timed out", "transport error (host
+ * "medium error at LBA 4660 (3/11/00 unrecovered read error)", "timed out", "device gone (host
  * status 1, no connect)": one line, printable whatever the device sent. room > 0. Returns text.
  */
 char *fault_describe(const struct fault *f, char *text, size_t room);

@@ -116,8 +116,9 @@ void world_add_curable(struct world *w, unsigned side)
 void world_add_fatal(struct world *w, unsigned side)
 {
 	static const enum fault_kind kinds[] = { FAULT_MEDIUM, FAULT_HARDWARE, FAULT_SHORT,
-		FAULT_GONE, FAULT_ILLEGAL_REQUEST, FAULT_CAPACITY_CHANGED, FAULT_DATA_PROTECT,
-		FAULT_TIMEOUT, FAULT_OS, FAULT_SENSE, FAULT_RESERVATION, FAULT_MISCOMPARE };
+		FAULT_UNIT_FAILED, FAULT_GONE, FAULT_ILLEGAL_REQUEST, FAULT_CAPACITY_CHANGED,
+		FAULT_DATA_PROTECT, FAULT_TIMEOUT, FAULT_OS, FAULT_SENSE, FAULT_RESERVATION,
+		FAULT_MISCOMPARE };
 	struct sim_rule r = { .kind = kinds[between(w, 0, ARRAY_SIZE(kinds) - 1)] };
 
 	r.deferred = maybe(w, 6);

@@ -18,9 +18,12 @@
 readonly BLOCKS=8192 CHUNK=128 NAMED=4660 # the disk and a transfer; all places and lengths are in blocks
 readonly DEEP='qd=16 io=rw xfer=dio' # the way by default of what differs little by it
 
-source_data=/tmp/source pattern=/tmp/pattern zeros=/tmp/zeros expected=/tmp/expected
+image=/tmp/image source_data=/tmp/source pattern=/tmp/pattern zeros=/tmp/zeros expected=/tmp/expected
 nth=0 map='' list='' copy='' expected_now=none
 changes=0 # of the disks, in mid-run
+# The variables that hold what a rescue reads and writes, and the unit whose commands are counted.
+in=a out=b watched=b
+on=(coe=1) # what else goes with it
 
 # --- faults ---
 
@@ -181,7 +184,11 @@ expect_all_done() {
 	expect_status 0
 	expect_no_line 'unrecovered block'
 	expect_map "0+$BLOCKS+"
-	expect_equal "$disk_b" "$source_data"
+	if [[ $out == image ]]; then
+		expect "$image differs" cmp -s "$image" "$source_data"
+	else
+		expect_equal "$disk_b" "$source_data"
+	fi
 }
 
 # afresh: nothing is remembered, and nothing of the source is on the destination.
@@ -193,7 +200,7 @@ afresh() {
 
 # rescue WORD...: the disk to the other one with all that goes with it.
 rescue() {
-	run "if=$a" "of=$b" coe=1 "map=$map" "badblocks=$list" "$@"
+	run "if=${!in}" "of=${!out}" "${on[@]}" "map=$map" "badblocks=$list" "$@"
 }
 
 # --- layouts of bad blocks ---
@@ -459,10 +466,10 @@ midway() {
 	for delay_ns in 20000000 80000000 320000000; do
 		afresh
 		must set_delay "$delay_ns"
-		start_counting "$b"
-		start "if=$a" "of=$b" coe=1 "map=$map" "badblocks=$list" bpt=32 "${@:2}"
+		start_counting "${!watched}"
+		start "if=${!in}" "of=${!out}" "${on[@]}" "map=$map" "badblocks=$list" bpt=32 "${@:2}"
 		changes=1
-		wait_midway "$b" 40
+		wait_midway "${!watched}" 40
 		"$change"
 		complete
 		must set_delay 50000
@@ -486,6 +493,7 @@ undo_changes() {
 
 	sd_set wp 0
 	sd_set virtual_gb 0
+	sd_set max_luns 1
 	for host in /sys/class/scsi_host/host*; do
 		echo '- - -' >"$host/scan"
 	done
@@ -666,6 +674,88 @@ pulled_out() {
 		"$node: (READ|WRITE)\\(10\\) at LBA [0-9]+, [0-9]+ blocks?: (device gone|transport error)"
 	expect_no_line 'unrecovered block'
 	goes_on_from "$before" "${@:3}"
+}
+
+# nothing_is_bad: no block is called so, nor one that failed.
+nothing_is_bad() {
+	expect_no_line 'unrecovered block'
+	[[ $map_text != *[-*/]* ]] || fail "map: $map_text"
+}
+
+cut_off() {
+	sd_set max_luns 0
+}
+
+# cut_off_from source|destination WORD...: of both units at once, so the other end is a file.
+cut_off_from() {
+	local name=$1 in=a out=image watched=a node=$a
+
+	[[ $name == source ]] || local in=source_data out=b watched=b node=$b
+	begin "a $name that nothing gets through to in mid-run ends it with status 35, no block is bad (${*:2})"
+	rm -f "$image"
+	ended_midway cut_off "bs=$block" "${@:2}"
+	[[ $name == destination ]] || something_is_kept
+	local before=$REPLY
+	sd_set max_luns 1
+	expect_status 35
+	expect_one_complaint \
+		"$node: (READ|WRITE)\\(10\\) at LBA [0-9]+, [0-9]+ blocks?: device gone \\(host status 1, no connect\\)"
+	nothing_is_bad
+
+	begin "and when that is over the same command goes on ($name, ${*:2})"
+	goes_on_from "$before" "bs=$block" "${@:2}"
+}
+
+# Of node_goes: the unit.
+set_offline() {
+	echo offline >"/sys/class/scsi_generic/${unit#/dev/}/device/state"
+}
+
+set_running() {
+	echo running 2>/dev/null >"/sys/class/scsi_generic/${unit#/dev/}/device/state"
+}
+
+# node_goes HOW source|destination WORD...: its block node tells that the device ends there, that it
+# has no space, or of an error, as it does of each block.
+node_goes() {
+	local name=$2 in=disk_a out=b watched=b unit=$a node=$a host
+
+	[[ $name == source ]] || local in=a out=disk_b watched=a unit=$b node=$b
+	begin "a $name that goes ($1) ends a run through its block node with status 35 (${on[*]} ${*:3})"
+	host_of "$unit"
+	host=$REPLY
+	ended_midway "$1" "${@:3}"
+	local before=$REPLY
+	set_running
+	echo '- - -' >"$host/scan"
+	must sd_settle
+	expect_status 35
+	expect_one_complaint \
+		"/dev/sd[a-z]: (direct (read|write)|pread|pwrite) at byte [0-9]+, [0-9]+ bytes: device gone"
+	nothing_is_bad
+	two_units
+
+	begin "and when it is back the same command goes on ($name, ${on[*]} ${*:3})"
+	goes_on_from "$before" "${@:3}"
+}
+
+go_midway() {
+	local on=(coe=1)
+
+	cut_off_from source qd=4
+	cut_off_from destination qd=4
+	node_goes pull_out source qd=4
+	node_goes pull_out destination qd=4
+	node_goes set_offline source qd=4
+	node_goes pull_out destination qd=4 oflag=nodirect
+	on=()
+	node_goes pull_out source qd=4 iflag=nodirect
+	[[ -n ${SGMMCP_FULL:-} ]] || return 0
+	cut_off_from source qd=1
+	node_goes pull_out source qd=4
+	node_goes pull_out destination qd=4
+	node_goes set_offline destination qd=4
+	node_goes pull_out destination qd=1 oflag=nodirect
 }
 
 end_midway() {
@@ -1019,6 +1109,7 @@ retried
 good_at_last
 kept_behind_gaps
 end_midway
+go_midway
 reversed
 not_filled
 limited maxbad=5 'bad blocks than maxbad=' 6 maxbad=5

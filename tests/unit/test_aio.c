@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libaio.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -35,9 +36,12 @@ static struct tree tree;
 static char path[PATH_MAX];
 static long long room_bytes = INT64_MAX; /* of each file */
 static bool no_direct_io;
+static bool is_removed; /* the device of a block node */
 
 int __real_io_getevents(io_context_t, long, long, struct io_event *, struct timespec *);
 int __real_open(const char *, int, ...);
+int __real_ioctl(int, unsigned long, ...);
+int __wrap_ioctl(int, unsigned long, ...);
 int __wrap_open(const char *, int, ...);
 ssize_t __real_pwrite(int, const void *, size_t, off_t);
 int __wrap_io_getevents(io_context_t, long, long, struct io_event *, struct timespec *);
@@ -55,6 +59,20 @@ int __wrap_open(const char *name, int flags, ...)
 		return __real_open(name, flags, mode);
 	errno = EINVAL;
 	return -1;
+}
+
+int __wrap_ioctl(int fd, unsigned long cmd, ...)
+{
+	uint64_t *out;
+	va_list args;
+
+	va_start(args, cmd);
+	out = va_arg(args, uint64_t *);
+	va_end(args);
+	if (cmd != BLKGETSIZE64)
+		return __real_ioctl(fd, cmd, out);
+	*out = is_removed ? 0 : 1 << 20;
+	return 0;
 }
 
 /* What was written of a transfer that does not fit is not told. */
@@ -83,7 +101,7 @@ static int make_tree(void **state)
 {
 	(void)state;
 	ends_setup(&tree, path);
-	no_direct_io = false;
+	no_direct_io = is_removed = false;
 	return 0;
 }
 
@@ -517,6 +535,49 @@ static void a_direct_write_into_too_little_space_counts_whole_pages_that_went(vo
 	writes_with_room_for(0, 1);
 }
 
+static enum fault_kind read_of_a_block_node_behind_its_end(bool removed)
+{
+	uint8_t *mem = ends_memory(PAGE);
+	struct endpoint *ep = source_of(PAGE, 1);
+	struct lane *lane = ends_lane(ep);
+	struct xfer x;
+
+	((struct filenode *)ep)->is_block = true;
+	is_removed = removed;
+	x = ends_move(lane, mem, PAGE, PAGE);
+	assert_int_equal(x.done_bytes, 0);
+	ends_close(ep, lane);
+	free(mem);
+	return x.fault.kind;
+}
+
+static enum fault_kind write_of_a_block_node_without_space(bool removed)
+{
+	uint8_t *mem = ends_memory(PAGE);
+	struct endpoint *ep = begin_dest(0, PAGE);
+	struct lane *lane = ends_lane(ep);
+	struct xfer x;
+
+	((struct filenode *)ep)->is_block = true;
+	is_removed = removed;
+	room_bytes = 0;
+	x = ends_move(lane, mem, 0, PAGE);
+	room_bytes = INT64_MAX;
+	assert_int_equal(x.done_bytes, 0);
+	ends_close(ep, lane);
+	free(mem);
+	return x.fault.kind;
+}
+
+static void a_block_node_whose_device_is_gone_fails_by_no_other_name(void **state)
+{
+	(void)state;
+	assert_int_equal(read_of_a_block_node_behind_its_end(false), FAULT_SHORT);
+	assert_int_equal(read_of_a_block_node_behind_its_end(true), FAULT_GONE);
+	assert_int_equal(write_of_a_block_node_without_space(false), FAULT_OS);
+	assert_int_equal(write_of_a_block_node_without_space(true), FAULT_GONE);
+}
+
 static void a_descriptor_that_fails_is_a_fault(void **state)
 {
 	uint8_t *mem = ends_memory(PAGE);
@@ -870,6 +931,7 @@ int main(void)
 		on_tree(a_source_that_was_truncated_is_a_short_transfer),
 		on_tree(a_file_that_may_not_grow_counts_what_did_move),
 		on_tree(a_direct_write_into_too_little_space_counts_whole_pages_that_went),
+		on_tree(a_block_node_whose_device_is_gone_fails_by_no_other_name),
 		on_tree(a_descriptor_that_fails_is_a_fault),
 		on_tree(memory_that_cannot_be_reached_is_a_fault),
 		on_tree(a_flush_is_good),

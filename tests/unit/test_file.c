@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <scsi/scsi.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,9 +29,93 @@
 static struct tree tree;
 static char path[PATH_MAX];
 
+/* What a block node's device is said to be like, -errno: that call fails. */
+static long long device_bytes, sd_answers;
+static unsigned asked;
+
+/* What is said of folders; how many were flushed well, and whether a file was before. */
+static int folder_open_err, folder_flush_err;
+static unsigned folders_flushed, files_flushed;
+
+int __wrap_ioctl(int, unsigned long, ...);
+int __real_open(const char *, int, ...);
+int __wrap_open(const char *, int, ...);
+int __real_fsync(int);
+int __wrap_fsync(int);
+
+static ino_t tree_inode(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(tree.root, &st), 0);
+	return st.st_ino;
+}
+
+static int answer(long long value)
+{
+	if (value >= 0)
+		return 0;
+	errno = (int)-value;
+	return -1;
+}
+
+int __wrap_ioctl(int fd, unsigned long cmd, ...)
+{
+	uint64_t *size;
+	va_list args;
+
+	(void)fd;
+	asked++;
+	if (cmd != BLKGETSIZE64) {
+		assert_int_equal(cmd, SCSI_IOCTL_GET_IDLUN);
+		return answer(sd_answers);
+	}
+	va_start(args, cmd);
+	size = va_arg(args, uint64_t *);
+	va_end(args);
+	if (device_bytes >= 0)
+		*size = (uint64_t)device_bytes;
+	return answer(device_bytes);
+}
+
+int __wrap_open(const char *name, int flags, ...)
+{
+	va_list args;
+	mode_t mode;
+
+	va_start(args, flags);
+	mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+	va_end(args);
+	if (!(flags & O_DIRECTORY) || folder_open_err == 0)
+		return __real_open(name, flags, mode);
+	errno = folder_open_err;
+	return -1;
+}
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		files_flushed++;
+		return __real_fsync(fd);
+	}
+	assert_true(files_flushed > 0); /* a name of nothing would be no better */
+	assert_int_equal(st.st_ino, tree_inode());
+	if (folder_flush_err == 0) {
+		folders_flushed++;
+		return __real_fsync(fd);
+	}
+	errno = folder_flush_err;
+	return -1;
+}
+
 static int make_tree(void **state)
 {
 	(void)state;
+	device_bytes = sd_answers = 0;
+	asked = folders_flushed = files_flushed = 0;
+	folder_open_err = folder_flush_err = 0;
 	ends_setup(&tree, path);
 	return 0;
 }
@@ -422,6 +508,96 @@ static void a_source_that_was_truncated_is_a_short_transfer(void **state)
 	free(mem);
 }
 
+/* The end of the file in the place of the device's. */
+static struct xfer read_past_the_end_of_a_block_node(void)
+{
+	uint8_t *mem = ends_memory(4096);
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	ends_file(path, 1000, 1);
+	ep = open_as(END_SOURCE, 0);
+	((struct filenode *)ep)->is_block = true;
+	lane = ends_lane(ep);
+	x = ends_move(lane, mem, 0, 4096);
+	assert_int_equal(x.done_bytes, 1000);
+	if (x.fault.kind == FAULT_GONE)
+		assert_string_equal(ends_text(ep, &x), "pread at byte 1000, 3096 bytes: device "
+						       "gone (No such device)");
+	else
+		assert_string_equal(ends_text(ep, &x), "pread at byte 0, 4096 bytes: the device "
+						       "ends at byte 1000");
+	ends_close(ep, lane);
+	free(mem);
+	return x;
+}
+
+static void a_block_node_that_ends_early_is_gone_if_its_device_is(void **state)
+{
+	static const struct {
+		long long bytes, sd;
+		enum fault_kind kind;
+	} cases[] = {
+		{ 0, 0, FAULT_GONE }, /* removed */
+		{ -ENXIO, -EINVAL, FAULT_GONE },
+		{ 4096, -ENODEV, FAULT_GONE }, /* its partition; offline */
+		{ 4096, -ENXIO, FAULT_GONE },
+		{ 1000, 0, FAULT_SHORT },	/* it has become smaller */
+		{ 1000, -EINVAL, FAULT_SHORT }, /* none of sd's */
+		{ 1000, -ENOTTY, FAULT_SHORT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		device_bytes = cases[i].bytes;
+		sd_answers = cases[i].sd;
+		assert_int_equal(read_past_the_end_of_a_block_node().fault.kind, cases[i].kind);
+	}
+}
+
+static void a_block_node_whose_device_is_gone_fails_by_no_other_name(void **state)
+{
+	uint8_t *mem = ends_memory(4096);
+	struct endpoint *ep = begin_dest(0, 0);
+	struct filenode *n = (struct filenode *)ep;
+	struct lane *lane = ends_lane(ep);
+	int fd = n->fd;
+	struct fault f;
+
+	(void)state;
+	n->is_block = true;
+	n->fd = -1;
+	for (unsigned gone = 0; gone < 2; gone++) {
+		enum fault_kind kind = gone ? FAULT_GONE : FAULT_OS;
+
+		device_bytes = gone ? 0 : 4096;
+		assert_int_equal(ends_move(lane, mem, 0, 4096).fault.kind, kind);
+		assert_int_equal(ends_trim(lane, 0, 4096).fault.kind, kind);
+		assert_false(ep->ops->flush(ep, &f));
+		assert_int_equal(f.kind, kind);
+	}
+	n->fd = fd;
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void what_is_good_is_not_asked_after(void **state)
+{
+	uint8_t *mem = ends_memory(4096);
+	struct endpoint *ep = begin_dest(0, 0);
+	struct lane *lane = ends_lane(ep);
+	struct fault f;
+
+	(void)state;
+	((struct filenode *)ep)->is_block = true;
+	ends_move_all(lane, mem, 0, 4096);
+	assert_true(ep->ops->flush(ep, &f));
+	assert_int_equal(asked, 0);
+	ends_close(ep, lane);
+	free(mem);
+}
+
 static void a_file_that_may_not_grow_counts_what_did_move(void **state)
 {
 	uint8_t *mem = ends_memory(4096);
@@ -465,6 +641,70 @@ static void a_flush_that_fails_says_so(void **state)
 	assert_false(ep->ops->flush(ep, &f));
 	assert_int_equal(f.err, EBADF);
 	n->fd = fd;
+	ends_close(ep, NULL);
+}
+
+/* Else the power may fail, the map say of it that it is durable, and nothing be there. */
+static void the_first_flush_of_a_file_that_was_created_is_of_its_folder_too(void **state)
+{
+	struct endpoint *ep = begin_dest(0, 0);
+	struct fault f;
+
+	(void)state;
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_true(ep->ops->flush(ep, &f));
+		assert_int_equal(folders_flushed, 1);
+		assert_int_equal(files_flushed, i);
+	}
+	ends_close(ep, NULL);
+}
+
+static void the_folder_of_a_file_that_was_there_is_not_flushed(void **state)
+{
+	struct endpoint *ep;
+	struct fault f;
+
+	(void)state;
+	ends_file(path, 100, 1);
+	ep = begin_dest(0, 0);
+	assert_true(ep->ops->flush(ep, &f));
+	assert_int_equal(folders_flushed, 0);
+	ends_close(ep, NULL);
+}
+
+static void a_folder_that_cannot_be_flushed_is_no_error(void **state)
+{
+	static const struct {
+		int open_err, flush_err;
+	} cases[] = { { EACCES, 0 }, { 0, EINVAL } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct endpoint *ep = begin_dest(0, 0);
+		struct fault f;
+
+		folder_open_err = cases[i].open_err;
+		folder_flush_err = cases[i].flush_err;
+		assert_true(ep->ops->flush(ep, &f));
+		assert_int_equal(folders_flushed, 0);
+		folder_open_err = 0;
+		ends_close(ep, NULL);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
+static void a_flush_whose_folder_fails_says_so_and_is_tried_again(void **state)
+{
+	struct endpoint *ep = begin_dest(0, 0);
+	struct fault f;
+
+	(void)state;
+	folder_flush_err = EIO;
+	assert_false(ep->ops->flush(ep, &f));
+	assert_int_equal(f.err, EIO);
+	folder_flush_err = 0;
+	assert_true(ep->ops->flush(ep, &f));
+	assert_int_equal(folders_flushed, 1);
 	ends_close(ep, NULL);
 }
 
@@ -783,9 +1023,16 @@ int main(void)
 		on_tree(any_offset_and_length_will_do),
 		on_tree(what_is_left_of_a_transfer_is_moved),
 		on_tree(a_source_that_was_truncated_is_a_short_transfer),
+		on_tree(a_block_node_that_ends_early_is_gone_if_its_device_is),
+		on_tree(a_block_node_whose_device_is_gone_fails_by_no_other_name),
+		on_tree(what_is_good_is_not_asked_after),
 		on_tree(a_file_that_may_not_grow_counts_what_did_move),
 		on_tree(a_flush_of_a_file_is_good),
 		on_tree(a_flush_that_fails_says_so),
+		on_tree(the_first_flush_of_a_file_that_was_created_is_of_its_folder_too),
+		on_tree(the_folder_of_a_file_that_was_there_is_not_flushed),
+		on_tree(a_folder_that_cannot_be_flushed_is_no_error),
+		on_tree(a_flush_whose_folder_fails_says_so_and_is_tried_again),
 		on_tree(nocache_leaves_nothing_in_the_page_cache),
 		on_tree(a_write_to_a_source_ends_the_program),
 		on_tree(a_copy_equals_its_source),

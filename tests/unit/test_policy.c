@@ -73,6 +73,7 @@ static void each_fault_is_sent_so_many_times(void **state)
 		{ FAULT_ABORTED, 3, 6 },
 		{ FAULT_MEDIUM, 1, 4 },
 		{ FAULT_HARDWARE, 1, 4 },
+		{ FAULT_UNIT_FAILED, 1, 4 },
 		{ FAULT_TRANSPORT, 1, 4 },
 		{ FAULT_TIMEOUT, 1, 4 },
 		{ FAULT_NOT_READY, 1, 1 },
@@ -85,7 +86,7 @@ static void each_fault_is_sent_so_many_times(void **state)
 		{ FAULT_MISCOMPARE, 1, 1 },
 		{ FAULT_PROTECTION, 1, 1 },
 		{ FAULT_RESERVATION, 1, 1 },
-		{ FAULT_GONE, 1, 1 },
+		{ FAULT_GONE, 1, 4 },
 		{ FAULT_SHORT, 1, 1 },
 		{ FAULT_UNMAPPABLE, 1, 1 },
 		{ FAULT_OS, 1, 1 },
@@ -125,6 +126,23 @@ static void an_errno_that_is_said_of_a_block_is_sent_as_often_as_the_user_says(v
 		c.goes_on = true;
 		assert_int_equal(
 			policy_decide(&c, &f).action, is_local ? POLICY_LOSE : POLICY_STOP);
+	}
+}
+
+/* As against a host status, which tells of a path that may come back. */
+static void a_node_whose_device_was_removed_is_not_asked_again(void **state)
+{
+	const struct policy_case c = { .tries = 1, .retries = 3, .goes_on = true };
+	const struct fault removed[] = { { .kind = FAULT_GONE, .err = ENODEV },
+		{ .kind = FAULT_GONE, .err = ENXIO } };
+	const struct fault away[] = { { .kind = FAULT_GONE, .host_status = 1 },
+		{ .kind = FAULT_GONE, .err = ENOLINK } };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(policy_decide(&c, &removed[i]).action, POLICY_STOP);
+		assert_int_equal(policy_decide(&c, &away[i]).action, POLICY_RETRY);
+		assert_int_equal(policy_decide(&c, &away[i]).delay_ns, 10 * MSEC);
 	}
 }
 
@@ -217,7 +235,7 @@ static void what_is_said_of_the_whole_end_stops_all_the_same(void **state)
 	static const enum fault_kind kinds[] = { FAULT_NOT_READY, FAULT_ERASING,
 		FAULT_ILLEGAL_REQUEST, FAULT_INVALID_OPCODE, FAULT_LBA_RANGE,
 		FAULT_CAPACITY_CHANGED, FAULT_DATA_PROTECT, FAULT_MISCOMPARE, FAULT_RESERVATION,
-		FAULT_GONE, FAULT_SHORT, FAULT_UNMAPPABLE, FAULT_OTHER };
+		FAULT_GONE, FAULT_SHORT, FAULT_UNMAPPABLE, FAULT_OTHER, FAULT_UNIT_FAILED };
 	static const int errs[] = { ENOSPC, EPIPE, EFBIG, EROFS };
 
 	(void)state;
@@ -242,6 +260,7 @@ int main(void)
 		cmocka_unit_test(each_fault_is_sent_so_many_times),
 		cmocka_unit_test(
 			an_errno_that_is_said_of_a_block_is_sent_as_often_as_the_user_says),
+		cmocka_unit_test(a_node_whose_device_was_removed_is_not_asked_again),
 		cmocka_unit_test(the_wait_doubles_up_to_a_second),
 		cmocka_unit_test(a_busy_unit_is_given_a_minute),
 		cmocka_unit_test(a_unit_that_will_be_ready_is_given_five),

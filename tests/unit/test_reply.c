@@ -137,10 +137,10 @@ static void each_host_status_has_its_kind(void **state)
 		uint16_t host;
 		enum fault_kind kind;
 	} rows[] = {
-		{ 0x01, FAULT_TRANSPORT },
+		{ 0x01, FAULT_GONE },
 		{ 0x02, FAULT_BUSY },
 		{ 0x03, FAULT_TIMEOUT },
-		{ 0x04, FAULT_TRANSPORT },
+		{ 0x04, FAULT_GONE },
 		{ 0x05, FAULT_ABORTED },
 		{ 0x07, FAULT_TRANSPORT },
 		{ 0x08, FAULT_ABORTED },
@@ -148,7 +148,7 @@ static void each_host_status_has_its_kind(void **state)
 		{ 0x0c, FAULT_BUSY },
 		{ 0x0d, FAULT_BUSY },
 		{ 0x0e, FAULT_ABORTED },
-		{ 0x0f, FAULT_TRANSPORT },
+		{ 0x0f, FAULT_GONE },
 		{ 0x11, FAULT_RESERVATION },
 		{ 0x14, FAULT_TRANSPORT },
 		{ 0x15, FAULT_TRANSPORT },
@@ -195,8 +195,14 @@ static void each_sense_has_its_kind(void **state)
 		{ 0x2, 0x3a, 0x04, FAULT_NOT_READY },
 		{ 0x3, 0x11, 0x00, FAULT_MEDIUM },
 		{ 0x3, 0x10, 0x00, FAULT_MEDIUM },
-		{ 0x3, 0x31, 0x00, FAULT_MEDIUM },
+		{ 0x3, 0x31, 0x00, FAULT_UNIT_FAILED },
+		{ 0x3, 0x31, 0x01, FAULT_UNIT_FAILED },
+		{ 0x3, 0x30, 0x00, FAULT_MEDIUM },
 		{ 0x4, 0x44, 0x00, FAULT_HARDWARE },
+		{ 0x4, 0x31, 0x00, FAULT_HARDWARE },
+		{ 0x4, 0x3e, 0x01, FAULT_UNIT_FAILED },
+		{ 0x4, 0x3e, 0x03, FAULT_UNIT_FAILED },
+		{ 0x4, 0x3e, 0x04, FAULT_HARDWARE },
 		{ 0x5, 0x20, 0x00, FAULT_INVALID_OPCODE },
 		{ 0x5, 0x20, 0x02, FAULT_ILLEGAL_REQUEST },
 		{ 0x5, 0x21, 0x00, FAULT_LBA_RANGE },
@@ -487,14 +493,27 @@ static void deferred_error_is_told_apart_and_names_no_block(void **state)
 			      "earlier command)");
 }
 
+/* The earlier write is good, so all that is to be done is to send this command again. */
 static void command_that_answers_with_a_deferred_recovery_was_not_done(void **state)
 {
 	static const uint8_t s[] = { 0x73, 1, 0x0c, 1, 0, 0, 0, 0 };
+	static const uint8_t good_keys[] = { 0x0, 0x1, 0xf };
+	uint8_t fixed[FIXED_LEN];
 	struct verdict v = judge_sense(s, sizeof(s));
 
 	(void)state;
-	assert_int_equal(v.fault.kind, FAULT_ABORTED);
-	assert_int_equal(v.done_bytes, 0);
+	expect_text(&v.fault, "aborted command (1/0c/01 write error - recovered with auto "
+			      "reallocation, of an earlier command)");
+	for (size_t i = 0; i < ARRAY_SIZE(good_keys); i++) {
+		make_fixed(fixed, 0xf1, good_keys[i], 0, 0);
+		fixed[5] = 1000 >> 8;
+		fixed[6] = 1000 & 0xff;
+		v = judge_sense(fixed, sizeof(fixed));
+		assert_int_equal(v.fault.kind, FAULT_ABORTED);
+		assert_false(v.fault.deferred);
+		assert_false(v.fault.info_valid);
+		assert_int_equal(v.done_bytes, 0);
+	}
 }
 
 static void long_sense_is_cut_to_the_room(void **state)
@@ -516,7 +535,7 @@ static void words_name_the_layer_that_failed(void **state)
 	struct fault f;
 
 	(void)state;
-	expect_text(&v.fault, "transport error (host status 1, no connect)");
+	expect_text(&v.fault, "device gone (host status 1, no connect)");
 	v = judge(&timeout);
 	expect_text(&v.fault, "timed out");
 	v = judge(&unknown);
