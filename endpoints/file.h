@@ -17,7 +17,7 @@ struct file_params {
 	 * not be there; a block node is held exclusively. FLOCK: of the file, or EXIT_FLOCK.
 	 * APPEND, NOTRUNC: regular destinations (APPEND is refused on block nodes). DSYNC, SYNC:
 	 * O_DSYNC, O_SYNC of a destination. NOCACHE: what was moved is dropped from the page
-	 * cache soon after. Others are not looked at.
+	 * cache soon after. GROWS: of a regular source. Others are not looked at.
 	 */
 	unsigned flags;
 };

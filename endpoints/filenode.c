@@ -596,6 +596,22 @@ static ssize_t move_some(const struct filenode *n, const struct xfer *x)
 	return x->op == XFER_WRITE ? pwrite(n->fd, mem, len, at) : pread(n->fd, mem, len, at);
 }
 
+/* Holes at its end are there only once filenode_end() has made it that long. */
+static COLD void read_growing(struct xfer *x)
+{
+	memset((uint8_t *)x->buf + x->done_bytes, 0, x->len_bytes - x->done_bytes);
+	x->done_bytes = x->len_bytes;
+	x->fault.kind = FAULT_NONE;
+}
+
+static COLD void at_end(const struct filenode *n, struct xfer *x)
+{
+	if (n->flags & END_GROWS && !n->is_block)
+		read_growing(x);
+	else
+		filenode_came_short(x);
+}
+
 void filenode_move(const struct filenode *n, struct xfer *x)
 {
 	while (x->done_bytes < x->len_bytes) {
@@ -604,7 +620,7 @@ void filenode_move(const struct filenode *n, struct xfer *x)
 		if (nmoved > 0) {
 			x->done_bytes += (uint32_t)nmoved;
 		} else if (nmoved == 0) {
-			filenode_came_short(x);
+			at_end(n, x);
 			return;
 		} else if (errno != EINTR) {
 			fault_from_errno(&x->fault, errno);

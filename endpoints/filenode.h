@@ -78,7 +78,7 @@ static inline off_t filenode_position(const struct filenode *n, const struct xfe
 
 /*
  * Moves what x lacks, from done_bytes on, by pread() or pwrite(), and fills in the outcome but for
- * the notes. FAULT_SHORT: a source ended before its size. Any thread.
+ * the notes. FAULT_SHORT: a source ended before its size, and has no END_GROWS. Any thread.
  */
 void filenode_move(const struct filenode *n, struct xfer *x);
 
