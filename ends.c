@@ -74,6 +74,18 @@ static struct endpoint *open_pipe(struct opening *w, const char *name, int fd)
 	return pipe_open(&params, &w->exit_status);
 }
 
+/* What is compared with all of a source must be as long: of a file that is looked at, not here. */
+static struct endpoint *open_unsized(struct opening *w)
+{
+	if (w->role == END_DEST)
+		return open_file(w);
+	if (w->side == &w->o->in || w->o->count != COUNT_ALL)
+		return open_pipe(w, w->path, -1);
+	diag(w->path, "tells no length to compare (give it as if=, or give count=)");
+	w->exit_status = EXIT_CONTRADICT;
+	return NULL;
+}
+
 static const char *stdio_path(enum end_role role)
 {
 	return role == END_SOURCE ? "/proc/self/fd/0" : "/proc/self/fd/1";
@@ -149,6 +161,7 @@ static struct endpoint *open_node(struct opening *w)
 	case NODE_BLOCK_SCSI: return w->side->flags & END_SGIO ? open_sg(w) : open_block(w);
 	case NODE_BLOCK: return open_block(w);
 	case NODE_FILE: return open_file(w);
+	case NODE_UNSIZED: return open_unsized(w);
 	case NODE_STDIO: return open_stdio(w);
 	case NODE_ZERO:
 		if (w->role == END_SOURCE)

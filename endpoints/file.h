@@ -24,8 +24,8 @@ struct file_params {
 
 /*
  * Opens without changing anything, see filenode.h. A regular source's size is that of now: one that
- * is shorter when it is read gives FAULT_SHORT. (Files of /proc and the like have size 0: they are
- * for pipe_open().) A destination under /dev that is not there is refused: a mistyped device name
+ * is shorter when it is read gives FAULT_SHORT. (What has no size to go by, unsized.h, is for
+ * pipe_open().) A destination under /dev that is not there is refused: a mistyped device name
  * must not become a file that fills the memory.
  *
  * NULL with the reason said and *exit_status set. Main thread.

@@ -14,16 +14,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../core/diag.h"
 #include "../core/status.h"
 #include "../scsi/reply.h"
+#include "unsized.h"
 
 #define PIPE_ROOM  (1 << 20) /* what users may have without privilege, pipe(7) */
 #define SKIP_BYTES 65536
@@ -36,6 +39,7 @@ struct pipe_end {
 	bool blocks;	    /* fd: to be polled before it is used */
 	size_t piece_bytes; /* the most for one system call */
 	bool seekable;
+	bool unsized;	/* a source: a regular file that tells no size to go by */
 	bool ended;	/* a terminal would go on after its end-of-file character. The worker's */
 	int broken_err; /* with which a transfer failed half-way, 0: none did. The worker's */
 	uint32_t broken_bytes; /* what had been moved of it. Likewise */
@@ -164,13 +168,51 @@ static int pipe_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_byte
 	return fail(e, EXIT_CONTRADICT);
 }
 
+/* Its size now; SIZE_UNKNOWN: none is told, or none matters. */
+static uint64_t size_now(const struct pipe_end *e)
+{
+	uint64_t size_bytes;
+	struct stat st;
+
+	if (fstat(e->fd, &st) < 0)
+		return SIZE_UNKNOWN;
+	if (S_ISBLK(st.st_mode))
+		return ioctl(e->fd, BLKGETSIZE64, &size_bytes) < 0 ? SIZE_UNKNOWN : size_bytes;
+	return e->ep.role == END_DEST || e->unsized ? SIZE_UNKNOWN : (uint64_t)st.st_size;
+}
+
+/* The byte before to_bytes tells it of what has no size. */
+static bool is_past_end(const struct pipe_end *e, uint64_t to_bytes)
+{
+	char byte;
+
+	if (e->unsized)
+		return pread(e->fd, &byte, 1, (off_t)to_bytes - 1) == 0;
+	return to_bytes > size_now(e);
+}
+
+static int cannot_seek(struct pipe_end *e, int err)
+{
+	diag_errno(e->ep.name, err, "cannot seek");
+	return fail(e, EXIT_FILE);
+}
+
+/* From where it stands: standard input may have been read from before. */
 static int skip_by_seeking(struct pipe_end *e, uint64_t len_bytes)
 {
-	/* From where it stands: standard input may have been read from before. */
-	if (len_bytes <= INT64_MAX && lseek(e->fd, (off_t)len_bytes, SEEK_CUR) >= 0)
-		return 0;
-	diag_errno(e->ep.name, len_bytes <= INT64_MAX ? errno : EFBIG, "cannot seek");
-	return fail(e, EXIT_FILE);
+	off_t at = lseek(e->fd, 0, SEEK_CUR);
+	uint64_t to_bytes;
+
+	if (at < 0)
+		return cannot_seek(e, errno);
+	if (!checked_add((uint64_t)at, len_bytes, &to_bytes) || to_bytes > INT64_MAX)
+		return cannot_seek(e, EFBIG);
+	if (is_past_end(e, to_bytes)) {
+		diag(e->ep.name, "byte %llu, where to begin, is past its end",
+			(unsigned long long)to_bytes);
+		return fail(e, EXIT_LBA_RANGE);
+	}
+	return lseek(e->fd, (off_t)to_bytes, SEEK_SET) < 0 ? cannot_seek(e, errno) : 0;
 }
 
 static int skip_by_reading(struct pipe_end *e, uint64_t len_bytes)
@@ -319,11 +361,11 @@ static void reopen(struct pipe_end *e)
 static void avoid_blocking(struct pipe_end *e, mode_t mode)
 {
 	int flags = fcntl(e->fd, F_GETFL);
-	bool never_waits = S_ISREG(mode) || S_ISBLK(mode);
+	bool never_waits = (S_ISREG(mode) && !e->unsized) || S_ISBLK(mode);
 
 	e->piece_bytes = SIZE_MAX;
 	e->blocks = !never_waits && !(flags & O_NONBLOCK);
-	if (e->blocks && (S_ISFIFO(mode) || isatty(e->fd))) {
+	if (e->blocks && (S_ISFIFO(mode) || (S_ISREG(mode) && e->owns_fd) || isatty(e->fd))) {
 		if (!e->owns_fd)
 			reopen(e);
 		else if (fcntl(e->fd, F_SETFL, flags | O_NONBLOCK) == 0)
@@ -349,8 +391,10 @@ static int setup(struct pipe_end *e, int fd)
 	}
 	if (S_ISFIFO(st.st_mode))
 		(void)fcntl(e->fd, F_SETPIPE_SZ, PIPE_ROOM); /* twice as fast as with 64 KiB */
+	e->unsized = e->ep.role == END_SOURCE && S_ISREG(st.st_mode) && unsized_fd(e->fd);
 	avoid_blocking(e, st.st_mode);
-	e->seekable = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
+	e->seekable = (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) &&
+		      (!e->unsized || lseek(e->fd, 0, SEEK_CUR) >= 0);
 	e->ep.facts.needs_flush = e->seekable && e->ep.role == END_DEST;
 	return 0;
 }

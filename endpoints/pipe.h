@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Streams: standard input and output, FIFOs, sockets, terminals, other character devices. Inline
- * and sequential: one worker, one transfer at a time, each going on where the last one stopped;
- * offsets only name the place in messages.
+ * Streams: standard input and output, FIFOs, sockets, terminals, other character devices, regular
+ * files that tell no size to go by (unsized.h). Inline and sequential: one worker, one transfer at
+ * a time, each going on where the last one stopped; offsets only name the place in messages.
  *
  * A read fills the whole transfer from as many pieces as come; only the end of the stream makes it
  * shorter, with FAULT_NONE, and every read after that has 0 bytes. Both directions wait for as
@@ -30,9 +30,10 @@ struct pipe_params {
 
 /*
  * Opening a FIFO blocks until its other side is opened. begin() skips: bytes of a source before
- * at_bytes are read and thrown away. A destination can skip only where the descriptor is a regular
- * file or block device (standard output may be one); probe() refuses others, EXIT_CONTRADICT.
- * Only such a destination needs a flush.
+ * at_bytes are read and thrown away, or sought over in a file or block device, from where it
+ * stands: EXIT_LBA_RANGE where that is past its end. A destination can skip only where the
+ * descriptor is a regular file or block device (standard output may be one); probe() refuses
+ * others, EXIT_CONTRADICT. Only such a destination needs a flush.
  *
  * NULL with the reason said and *exit_status set. Main thread.
  */

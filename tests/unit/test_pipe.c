@@ -569,6 +569,83 @@ static void a_skip_past_the_end_is_refused(void **state)
 	close(fds[0]);
 }
 
+/* Of which 600 bytes have been read before. */
+static int begun_at(uint64_t at, struct lane **lane)
+{
+	struct capture c;
+	struct endpoint *ep;
+	int fd, status;
+
+	ends_file(path, 1000, 1);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(lseek(fd, 600, SEEK_SET), 600);
+	ep = open_on(fd, END_SOURCE);
+	capture_begin(&c);
+	status = ep->ops->begin(ep, at, SIZE_UNKNOWN) < 0 ? ep->exit_status : 0;
+	if (status)
+		assert_non_null(strstr(capture_end(&c), "where to begin, is past its end\n"));
+	else
+		assert_string_equal(capture_end(&c), "");
+	*lane = ends_lane(ep);
+	return status;
+}
+
+static void a_file_that_was_opened_for_us_is_sought_up_to_its_end(void **state)
+{
+	static const struct {
+		uint64_t at;
+		int status;
+		uint32_t there;
+	} rows[] = { { 1, 0, 399 }, { 400, 0, 0 }, { 401, EXIT_LBA_RANGE, 400 } };
+	uint8_t mem[512];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lane *lane = NULL;
+		struct xfer x;
+
+		assert_int_equal(begun_at(rows[i].at, &lane), rows[i].status);
+		x = ends_move(lane, mem, 0, sizeof(mem));
+		assert_int_equal(x.done_bytes, rows[i].there);
+		ends_close(lane->ep, lane);
+	}
+}
+
+/* It tells 0 bytes. */
+static void a_file_that_tells_no_size_is_read_to_its_end(void **state)
+{
+	uint8_t mem[4096];
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	strcpy(path, "/proc/version");
+	ep = ends_begin(open_on(-1, END_SOURCE), 6, SIZE_UNKNOWN);
+	lane = ends_lane(ep);
+	assert_true(ep->facts.size_bytes == SIZE_UNKNOWN);
+	x = ends_move(lane, mem, 6, sizeof(mem));
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_true(x.done_bytes > 8 && x.done_bytes < sizeof(mem));
+	assert_memory_equal(mem, "version ", 8);
+	ends_close(ep, lane);
+}
+
+static void nor_can_it_be_skipped_past_its_end(void **state)
+{
+	struct capture c;
+	struct endpoint *ep;
+
+	(void)state;
+	strcpy(path, "/proc/version");
+	ep = open_on(-1, END_SOURCE);
+	capture_begin(&c);
+	assert_int_equal(ep->ops->begin(ep, 4096, SIZE_UNKNOWN), -1);
+	assert_non_null(strstr(capture_end(&c), "byte 4096, where to begin, is past its end\n"));
+	assert_int_equal(ep->exit_status, EXIT_LBA_RANGE);
+	ends_close(ep, NULL);
+}
+
 static void a_seek_in_a_stream_is_refused(void **state)
 {
 	struct capture c;
@@ -686,6 +763,9 @@ int main(void)
 		on_tree(a_write_to_a_socket_in_a_hurry_is_interrupted),
 		on_tree(a_skip_is_read_and_thrown_away),
 		on_tree(a_skip_past_the_end_is_refused),
+		on_tree(a_file_that_was_opened_for_us_is_sought_up_to_its_end),
+		on_tree(a_file_that_tells_no_size_is_read_to_its_end),
+		on_tree(nor_can_it_be_skipped_past_its_end),
 		on_tree(a_seek_in_a_stream_is_refused),
 		on_tree(standard_output_may_be_a_file_and_seeks_from_where_it_stands),
 		on_tree(what_cannot_be_opened_is_refused),
