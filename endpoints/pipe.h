@@ -26,6 +26,12 @@ struct pipe_params {
 	const char *name; /* for messages, and the path where fd is -1; must outlive the endpoint */
 	enum end_role role;
 	int fd; /* open already (0, 1), never closed here; -1: name is opened and closed again */
+	/*
+	 * enum end_flags. DIRECT: O_DIRECT, of a file or block device, as far as lengths and places
+	 * allow. APPEND: O_APPEND, of a destination that is a regular file. Others are not looked
+	 * at, but for the plan's SPARSE and TRIM.
+	 */
+	unsigned flags;
 };
 
 /*
@@ -34,6 +40,13 @@ struct pipe_params {
  * stands: EXIT_LBA_RANGE where that is past its end. A destination can skip only where the
  * descriptor is a regular file or block device (standard output may be one); probe() refuses
  * others, EXIT_CONTRADICT. Only such a destination needs a flush.
+ *
+ * begin() sets the flags O_DIRECT and O_APPEND, and close() takes back those that it has set: an
+ * open file description is shared with whoever has given it, or has inherited it, and for that time
+ * they have the flags too.
+ *
+ * Zeros in a destination that is a regular file become holes by XFER_TRIM, from where it stands,
+ * unless it is O_APPEND.
  *
  * NULL with the reason said and *exit_status set. Main thread.
  */
