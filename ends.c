@@ -26,6 +26,7 @@ struct opening {
 	enum end_role role;
 	struct node *node;
 	bool *is_disk;
+	uint64_t *from_bytes;
 	int exit_status;
 };
 
@@ -121,6 +122,7 @@ static void note_stdio_file(struct opening *w)
 /* Or a disk (> /dev/sdb). */
 static bool stdio_disk(struct opening *w)
 {
+	off_t offset = lseek(w->role == END_SOURCE ? STDIN_FILENO : STDOUT_FILENO, 0, SEEK_CUR);
 	struct node n;
 
 	if (node_lookup(stdio_path(w->role), "/sys", &n) < 0 ||
@@ -128,6 +130,7 @@ static bool stdio_disk(struct opening *w)
 		return false;
 	*w->node = n;
 	*w->is_disk = true;
+	*w->from_bytes = offset > 0 ? (uint64_t)offset : 0;
 	return true;
 }
 
@@ -210,7 +213,8 @@ static struct endpoint *open_path(struct opening *w)
 static int open_in(struct end *e, const struct options *o)
 {
 	const struct side_options *side = &o->in;
-	struct opening w = { o, side, side->path, END_SOURCE, &e->node, &e->is_disk, 0 };
+	struct opening w = { o, side, side->path, END_SOURCE, &e->node, &e->is_disk, &e->from_bytes,
+		0 };
 
 	if (o->generated) {
 		e->ep = synth_open_pattern(o->generated, &o->pattern, &w.exit_status);
@@ -227,7 +231,7 @@ static int open_in(struct end *e, const struct options *o)
 static int open_out(struct end *e, const struct options *o, const char *path)
 {
 	enum end_role role = o->compare ? END_SOURCE : END_DEST;
-	struct opening w = { o, &o->out, path, role, &e->node, &e->is_disk, 0 };
+	struct opening w = { o, &o->out, path, role, &e->node, &e->is_disk, &e->from_bytes, 0 };
 
 	e->ep = open_path(&w);
 	return w.exit_status;
