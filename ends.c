@@ -10,6 +10,7 @@
 
 #include "core/diag.h"
 #include "core/status.h"
+#include "endflags.h"
 #include "endpoints/aio.h"
 #include "endpoints/file.h"
 #include "endpoints/mapped.h"
@@ -25,6 +26,7 @@ struct opening {
 	enum end_role role;
 	struct node *node;
 	bool *is_disk;
+	uint64_t *from_bytes;
 	int exit_status;
 };
 
@@ -57,21 +59,41 @@ static struct endpoint *open_block(struct opening *w)
 				    : aio_open(&params, &w->exit_status);
 }
 
+static bool flags_are_good(struct opening *w, const char *name, enum end_form form)
+{
+	w->exit_status = endflags_check(name, form, w->role, w->side->flags);
+	return w->exit_status == 0;
+}
+
 static struct endpoint *open_file(struct opening *w)
 {
 	const struct file_params params = { w->path, w->role, w->side->flags };
 
+	if (!flags_are_good(w, w->path, FORM_FILE))
+		return NULL;
 	if (w->side->flags & END_MMAP)
 		return mapped_open(&params, &w->exit_status);
 	return w->side->flags & END_DIRECT ? aio_open(&params, &w->exit_status)
 					   : file_open(&params, &w->exit_status);
 }
 
-static struct endpoint *open_pipe(struct opening *w, const char *name, int fd)
+static struct endpoint *open_pipe(struct opening *w, const char *name, int fd, enum end_form form)
 {
-	const struct pipe_params params = { name, w->role, fd };
+	const struct pipe_params params = { name, w->role, fd, w->side->flags };
 
-	return pipe_open(&params, &w->exit_status);
+	return flags_are_good(w, name, form) ? pipe_open(&params, &w->exit_status) : NULL;
+}
+
+/* What is compared with all of a source must be as long: of a file that is looked at, not here. */
+static struct endpoint *open_unsized(struct opening *w)
+{
+	if (w->role == END_DEST)
+		return open_file(w);
+	if (w->side == &w->o->in || w->o->count != COUNT_ALL)
+		return open_pipe(w, w->path, -1, FORM_STREAM);
+	diag(w->path, "tells no length to compare (give it as if=, or give count=)");
+	w->exit_status = EXIT_CONTRADICT;
+	return NULL;
 }
 
 static const char *stdio_path(enum end_role role)
@@ -100,6 +122,7 @@ static void note_stdio_file(struct opening *w)
 /* Or a disk (> /dev/sdb). */
 static bool stdio_disk(struct opening *w)
 {
+	off_t offset = lseek(w->role == END_SOURCE ? STDIN_FILENO : STDOUT_FILENO, 0, SEEK_CUR);
 	struct node n;
 
 	if (node_lookup(stdio_path(w->role), "/sys", &n) < 0 ||
@@ -107,6 +130,7 @@ static bool stdio_disk(struct opening *w)
 		return false;
 	*w->node = n;
 	*w->is_disk = true;
+	*w->from_bytes = offset > 0 ? (uint64_t)offset : 0;
 	return true;
 }
 
@@ -126,10 +150,11 @@ static struct endpoint *open_stdio(struct opening *w)
 	}
 	if (stdio_disk(w))
 		return open_pipe(w, reads ? "/dev/stdin" : "/dev/stdout",
-			reads ? STDIN_FILENO : STDOUT_FILENO);
+			reads ? STDIN_FILENO : STDOUT_FILENO, FORM_STREAM_DISK);
 	note_stdio_file(w);
 	return open_pipe(w, reads ? "standard input" : "standard output",
-		reads ? STDIN_FILENO : STDOUT_FILENO);
+		reads ? STDIN_FILENO : STDOUT_FILENO,
+		w->node->is_file ? FORM_STREAM_FILE : FORM_STREAM);
 }
 
 /* Tapes and the like are character devices too, and no streams. */
@@ -149,6 +174,7 @@ static struct endpoint *open_node(struct opening *w)
 	case NODE_BLOCK_SCSI: return w->side->flags & END_SGIO ? open_sg(w) : open_block(w);
 	case NODE_BLOCK: return open_block(w);
 	case NODE_FILE: return open_file(w);
+	case NODE_UNSIZED: return open_unsized(w);
 	case NODE_STDIO: return open_stdio(w);
 	case NODE_ZERO:
 		if (w->role == END_SOURCE)
@@ -157,11 +183,11 @@ static struct endpoint *open_node(struct opening *w)
 	case NODE_NULL:
 		if (w->role == END_DEST)
 			return synth_open_null(w->path, &w->exit_status);
-		return open_pipe(w, w->path, -1);
-	case NODE_FIFO: return open_pipe(w, w->path, -1);
+		return open_pipe(w, w->path, -1, FORM_STREAM);
+	case NODE_FIFO: return open_pipe(w, w->path, -1, FORM_STREAM);
 	case NODE_CHAR:
 		if (is_stream(w->node))
-			return open_pipe(w, w->path, -1);
+			return open_pipe(w, w->path, -1, FORM_STREAM);
 		return refuse(w, "is no disk, file or stream (give an sg node, /dev/sgN)");
 	case NODE_MISSING:
 		if (w->role == END_DEST)
@@ -187,7 +213,8 @@ static struct endpoint *open_path(struct opening *w)
 static int open_in(struct end *e, const struct options *o)
 {
 	const struct side_options *side = &o->in;
-	struct opening w = { o, side, side->path, END_SOURCE, &e->node, &e->is_disk, 0 };
+	struct opening w = { o, side, side->path, END_SOURCE, &e->node, &e->is_disk, &e->from_bytes,
+		0 };
 
 	if (o->generated) {
 		e->ep = synth_open_pattern(o->generated, &o->pattern, &w.exit_status);
@@ -204,7 +231,7 @@ static int open_in(struct end *e, const struct options *o)
 static int open_out(struct end *e, const struct options *o, const char *path)
 {
 	enum end_role role = o->compare ? END_SOURCE : END_DEST;
-	struct opening w = { o, &o->out, path, role, &e->node, &e->is_disk, 0 };
+	struct opening w = { o, &o->out, path, role, &e->node, &e->is_disk, &e->from_bytes, 0 };
 
 	e->ep = open_path(&w);
 	return w.exit_status;

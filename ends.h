@@ -11,7 +11,9 @@
 struct end {
 	struct endpoint *ep;
 	struct node node;
-	bool is_disk; /* an sg or block node: as a destination, the guard has to be asked */
+	bool is_disk;	     /* an sg or block node: as a destination, the guard has to be asked */
+	uint64_t from_bytes; /* where its offset 0 lies on node: a disk that the shell has opened,
+			      * and somebody may have read or written before */
 };
 
 struct ends {

@@ -7,6 +7,8 @@
 struct options readback_options(const struct options *o)
 {
 	const unsigned kept = END_DIRECT | END_NODIRECT | END_SGIO | END_DPO | END_FUA | END_PAD;
+	const bool grows =
+		o->verify == VERIFY_EACH && (o->out.flags & (END_SPARSE | END_TRIM)) != 0;
 	struct options back = *o;
 
 	back.compare = true;
@@ -15,7 +17,7 @@ struct options readback_options(const struct options *o)
 	back.hash = NULL;
 	back.in.flags &= ~(unsigned)(END_EXCL | END_FLOCK);
 	back.in.flags &= ~(unsigned)END_MMAP;
-	back.out.flags = END_NOTRUNC | (o->out.flags & kept);
+	back.out.flags = END_NOTRUNC | (o->out.flags & kept) | (grows ? (unsigned)END_GROWS : 0);
 	back.in.method = back.out.method = METHOD_AUTO;
 	back.map_path = back.badblocks_path = NULL;
 	back.reverse = false;

@@ -89,7 +89,7 @@ static struct guard_range range_of(const struct end *e, uint64_t at, uint64_t le
 {
 	const struct identity *id = e->ep->facts.cls == END_DEVICE ? sg_identity(e->ep) : NULL;
 
-	return (struct guard_range){ e->ep->name, &e->node, id, at, len };
+	return (struct guard_range){ e->ep->name, &e->node, id, e->from_bytes + at, len };
 }
 
 /* No range is written that is read, or written twice. */

@@ -107,6 +107,8 @@ enum end_flags {
 	END_MMAP = 1u << 21,	/* a regular file is mapped */
 	END_NOFILL = 1u << 22,	/* destination: blocks that cannot be read stay as they are there */
 	END_START = 1u << 23,	/* a disk that is stopped is started by open() */
+	END_GROWS = 1u << 24,	/* source, a regular file that is being written, with holes: behind
+				 * its present end it reads as zeros, as it will */
 };
 
 /* By what means an end's bytes reach memory: what the plan's table is made of. */

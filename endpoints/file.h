@@ -17,15 +17,15 @@ struct file_params {
 	 * not be there; a block node is held exclusively. FLOCK: of the file, or EXIT_FLOCK.
 	 * APPEND, NOTRUNC: regular destinations (APPEND is refused on block nodes). DSYNC, SYNC:
 	 * O_DSYNC, O_SYNC of a destination. NOCACHE: what was moved is dropped from the page
-	 * cache soon after. Others are not looked at.
+	 * cache soon after. GROWS: of a regular source. Others are not looked at.
 	 */
 	unsigned flags;
 };
 
 /*
  * Opens without changing anything, see filenode.h. A regular source's size is that of now: one that
- * is shorter when it is read gives FAULT_SHORT. (Files of /proc and the like have size 0: they are
- * for pipe_open().) A destination under /dev that is not there is refused: a mistyped device name
+ * is shorter when it is read gives FAULT_SHORT. (What has no size to go by, unsized.h, is for
+ * pipe_open().) A destination under /dev that is not there is refused: a mistyped device name
  * must not become a file that fills the memory.
  *
  * NULL with the reason said and *exit_status set. Main thread.

@@ -624,13 +624,25 @@ static ssize_t move_some(const struct filenode *n, const struct xfer *x)
 	return x->op == XFER_WRITE ? pwrite(n->fd, mem, len, at) : pread(n->fd, mem, len, at);
 }
 
+/* Holes at its end are there only once filenode_end() has made it that long. */
+static COLD void read_growing(struct xfer *x)
+{
+	memset((uint8_t *)x->buf + x->done_bytes, 0, x->len_bytes - x->done_bytes);
+	x->done_bytes = x->len_bytes;
+	x->fault.kind = FAULT_NONE;
+}
+
 /* err: 0 where it ended. */
 static COLD void stopped_short(const struct filenode *n, struct xfer *x, int err)
 {
-	if (err)
+	if (err) {
 		fault_from_errno(&x->fault, err);
-	else
+	} else if (n->flags & END_GROWS && !n->is_block) {
+		read_growing(x);
+		return;
+	} else {
 		filenode_came_short(x);
+	}
 	filenode_judge(n, &x->fault);
 }
 

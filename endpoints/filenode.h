@@ -85,7 +85,7 @@ void filenode_judge(const struct filenode *n, struct fault *f);
 
 /*
  * Moves what x lacks, from done_bytes on, by pread() or pwrite(), and fills in the outcome but for
- * the notes. FAULT_SHORT: a source ended before its size. Any thread.
+ * the notes. FAULT_SHORT: a source ended before its size, and has no END_GROWS. Any thread.
  */
 void filenode_move(const struct filenode *n, struct xfer *x);
 

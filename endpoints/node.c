@@ -18,6 +18,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "unsized.h"
+
 #define MEM_MAJOR 1 /* Documentation/admin-guide/devices.txt, like the next three */
 #define MEM_NULL  3
 #define MEM_ZERO  5
@@ -33,6 +35,7 @@ static const char *const kind_names[] = {
 	[NODE_BSG] = "bsg node",
 	[NODE_CHAR] = "character device",
 	[NODE_FILE] = "file",
+	[NODE_UNSIZED] = "file",
 	[NODE_DIR] = "directory",
 	[NODE_FIFO] = "pipe",
 	[NODE_SOCKET] = "socket",
@@ -318,6 +321,8 @@ int node_lookup(const char *path, const char *sysfs_root, struct node *n)
 		return errno == ENOENT ? 0 : -1;
 	n->kind = kind_of(&st);
 	n->is_file = n->kind == NODE_FILE;
+	if (n->is_file && unsized_path(path))
+		n->kind = NODE_UNSIZED;
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		n->rdev = st.st_rdev;
 	n->file_dev = st.st_dev;

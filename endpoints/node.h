@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a path under /dev is, and which other nodes lead to the same disk: stat(2) and sysfs only,
- * no device is opened. Names do not tell (sg0 may well be sdb); device numbers do.
+ * What a path is, and which other nodes lead to the same disk: stat(2) and sysfs only, no device is
+ * opened. Names do not tell (sg0 may well be sdb); device numbers do.
  */
 #ifndef ENDPOINTS_NODE_H
 #define ENDPOINTS_NODE_H
@@ -21,6 +21,7 @@ enum node_kind {
 	NODE_BSG,
 	NODE_CHAR, /* another character device (st, tty) */
 	NODE_FILE,
+	NODE_UNSIZED, /* a regular file too, that tells no size to go by (unsized.h) */
 	NODE_DIR,
 	NODE_FIFO,
 	NODE_SOCKET,
@@ -33,7 +34,8 @@ enum node_kind {
 struct node {
 	enum node_kind kind;
 	dev_t rdev;	/* of the node itself */
-	bool is_file;	/* NODE_FILE; NODE_STDIO: node_lookup() does not look, who opens it does */
+	bool is_file;	/* a regular one; NODE_STDIO: node_lookup() does not look, who opens it does
+			 */
 	dev_t file_dev; /* is_file: which file it is */
 	ino_t file_ino;
 	/* For every node that leads to a disk, a partition too; "" where there is none. */

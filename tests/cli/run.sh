@@ -19,6 +19,7 @@
 #   to, onto NAME: standard output is that file, truncated by the shell or not (> and >>)
 #   file     NAME TEXT: a file of one line in the working directory beforehand
 #   leaves   NAME TEXT: one that must be there afterwards; without TEXT an empty one
+#   size     NAME BYTES: one that must be there afterwards, of that length
 #   longer   a refusal may have more than 200 characters
 #   lines    N: the refusal has so many lines
 #
@@ -121,6 +122,10 @@ run_case()
 		[[ $(<"$scratch/work/${line%% *}") == "${text# }" ]] || fail "no such file: $line"
 		rm -f "$scratch/work/${line%% *}"
 	done
+	for line in "${sizes[@]}"; do
+		[[ $(stat -c %s "$scratch/work/${line%% *}") == "${line##* }" ]] || fail "not so long: $line"
+		rm -f "$scratch/work/${line%% *}"
+	done
 	for line in "${files[@]}"; do rm -f "$scratch/work/${line%% *}"; done
 	((status == want_status)) || fail "exit status $status, not $want_status"
 	check_stream stdout "$scratch/out" "$out_literal" "${out_patterns[@]}"
@@ -138,7 +143,7 @@ begin_case()
 {
 	name=$1 args_text='' want_status=0 on_tty=0 closed=0 unread=0 longer=0 lines=1
 	from=/dev/null to='' onto=''
-	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() leaves=()
+	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() leaves=() sizes=()
 }
 
 run_file()
@@ -154,6 +159,7 @@ run_file()
 		exit) want_status=$text ;;
 		tty) on_tty=1 ;;
 		closed) closed=1 ;;
+		size) sizes+=("$text") ;;
 		longer) longer=1 ;;
 		lines) lines=$text ;;
 		unread) unread=1 ;;

@@ -256,12 +256,44 @@ root_disk() {
 
 # --- what the operands ask for ---
 
+# from_block N WORD...: standard input is the disk b, and stands at that block.
+from_block() {
+	local block=$1
+
+	shift
+	command_line="{ dd bs=512 count=$block of=/dev/null; sgmmcp $*; } < $disk_b"
+	{
+		dd bs=512 "count=$block" of=/dev/null status=none
+		"$sgmmcp" "$@" >/tmp/out 2>/tmp/err
+	} <"$disk_b"
+	took
+}
+
 same_disk() {
+	local before
+
 	begin 'a disk onto itself is refused'
 	refused 31 'is the same disk as .*, and the ranges overlap: not writing' "if=$b" "of=$b"
 
 	begin 'overlapping ranges of one disk are refused'
 	refused 31 'the ranges overlap' "if=$b" "of=$b" skip=100 seek=199 count=100
+
+	begin 'and so where the shell has opened it, and it stands elsewhere than at its start'
+	fill "$disk_b" "$pattern"
+	sum_of "$disk_b"
+	before=$REPLY
+	from_block 200 "of=$b" seek=299 count=100
+	expect_status 31
+	expect_one_line 'the ranges overlap'
+	sum_of "$disk_b"
+	[[ $REPLY == "$before" ]] || fail 'the disk has changed'
+
+	begin 'what lies before that is no part of the range'
+	from_block 200 "of=$b" seek=0 count=100
+	expect_status 0
+	cp "$pattern" "$expected"
+	put "$pattern" "$expected" 200 0 100 512
+	expect_equal "$disk_b" "$expected"
 
 	begin 'ranges of one disk that only touch are copied right'
 	fill "$disk_b" "$pattern"

@@ -169,6 +169,24 @@ in_files() {
 	expect_status 0
 	expect 'its length is wrong' test "$(stat -c %s "$files/copy")" = $((4097 * 512))
 	expect 'it has no holes' test "$(stat -c %b "$files/copy")" -lt 64
+
+	for how in oflag=sparse oflag=sparse,direct oflag=trim conv=notrunc,sparse; do
+		begin "what ends in zeros is read back before it has its length ($how)"
+		rm -f "$files/copy"
+		run "if=$a" "of=$files/copy" "$how" verify=each skip=2500 count=5692 bpt=512 qd=4
+		expect_status 0
+		expect "it differs" cmp -s -i $((2500 * 512)):0 -n $((5692 * 512)) "$disk_a" "$files/copy"
+		expect 'its length is wrong' test "$(stat -c %s "$files/copy")" = $((5692 * 512))
+		expect 'it has no holes' test "$(stat -c %b "$files/copy")" -lt 2000
+	done
+	begin 'and so is what comes in a stream'
+	rm -f "$files/copy"
+	command_line="sgmmcp of=$files/copy conv=sparse verify=each < zeros"
+	"$sgmmcp" "of=$files/copy" conv=sparse verify=each qd=4 bpt=100 </tmp/zeros 2>/tmp/err
+	status=$?
+	mapfile -t err </tmp/err
+	expect_status 0
+	expect "it differs" cmp -s /tmp/zeros "$files/copy"
 	umount "$files"
 }
 

@@ -453,6 +453,27 @@ static void lanes_may_be_reaped_in_any_order(void **state)
 	free(mem);
 }
 
+static void what_is_read_back_behind_its_end_is_zeros(void **state)
+{
+	uint8_t *bytes = ends_bytes((size_t)8 * PAGE, 1), *mem = ends_memory((size_t)4 * PAGE);
+	struct endpoint *ep;
+	struct lane *lane;
+
+	(void)state;
+	ends_file(path, 9000, 1);
+	memset(bytes + 9000, 0, (size_t)8 * PAGE - 9000);
+	ep = ends_begin(open_as(END_SOURCE, END_GROWS), 0, SIZE_UNKNOWN);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, PAGE, 4 * PAGE);
+	assert_memory_equal(mem, bytes + PAGE, (size_t)4 * PAGE);
+	memset(mem, 0xee, PAGE);
+	ends_move_all(lane, mem, 4 * PAGE, PAGE);
+	assert_memory_equal(mem, bytes + 4 * PAGE, PAGE);
+	ends_close(ep, lane);
+	free(bytes);
+	free(mem);
+}
+
 /* --- what goes wrong --- */
 
 static void a_source_that_was_truncated_is_a_short_transfer(void **state)
@@ -928,6 +949,7 @@ int main(void)
 		on_tree(less_than_a_page_is_never_written_directly),
 		on_tree(append_counts_from_the_end),
 		on_tree(lanes_may_be_reaped_in_any_order),
+		on_tree(what_is_read_back_behind_its_end_is_zeros),
 		on_tree(a_source_that_was_truncated_is_a_short_transfer),
 		on_tree(a_file_that_may_not_grow_counts_what_did_move),
 		on_tree(a_direct_write_into_too_little_space_counts_whole_pages_that_went),

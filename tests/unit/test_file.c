@@ -914,6 +914,29 @@ static void a_copy_that_ends_in_a_hole_gets_its_length(void **state)
 	free(mem);
 }
 
+static void what_is_read_back_behind_its_end_is_zeros(void **state)
+{
+	uint8_t *bytes = ends_bytes(10000, 1), *mem = ends_memory(4096);
+	struct endpoint *ep;
+	struct lane *lane;
+
+	(void)state;
+	ends_file(path, 5000, 1);
+	memset(bytes + 5000, 0, 5000);
+	ep = open_as(END_SOURCE, END_GROWS);
+	lane = ends_lane(ep);
+	ends_move_all(lane, mem, 4096, 4096);
+	assert_memory_equal(mem, bytes + 4096, 4096);
+	memset(mem, 0xee, 4096);
+	ends_move_all(lane, mem, 8192, 1000);
+	assert_memory_equal(mem, bytes + 8192, 1000);
+	assert_int_equal(mem[1000], 0xee);
+	ends_close(ep, lane);
+	assert_int_equal(ends_size(path), 5000);
+	free(bytes);
+	free(mem);
+}
+
 static void length_at_the_end(unsigned flags, uint64_t end_bytes, long long size)
 {
 	struct endpoint *ep;
@@ -1040,6 +1063,7 @@ int main(void)
 		on_tree(a_source_leaves_nothing_out),
 		on_tree(a_hole_reads_as_zeros_and_gives_its_blocks_back),
 		on_tree(a_copy_that_ends_in_a_hole_gets_its_length),
+		on_tree(what_is_read_back_behind_its_end_is_zeros),
 		on_tree(the_end_makes_a_file_longer_and_never_shorter),
 		on_tree(an_end_that_no_file_reaches_is_told),
 		on_tree(holes_that_cannot_be_are_asked_for_once),

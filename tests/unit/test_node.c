@@ -260,6 +260,8 @@ static void words_and_plain_files_have_their_kinds(void **state)
 		{ "/dev/tty", NODE_CHAR },
 		{ "/", NODE_DIR },
 		{ "/proc/self/exe", NODE_FILE },
+		{ "/proc/self/stat", NODE_UNSIZED },
+		{ "/sys/kernel/uevent_seqnum", NODE_UNSIZED },
 		{ "/dev/sg4711", NODE_MISSING },
 		{ "/no/such/directory/file", NODE_MISSING },
 	};
@@ -270,6 +272,20 @@ static void words_and_plain_files_have_their_kinds(void **state)
 		if (n.kind != rows[i].kind)
 			fail_msg("\"%s\" is %s", rows[i].path, node_kind_name(n.kind));
 	}
+}
+
+static void an_empty_file_has_the_size_it_tells(void **state)
+{
+	FILE *empty = tmpfile();
+	char path[40];
+	struct node n;
+
+	assert_non_null(empty);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(empty));
+	n = look(state, path);
+	assert_int_equal(n.kind, NODE_FILE);
+	assert_true(n.is_file);
+	fclose(empty);
 }
 
 static void name_that_cannot_be_looked_at_is_an_error(void **state)
@@ -354,6 +370,7 @@ int main(void)
 		NODE_TEST(device_whose_type_is_a_word_is_not_scsi),
 		NODE_TEST(bsg_node_is_told_by_its_subsystem),
 		NODE_TEST(words_and_plain_files_have_their_kinds),
+		NODE_TEST(an_empty_file_has_the_size_it_tells),
 		NODE_TEST(name_that_cannot_be_looked_at_is_an_error),
 		NODE_TEST(attribute_is_a_whole_number_or_none),
 		NODE_TEST(text_attribute_is_cut_to_its_room),

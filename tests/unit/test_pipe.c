@@ -40,14 +40,19 @@ static int drop_tree(void **state)
 	return 0;
 }
 
-static struct endpoint *open_on(int fd, enum end_role role)
+static struct endpoint *open_with(int fd, enum end_role role, unsigned flags)
 {
 	int status = 4711;
-	struct endpoint *ep = pipe_open(&(struct pipe_params){ path, role, fd }, &status);
+	struct endpoint *ep = pipe_open(&(struct pipe_params){ path, role, fd, flags }, &status);
 
 	assert_non_null(ep);
 	assert_int_equal(ep->role, role);
 	return ep;
+}
+
+static struct endpoint *open_on(int fd, enum end_role role)
+{
+	return open_with(fd, role, 0);
 }
 
 static void make_pipe(int fds[2])
@@ -569,6 +574,83 @@ static void a_skip_past_the_end_is_refused(void **state)
 	close(fds[0]);
 }
 
+/* Of which 600 bytes have been read before. */
+static int begun_at(uint64_t at, struct lane **lane)
+{
+	struct capture c;
+	struct endpoint *ep;
+	int fd, status;
+
+	ends_file(path, 1000, 1);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(lseek(fd, 600, SEEK_SET), 600);
+	ep = open_on(fd, END_SOURCE);
+	capture_begin(&c);
+	status = ep->ops->begin(ep, at, SIZE_UNKNOWN) < 0 ? ep->exit_status : 0;
+	if (status)
+		assert_non_null(strstr(capture_end(&c), "where to begin, is past its end\n"));
+	else
+		assert_string_equal(capture_end(&c), "");
+	*lane = ends_lane(ep);
+	return status;
+}
+
+static void a_file_that_was_opened_for_us_is_sought_up_to_its_end(void **state)
+{
+	static const struct {
+		uint64_t at;
+		int status;
+		uint32_t there;
+	} rows[] = { { 1, 0, 399 }, { 400, 0, 0 }, { 401, EXIT_LBA_RANGE, 400 } };
+	uint8_t mem[512];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lane *lane = NULL;
+		struct xfer x;
+
+		assert_int_equal(begun_at(rows[i].at, &lane), rows[i].status);
+		x = ends_move(lane, mem, 0, sizeof(mem));
+		assert_int_equal(x.done_bytes, rows[i].there);
+		ends_close(lane->ep, lane);
+	}
+}
+
+/* It tells 0 bytes. */
+static void a_file_that_tells_no_size_is_read_to_its_end(void **state)
+{
+	uint8_t mem[4096];
+	struct endpoint *ep;
+	struct lane *lane;
+	struct xfer x;
+
+	(void)state;
+	strcpy(path, "/proc/version");
+	ep = ends_begin(open_on(-1, END_SOURCE), 6, SIZE_UNKNOWN);
+	lane = ends_lane(ep);
+	assert_true(ep->facts.size_bytes == SIZE_UNKNOWN);
+	x = ends_move(lane, mem, 6, sizeof(mem));
+	assert_int_equal(x.fault.kind, FAULT_NONE);
+	assert_true(x.done_bytes > 8 && x.done_bytes < sizeof(mem));
+	assert_memory_equal(mem, "version ", 8);
+	ends_close(ep, lane);
+}
+
+static void nor_can_it_be_skipped_past_its_end(void **state)
+{
+	struct capture c;
+	struct endpoint *ep;
+
+	(void)state;
+	strcpy(path, "/proc/version");
+	ep = open_on(-1, END_SOURCE);
+	capture_begin(&c);
+	assert_int_equal(ep->ops->begin(ep, 4096, SIZE_UNKNOWN), -1);
+	assert_non_null(strstr(capture_end(&c), "byte 4096, where to begin, is past its end\n"));
+	assert_int_equal(ep->exit_status, EXIT_LBA_RANGE);
+	ends_close(ep, NULL);
+}
+
 static void a_seek_in_a_stream_is_refused(void **state)
 {
 	struct capture c;
@@ -614,6 +696,161 @@ static void standard_output_may_be_a_file_and_seeks_from_where_it_stands(void **
 	free(bytes);
 }
 
+/* --- flags of a descriptor that others have too --- */
+
+static void append_writes_behind_the_end_and_leaves_no_flag(void **state)
+{
+	uint8_t *bytes = ends_bytes(1010, 1), mem[10];
+	struct endpoint *ep;
+	struct lane *lane;
+	int fd;
+
+	(void)state;
+	ends_file(path, 1000, 1);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ep = open_with(fd, END_DEST, END_APPEND);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_APPEND, 0);
+	ends_begin(ep, 0, 10);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_APPEND, O_APPEND);
+	lane = ends_lane(ep);
+	memset(mem, 0xee, 10);
+	ends_move_all(lane, mem, 0, 10);
+	ends_close(ep, lane);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_APPEND, 0);
+	memset(bytes + 1000, 0xee, 10);
+	ends_expect(path, bytes, 1010);
+	close(fd);
+	free(bytes);
+}
+
+static void a_flag_that_was_set_stays(void **state)
+{
+	struct endpoint *ep;
+	int fd;
+
+	(void)state;
+	ends_file(path, 1000, 1);
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	ep = ends_begin(open_with(fd, END_DEST, END_APPEND), 0, 10);
+	ends_close(ep, NULL);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_APPEND, O_APPEND);
+	close(fd);
+}
+
+static void a_pipe_is_appended_to_as_it_is(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	make_pipe(fds);
+	ends_close(ends_begin(open_with(fds[1], END_DEST, END_APPEND), 0, 10), NULL);
+	assert_int_equal(fcntl(fds[1], F_GETFL) & O_APPEND, 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* All of it, in transfers of 8 KiB; *flagged: what the descriptor had after the first one. */
+static void move_directly(int fd, enum end_role role, uint8_t *bytes, uint32_t len, int *flagged)
+{
+	struct endpoint *ep = ends_begin(open_with(fd, role, END_DIRECT), 0, len);
+	struct lane *lane = ends_lane(ep);
+	uint8_t *mem = ends_memory(8192);
+
+	for (uint32_t at = 0; at < len; at += 8192) {
+		uint32_t part = (uint32_t)min_u64(8192, len - at);
+
+		if (role == END_DEST)
+			memcpy(mem, bytes + at, part);
+		ends_move_all(lane, mem, at, part);
+		if (role == END_SOURCE)
+			assert_memory_equal(mem, bytes + at, part);
+		if (at == 0)
+			*flagged = fcntl(fd, F_GETFL) & O_DIRECT;
+	}
+	ends_close(ep, lane);
+	free(mem);
+}
+
+static void direct_is_had_but_for_an_odd_end(void **state)
+{
+	uint8_t *bytes = ends_bytes(20001, 1);
+	int fd, flagged = 0;
+
+	(void)state;
+	ends_file(path, 20001, 1);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
+	if (fd < 0) {
+		free(bytes);
+		skip(); /* this file system has none */
+	}
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	move_directly(fd, END_SOURCE, bytes, 20001, &flagged);
+	assert_int_equal(flagged, O_DIRECT);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	move_directly(fd, END_DEST, bytes, 20001, &flagged);
+	assert_int_equal(flagged, O_DIRECT);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_DIRECT, 0);
+	ends_expect(path, bytes, 20001);
+	close(fd);
+	free(bytes);
+}
+
+/* --- zeros that are left out --- */
+
+static void zeros_become_holes_where_standard_output_is_a_file(void **state)
+{
+	uint8_t *bytes = ends_bytes(65536, 1);
+	struct endpoint *ep;
+	struct lane *lane;
+	bool had;
+	int fd;
+
+	(void)state;
+	ends_file(path, 40960, 1);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(lseek(fd, 4096, SEEK_SET), 4096);
+	ep = ends_begin(open_on(fd, END_DEST), 0, SIZE_UNKNOWN);
+	assert_true(ep->facts.can_trim && ep->facts.hole_bytes > 0 && !ep->facts.fresh);
+	lane = ends_lane(ep);
+	had = ends_trim_all(lane, 0, 8192);
+	if (had) {
+		ends_move_all(lane, bytes + 12288, 8192, 4096);
+		assert_true(ends_trim_all(lane, 12288, 49152));
+		assert_int_equal(ends_size(path), 40960);
+		assert_int_equal(ep->ops->end(ep, 61440, true), 0);
+	}
+	ends_close(ep, lane);
+	close(fd);
+	memset(bytes + 4096, 0, 8192);
+	memset(bytes + 16384, 0, 49152);
+	if (had)
+		ends_expect(path, bytes, 65536);
+	free(bytes);
+	if (!had)
+		skip();
+}
+
+static void nor_do_they_where_all_is_appended(void **state)
+{
+	int fds[2], fd;
+	struct endpoint *ep;
+
+	(void)state;
+	ends_file(path, 1000, 1);
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	ep = open_on(fd, END_DEST);
+	assert_false(ep->facts.can_trim || ep->facts.hole_bytes);
+	ends_close(ep, NULL);
+	close(fd);
+	make_pipe(fds);
+	ep = open_on(fds[1], END_DEST);
+	assert_false(ep->facts.can_trim || ep->facts.hole_bytes);
+	ends_close(ep, NULL);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* --- refusals --- */
 
 static void refused(int fd, enum end_role role, const char *words)
@@ -623,7 +860,7 @@ static void refused(int fd, enum end_role role, const char *words)
 	struct endpoint *ep;
 
 	capture_begin(&c);
-	ep = pipe_open(&(struct pipe_params){ path, role, fd }, &status);
+	ep = pipe_open(&(struct pipe_params){ path, role, fd, 0 }, &status);
 	capture_end(&c);
 	assert_null(ep);
 	assert_int_equal(status, EXIT_FILE);
@@ -686,8 +923,17 @@ int main(void)
 		on_tree(a_write_to_a_socket_in_a_hurry_is_interrupted),
 		on_tree(a_skip_is_read_and_thrown_away),
 		on_tree(a_skip_past_the_end_is_refused),
+		on_tree(a_file_that_was_opened_for_us_is_sought_up_to_its_end),
+		on_tree(a_file_that_tells_no_size_is_read_to_its_end),
+		on_tree(nor_can_it_be_skipped_past_its_end),
 		on_tree(a_seek_in_a_stream_is_refused),
 		on_tree(standard_output_may_be_a_file_and_seeks_from_where_it_stands),
+		on_tree(append_writes_behind_the_end_and_leaves_no_flag),
+		on_tree(a_flag_that_was_set_stays),
+		on_tree(a_pipe_is_appended_to_as_it_is),
+		on_tree(direct_is_had_but_for_an_odd_end),
+		on_tree(zeros_become_holes_where_standard_output_is_a_file),
+		on_tree(nor_do_they_where_all_is_appended),
 		on_tree(what_cannot_be_opened_is_refused),
 		on_tree(a_write_to_a_source_ends_the_program),
 	};

@@ -71,6 +71,20 @@ static void it_goes_the_way_that_was_asked_for(void **state)
 	assert_int_equal(back.out.flags, END_NOTRUNC | way);
 }
 
+static void a_file_that_gets_holes_has_not_its_length_before_its_end(void **state)
+{
+	const struct options each = READBACK_OF("conv=sparse", "verify=each"),
+			     trimmed = READBACK_OF("oflag=trim", "verify=each"),
+			     after = READBACK_OF("conv=sparse", "verify=after"),
+			     full = READBACK_OF("verify=each");
+
+	(void)state;
+	assert_true(each.out.flags & END_GROWS);
+	assert_true(trimmed.out.flags & END_GROWS);
+	assert_false(after.out.flags & END_GROWS);
+	assert_false(full.out.flags & END_GROWS);
+}
+
 /* A file of 1000 bytes has been copied to a disk, whose second block was filled with zeros. */
 static int span_of_odd_file(const struct options *o, struct span *s)
 {
@@ -107,6 +121,7 @@ int main(void)
 		cmocka_unit_test(it_compares_the_same_range_and_writes_nothing),
 		cmocka_unit_test(it_saves_nothing_and_goes_in_order),
 		cmocka_unit_test(it_goes_the_way_that_was_asked_for),
+		cmocka_unit_test(a_file_that_gets_holes_has_not_its_length_before_its_end),
 		cmocka_unit_test(what_was_padded_is_compared_as_padded),
 	};
 
