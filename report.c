@@ -33,15 +33,24 @@ static void print_time(uint64_t bytes, nsec_t elapsed_ns)
 		timing_rate(bytes, elapsed_ns) / 1e6);
 }
 
+/* As if it had been written, with the zeros behind the end of the source. */
+static uint64_t out_to_nowhere(const struct span *s, const struct copy_result *r)
+{
+	uint64_t in_bytes = counter_get(&r->side[0].count.bytes);
+
+	return r->source_ended || in_bytes == s->len_bytes ? span_written(s, in_bytes) : in_bytes;
+}
+
 /* What reached all of those that were to get it; what the null sink got is what was read. */
-static uint64_t least_out(const struct sides *sides, const struct copy_result *r)
+static uint64_t least_out(
+	const struct sides *sides, const struct span *s, const struct copy_result *r)
 {
 	uint64_t least = UINT64_MAX;
 
 	for (unsigned side = 1; side < sides->n; side++)
 		if (side_moves(sides, side))
 			least = min_u64(least, counter_get(&r->side[side].count.bytes));
-	return least < UINT64_MAX ? least : counter_get(&r->side[0].count.bytes);
+	return least < UINT64_MAX ? least : out_to_nowhere(s, r);
 }
 
 /* Whether a CPU copies what the side is given: of the plan's copies, this one is its own. */
@@ -56,10 +65,10 @@ static bool side_copies(const struct endpoint *ep, const struct lane_spec *spec)
  * Bytes that a CPU copied: those that were planned to be, without the zeros that were not written,
  * and direct IO that did not happen.
  */
-static uint64_t copied_bytes(
-	const struct plan *p, const struct sides *sides, const struct copy_result *r)
+static uint64_t copied_bytes(const struct plan *p, const struct sides *sides, const struct span *s,
+	const struct copy_result *r)
 {
-	uint64_t least = least_out(sides, r), copied = least * p->cpu_copies;
+	uint64_t least = least_out(sides, s, r), copied = least * p->cpu_copies;
 
 	for (unsigned side = 0; side < sides->n; side++) {
 		const struct counters *c = &r->side[side].count;
@@ -135,7 +144,7 @@ static void flush_text(
 }
 
 static void print_costs(bool time_line, const struct plan *p, const struct sides *sides,
-	const struct copy_result *r)
+	const struct span *s, const struct copy_result *r)
 {
 	char copied[UNITS_TEXT_ROOM], flush[64];
 	struct counters sum = { 0 };
@@ -147,7 +156,7 @@ static void print_costs(bool time_line, const struct plan *p, const struct sides
 		"CPU   %.3f s (user %.3f, system %.3f), copied by CPU %s; retries %llu, recovered "
 		"%llu, unrecovered %llu%s%s",
 		seconds(r->user_ns + r->system_ns), seconds(r->user_ns), seconds(r->system_ns),
-		units_bytes_text(copied_bytes(p, sides, r), copied),
+		units_bytes_text(copied_bytes(p, sides, s, r), copied),
 		(unsigned long long)counter_get(&sum.retries),
 		(unsigned long long)counter_get(&sum.recovered),
 		(unsigned long long)counter_get(&sum.unrecovered), flush,
@@ -190,7 +199,7 @@ void report_end(const struct report_style *style, const struct plan *p, const st
 	const struct sides *sides, const struct copy_result *r)
 {
 	uint64_t in_bytes = counter_get(&r->side[0].count.bytes);
-	uint64_t out_bytes = least_out(sides, r);
+	uint64_t out_bytes = least_out(sides, s, r);
 
 	if (style->time_line)
 		print_time(out_bytes, r->elapsed_ns);
@@ -204,7 +213,7 @@ void report_end(const struct report_style *style, const struct plan *p, const st
 	if (!style->details)
 		return;
 	print_sides(p, sides, r);
-	print_costs(style->time_line, p, sides, r);
+	print_costs(style->time_line, p, sides, s, r);
 }
 
 void report_midway(const struct span *s, bool writes, const struct copy_progress *now)

@@ -98,15 +98,16 @@ static int check_overlaps(const struct run *r)
 	const struct ends *e = &r->ends;
 	const struct span *s = &r->span;
 	const struct guard_range in = range_of(&e->in, s->in_bytes, s->len_bytes);
+	uint64_t written = span_written(s, s->len_bytes);
 	int exit_status = 0;
 
 	for (unsigned i = 0; i < e->nouts && !exit_status; i++) {
-		const struct guard_range out = range_of(&e->out[i], s->out_bytes, s->len_bytes);
+		const struct guard_range out = range_of(&e->out[i], s->out_bytes, written);
 
 		exit_status = guard_same_unit(&in, &out);
 		for (unsigned k = 0; k < i && !exit_status; k++) {
 			const struct guard_range other =
-				range_of(&e->out[k], s->out_bytes, s->len_bytes);
+				range_of(&e->out[k], s->out_bytes, written);
 
 			exit_status = guard_same_unit(&other, &out);
 		}
@@ -299,9 +300,10 @@ static void on_stall(void *arg, const struct stall *s)
 	verdict_say_stall(r, s);
 }
 
-static int begin_end(struct endpoint *ep, uint64_t at_bytes, const struct span *s)
+static int begin_end(
+	struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes, const struct span *s)
 {
-	uint64_t len = s->open_ended ? SIZE_UNKNOWN : s->len_bytes;
+	uint64_t len = s->open_ended ? SIZE_UNKNOWN : len_bytes;
 
 	if (!ep->ops->begin || ep->ops->begin(ep, at_bytes, len) == 0)
 		return 0;
@@ -315,7 +317,8 @@ static int begin_outs(const struct run *r, bool missing)
 
 	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
 		if ((r->ends.out[i].node.kind == NODE_MISSING) == missing)
-			exit_status = begin_end(r->ends.out[i].ep, r->span.out_bytes, &r->span);
+			exit_status = begin_end(r->ends.out[i].ep, r->span.out_bytes,
+				span_written(&r->span, r->span.len_bytes), &r->span);
 	return exit_status;
 }
 
@@ -325,7 +328,7 @@ static int begin_ends(struct run *r)
 	int exit_status;
 
 	r->begun = true;
-	exit_status = begin_end(r->ends.in.ep, r->span.in_bytes, &r->span);
+	exit_status = begin_end(r->ends.in.ep, r->span.in_bytes, r->span.len_bytes, &r->span);
 	if (!exit_status)
 		exit_status = begin_outs(r, true);
 	return exit_status ? exit_status : begin_outs(r, false);
@@ -564,7 +567,9 @@ static uint32_t block_of(const struct endpoint *ep)
 static struct options from_there(const struct run *r, unsigned side)
 {
 	const struct side_result *result = &r->result.side[side];
-	uint64_t at = result->failure.offset_bytes - r->span.out_bytes;
+	/* In what pads the last block: all of that is looked at. */
+	uint64_t last = round_down_u64(max_u64(r->span.len_bytes, 1) - 1, r->span.block_bytes);
+	uint64_t at = min_u64(result->failure.offset_bytes - r->span.out_bytes, last);
 	struct options o = readback_options(r->o);
 
 	o.out_path[0] = r->o->out_path[out_of_side(r, side)];

@@ -304,7 +304,8 @@ static uint64_t source_bytes(const struct run *r)
 /* Two files are not equal when one goes on; a disk may well be larger than its copy's source. */
 static int say_longer(const struct run *r, const struct end *out)
 {
-	uint64_t size = out->ep->facts.size_bytes, end = r->span.out_bytes + source_bytes(r);
+	uint64_t size = out->ep->facts.size_bytes;
+	uint64_t end = r->span.out_bytes + span_written(&r->span, source_bytes(r));
 
 	if (out->node.kind != NODE_FILE || size == end)
 		return 0;

@@ -19,6 +19,7 @@
 #   to, onto NAME: standard output is that file, truncated by the shell or not (> and >>)
 #   file     NAME TEXT: a file of one line in the working directory beforehand
 #   leaves   NAME TEXT: one that must be there afterwards; without TEXT an empty one
+#   bytes    NAME N: one that must be there afterwards and have N bytes (*: any number of them)
 #   longer   a refusal may have more than 200 characters
 #   lines    N: the refusal has so many lines
 #
@@ -121,6 +122,12 @@ run_case()
 		[[ $(<"$scratch/work/${line%% *}") == "${text# }" ]] || fail "no such file: $line"
 		rm -f "$scratch/work/${line%% *}"
 	done
+	for line in "${sizes[@]}"; do
+		text=${line#* } line=$scratch/work/${line%% *}
+		[[ -f $line && ($text == '*' || $(stat -c %s "$line") == "$text") ]] ||
+			fail "not $text bytes: $line"
+		rm -f "$line"
+	done
 	for line in "${files[@]}"; do rm -f "$scratch/work/${line%% *}"; done
 	((status == want_status)) || fail "exit status $status, not $want_status"
 	check_stream stdout "$scratch/out" "$out_literal" "${out_patterns[@]}"
@@ -138,7 +145,7 @@ begin_case()
 {
 	name=$1 args_text='' want_status=0 on_tty=0 closed=0 unread=0 longer=0 lines=1
 	from=/dev/null to='' onto=''
-	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() leaves=()
+	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() leaves=() sizes=()
 }
 
 run_file()
@@ -161,6 +168,7 @@ run_file()
 		to) to=$text onto=$text ;;
 		onto) onto=$text ;;
 		file) files+=("$text") ;;
+		bytes) sizes+=("$text") ;;
 		leaves) leaves+=("$text") ;;
 		stdout) out_literal+=$text$'\n' ;;
 		stderr) err_literal+=$text$'\n' ;;

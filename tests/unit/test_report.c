@@ -198,6 +198,20 @@ static void the_null_sink_got_what_was_read(void **state)
 	expect_not(&s, "remaining");
 }
 
+static void zeros_to_the_null_sink_are_as_good_as_written(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.out.facts.cls = END_SYNTH;
+	s.span.ibs_bytes = s.span.obs_bytes = 1024000;
+	s.span.pad = true;
+	s.span.padding = (struct padding){ 1024000, UINT64_MAX };
+	expect(&s, "0+1 records in\n1+0 records out\n");
+	s.result.side[0].count.bytes = 256000;
+	expect(&s, "0+1 records in\n0+1 records out\n");
+}
+
 static void a_generated_source_has_no_line(void **state)
 {
 	struct scene s = scene();
@@ -525,6 +539,7 @@ int main(void)
 		cmocka_unit_test(what_is_missing_is_told),
 		cmocka_unit_test(what_was_lost_does_not_remain),
 		cmocka_unit_test(the_null_sink_got_what_was_read),
+		cmocka_unit_test(zeros_to_the_null_sink_are_as_good_as_written),
 		cmocka_unit_test(a_generated_source_has_no_line),
 		cmocka_unit_test(lines_can_be_left_out),
 		cmocka_unit_test(each_destination_has_a_line),
