@@ -53,7 +53,7 @@ static uint64_t least_out(
 	return least < UINT64_MAX ? least : out_to_nowhere(s, r);
 }
 
-/* Whether a CPU copies what the side is given: of the plan's copies, this one is its own. */
+/* Whether a CPU copies what the side moves: of the plan's copies, this one is its own. */
 static bool side_copies(const struct endpoint *ep, const struct lane_spec *spec)
 {
 	if (ep->facts.cls == END_DEVICE)
@@ -61,23 +61,44 @@ static bool side_copies(const struct endpoint *ep, const struct lane_spec *spec)
 	return ep->facts.cls == END_BUFFERED;
 }
 
+/* Without the zeros that were not written. */
+static uint64_t written_bytes(const struct counters *c)
+{
+	uint64_t bytes = counter_get(&c->bytes);
+
+	return bytes - min_u64(bytes, counter_get(&c->holes));
+}
+
+/* What reached any of them: one copy that is of no side, from buffer to buffer, was made of it. */
+static uint64_t most_out(const struct sides *sides, const struct copy_result *r)
+{
+	uint64_t most = 0;
+
+	for (unsigned side = 1; side < sides->n; side++)
+		most = max_u64(most, counter_get(&r->side[side].count.bytes));
+	return most;
+}
+
 /*
- * Bytes that a CPU copied: those that were planned to be, without the zeros that were not written,
+ * Bytes that a CPU copied: what each side moved whose own copy was planned, be it dropped later,
  * and direct IO that did not happen.
  */
-static uint64_t copied_bytes(const struct plan *p, const struct sides *sides, const struct span *s,
-	const struct copy_result *r)
+static uint64_t copied_bytes(
+	const struct plan *p, const struct sides *sides, const struct copy_result *r)
 {
-	uint64_t least = least_out(sides, s, r), copied = least * p->cpu_copies;
+	unsigned others = p->cpu_copies;
+	uint64_t copied = 0;
 
 	for (unsigned side = 0; side < sides->n; side++) {
 		const struct counters *c = &r->side[side].count;
 
-		if (side_copies(sides->end[side], &p->side[side]))
-			copied -= min_u64(copied, min_u64(counter_get(&c->holes), least));
+		if (others > 0 && side_copies(sides->end[side], &p->side[side])) {
+			copied += written_bytes(c);
+			others--;
+		}
 		copied += counter_get(&c->not_direct_bytes);
 	}
-	return copied;
+	return copied + others * most_out(sides, r);
 }
 
 static const char *class_words(const struct endpoint *ep)
@@ -144,7 +165,7 @@ static void flush_text(
 }
 
 static void print_costs(bool time_line, const struct plan *p, const struct sides *sides,
-	const struct span *s, const struct copy_result *r)
+	const struct copy_result *r)
 {
 	char copied[UNITS_TEXT_ROOM], flush[64];
 	struct counters sum = { 0 };
@@ -156,7 +177,7 @@ static void print_costs(bool time_line, const struct plan *p, const struct sides
 		"CPU   %.3f s (user %.3f, system %.3f), copied by CPU %s; retries %llu, recovered "
 		"%llu, unrecovered %llu%s%s",
 		seconds(r->user_ns + r->system_ns), seconds(r->user_ns), seconds(r->system_ns),
-		units_bytes_text(copied_bytes(p, sides, s, r), copied),
+		units_bytes_text(copied_bytes(p, sides, r), copied),
 		(unsigned long long)counter_get(&sum.retries),
 		(unsigned long long)counter_get(&sum.recovered),
 		(unsigned long long)counter_get(&sum.unrecovered), flush,
@@ -195,6 +216,14 @@ static bool went_through(const struct copy_result *r)
 	return told && !r->failed && !r->signal && !r->limit;
 }
 
+/* A part of a block is one that remains. */
+static void print_remaining(const struct span *s, const struct copy_result *r, uint64_t bytes)
+{
+	diag_plain("%s remaining block count=%llu",
+		r->failed || r->limit ? "Some error occurred, " : "Interrupted,",
+		(unsigned long long)(bytes / s->block_bytes + (bytes % s->block_bytes != 0)));
+}
+
 void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
 	const struct sides *sides, const struct copy_result *r)
 {
@@ -204,16 +233,13 @@ void report_end(const struct report_style *style, const struct plan *p, const st
 	if (style->time_line)
 		print_time(out_bytes, r->elapsed_ns);
 	if (out_bytes + r->before_bytes < s->len_bytes && !s->open_ended && !went_through(r))
-		diag_plain("%s remaining block count=%llu",
-			r->failed || r->limit ? "Some error occurred, " : "Interrupted,",
-			(unsigned long long)((s->len_bytes - out_bytes - r->before_bytes) /
-					     s->block_bytes));
+		print_remaining(s, r, s->len_bytes - out_bytes - r->before_bytes);
 	print_records(in_bytes, s->ibs_bytes, "in");
 	print_records(out_bytes, s->obs_bytes, out_words[p->job]);
 	if (!style->details)
 		return;
 	print_sides(p, sides, r);
-	print_costs(style->time_line, p, sides, s, r);
+	print_costs(style->time_line, p, sides, r);
 }
 
 void report_midway(const struct span *s, bool writes, const struct copy_progress *now)
