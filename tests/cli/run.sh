@@ -19,7 +19,7 @@
 #   to, onto NAME: standard output is that file, truncated by the shell or not (> and >>)
 #   file     NAME TEXT: a file of one line in the working directory beforehand
 #   leaves   NAME TEXT: one that must be there afterwards; without TEXT an empty one
-#   bytes    NAME N: one that must be there afterwards and have N bytes (*: any number of them)
+#   size     NAME BYTES: one that must be there afterwards, of that length
 #   longer   a refusal may have more than 200 characters
 #   lines    N: the refusal has so many lines
 #
@@ -123,10 +123,8 @@ run_case()
 		rm -f "$scratch/work/${line%% *}"
 	done
 	for line in "${sizes[@]}"; do
-		text=${line#* } line=$scratch/work/${line%% *}
-		[[ -f $line && ($text == '*' || $(stat -c %s "$line") == "$text") ]] ||
-			fail "not $text bytes: $line"
-		rm -f "$line"
+		[[ $(stat -c %s "$scratch/work/${line%% *}") == "${line##* }" ]] || fail "not so long: $line"
+		rm -f "$scratch/work/${line%% *}"
 	done
 	for line in "${files[@]}"; do rm -f "$scratch/work/${line%% *}"; done
 	((status == want_status)) || fail "exit status $status, not $want_status"
@@ -161,6 +159,7 @@ run_file()
 		exit) want_status=$text ;;
 		tty) on_tty=1 ;;
 		closed) closed=1 ;;
+		size) sizes+=("$text") ;;
 		longer) longer=1 ;;
 		lines) lines=$text ;;
 		unread) unread=1 ;;
@@ -168,7 +167,6 @@ run_file()
 		to) to=$text onto=$text ;;
 		onto) onto=$text ;;
 		file) files+=("$text") ;;
-		bytes) sizes+=("$text") ;;
 		leaves) leaves+=("$text") ;;
 		stdout) out_literal+=$text$'\n' ;;
 		stderr) err_literal+=$text$'\n' ;;
