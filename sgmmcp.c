@@ -301,10 +301,21 @@ static void on_stall(void *arg, const struct stall *s)
 	verdict_say_stall(r, s);
 }
 
-static int begin_end(
-	struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes, const struct span *s)
+/*
+ * Of a stream nobody knows how much will come; a mapping is made for the most that was asked for,
+ * and cut back.
+ */
+static uint64_t length_to_begin(const struct run *r, const struct endpoint *ep, uint64_t len_bytes)
 {
-	uint64_t len = s->open_ended ? SIZE_UNKNOWN : len_bytes;
+	bool has_most = ep->facts.cls == END_MAPPED && r->o->count != COUNT_ALL;
+
+	return r->span.open_ended && !has_most ? SIZE_UNKNOWN : len_bytes;
+}
+
+static int begin_end(
+	const struct run *r, struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
+{
+	uint64_t len = length_to_begin(r, ep, len_bytes);
 
 	if (!ep->ops->begin || ep->ops->begin(ep, at_bytes, len) == 0)
 		return 0;
@@ -323,7 +334,7 @@ static int begin_out(struct run *r, unsigned i)
 {
 	const struct end *out = &r->ends.out[i];
 	uint64_t len = span_written(&r->span, r->span.len_bytes);
-	int exit_status = begin_end(out->ep, r->span.out_bytes, len, &r->span);
+	int exit_status = begin_end(r, out->ep, r->span.out_bytes, len);
 
 	if (!exit_status && out->node.kind == NODE_MISSING)
 		note_created(&r->created[i], out->ep->name);
@@ -347,7 +358,7 @@ static int begin_ends(struct run *r)
 	int exit_status;
 
 	r->begun = true;
-	exit_status = begin_end(r->ends.in.ep, r->span.in_bytes, r->span.len_bytes, &r->span);
+	exit_status = begin_end(r, r->ends.in.ep, r->span.in_bytes, r->span.len_bytes);
 	if (!exit_status)
 		exit_status = begin_outs(r, true);
 	return exit_status ? exit_status : begin_outs(r, false);
