@@ -219,9 +219,11 @@ static bool went_through(const struct copy_result *r)
 /* A part of a block is one that remains. */
 static void print_remaining(const struct span *s, const struct copy_result *r, uint64_t bytes)
 {
+	uint64_t blocks = bytes / s->block_bytes + (bytes % s->block_bytes != 0);
+
 	diag_plain("%s remaining block count=%llu",
 		r->failed || r->limit ? "Some error occurred, " : "Interrupted,",
-		(unsigned long long)(bytes / s->block_bytes + (bytes % s->block_bytes != 0)));
+		(unsigned long long)blocks);
 }
 
 void report_end(const struct report_style *style, const struct plan *p, const struct span *s,

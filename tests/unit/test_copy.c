@@ -1038,20 +1038,6 @@ static void zeros_that_cannot_be_written_end_the_run(void **state)
 	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
 }
 
-static void zeros_that_cannot_be_written_are_a_loss_where_the_run_goes_on(void **state)
-{
-	struct scene *s = *state;
-
-	s->rule[1] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 100, .end_blk = 101 };
-	s->policy.go_on_out = true;
-	open_ends(s);
-	make_padding(s);
-	run(s);
-	assert_false(s->result.failed);
-	assert_int_equal(s->result.losses, 1);
-	assert_true(sim_acknowledged(s->end[1], 119));
-}
-
 /* A write is still to be repeated when the end of the source is seen. */
 static void what_flies_when_a_tail_is_found_is_still_brought_home(void **state)
 {
@@ -2477,6 +2463,22 @@ static void go_on(struct scene *s)
 	s->policy = (struct policy){ .go_on_in = true, .go_on_out = true, .max_bad = UINT64_MAX };
 	s->request.bpt_blk = 64;
 	s->request.queue_depth = 1;
+}
+
+static void zeros_that_cannot_be_written_are_a_loss_where_the_run_goes_on(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 100, .end_blk = 101 };
+	go_on(s);
+	open_ends(s);
+	make_padding(s);
+	run(s);
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, 1);
+	assert_int_equal(s->told, 1);
+	assert_int_equal(s->result.bad_bytes, 0);
+	assert_true(sim_acknowledged(s->end[1], 119));
 }
 
 /* Commands beyond those that a good side gets. */
