@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/status.h"
 
@@ -17,6 +18,12 @@ static bool refuse_both(struct parse *p, const char *word, const char *other)
 {
 	return parse_refuse(p, EXIT_CONTRADICT, word, "contradicts %s (leave one out)",
 		SHOWN(other, strlen(other)));
+}
+
+/* Who types the name alone is to be told; in a pipeline it copies from one side to the other. */
+static bool is_at_terminal(void)
+{
+	return isatty(STDIN_FILENO) || isatty(STDOUT_FILENO);
 }
 
 static bool check_ends(struct parse *p)
@@ -39,7 +46,7 @@ static bool check_ends(struct parse *p)
 		p->o.pattern.kind = PATTERN_RANDOM;
 	}
 	generated |= p->o.generated != NULL;
-	if (!generated && !in && !out)
+	if (!generated && !in && !out && is_at_terminal())
 		return parse_refuse(
 			p, EXIT_CONTRADICT, NULL, "neither if= nor of= given (see --help)");
 	return true;

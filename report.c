@@ -33,18 +33,27 @@ static void print_time(uint64_t bytes, nsec_t elapsed_ns)
 		timing_rate(bytes, elapsed_ns) / 1e6);
 }
 
+/* As if it had been written, with the zeros behind the end of the source. */
+static uint64_t out_to_nowhere(const struct span *s, const struct copy_result *r)
+{
+	uint64_t in_bytes = counter_get(&r->side[0].count.bytes);
+
+	return r->source_ended || in_bytes == s->len_bytes ? span_written(s, in_bytes) : in_bytes;
+}
+
 /* What reached all of those that were to get it; what the null sink got is what was read. */
-static uint64_t least_out(const struct sides *sides, const struct copy_result *r)
+static uint64_t least_out(
+	const struct sides *sides, const struct span *s, const struct copy_result *r)
 {
 	uint64_t least = UINT64_MAX;
 
 	for (unsigned side = 1; side < sides->n; side++)
 		if (side_moves(sides, side))
 			least = min_u64(least, counter_get(&r->side[side].count.bytes));
-	return least < UINT64_MAX ? least : counter_get(&r->side[0].count.bytes);
+	return least < UINT64_MAX ? least : out_to_nowhere(s, r);
 }
 
-/* Whether a CPU copies what the side is given: of the plan's copies, this one is its own. */
+/* Whether a CPU copies what the side moves: of the plan's copies, this one is its own. */
 static bool side_copies(const struct endpoint *ep, const struct lane_spec *spec)
 {
 	if (ep->facts.cls == END_DEVICE)
@@ -52,23 +61,44 @@ static bool side_copies(const struct endpoint *ep, const struct lane_spec *spec)
 	return ep->facts.cls == END_BUFFERED;
 }
 
+/* Without the zeros that were not written. */
+static uint64_t written_bytes(const struct counters *c)
+{
+	uint64_t bytes = counter_get(&c->bytes);
+
+	return bytes - min_u64(bytes, counter_get(&c->holes));
+}
+
+/* What reached any of them: one copy that is of no side, from buffer to buffer, was made of it. */
+static uint64_t most_out(const struct sides *sides, const struct copy_result *r)
+{
+	uint64_t most = 0;
+
+	for (unsigned side = 1; side < sides->n; side++)
+		most = max_u64(most, counter_get(&r->side[side].count.bytes));
+	return most;
+}
+
 /*
- * Bytes that a CPU copied: those that were planned to be, without the zeros that were not written,
+ * Bytes that a CPU copied: what each side moved whose own copy was planned, be it dropped later,
  * and direct IO that did not happen.
  */
 static uint64_t copied_bytes(
 	const struct plan *p, const struct sides *sides, const struct copy_result *r)
 {
-	uint64_t least = least_out(sides, r), copied = least * p->cpu_copies;
+	unsigned others = p->cpu_copies;
+	uint64_t copied = 0;
 
 	for (unsigned side = 0; side < sides->n; side++) {
 		const struct counters *c = &r->side[side].count;
 
-		if (side_copies(sides->end[side], &p->side[side]))
-			copied -= min_u64(copied, min_u64(counter_get(&c->holes), least));
+		if (others > 0 && side_copies(sides->end[side], &p->side[side])) {
+			copied += written_bytes(c);
+			others--;
+		}
 		copied += counter_get(&c->not_direct_bytes);
 	}
-	return copied;
+	return copied + others * most_out(sides, r);
 }
 
 static const char *class_words(const struct endpoint *ep)
@@ -186,19 +216,26 @@ static bool went_through(const struct copy_result *r)
 	return told && !r->failed && !r->signal && !r->limit;
 }
 
+/* A part of a block is one that remains. */
+static void print_remaining(const struct span *s, const struct copy_result *r, uint64_t bytes)
+{
+	uint64_t blocks = bytes / s->block_bytes + (bytes % s->block_bytes != 0);
+
+	diag_plain("%s remaining block count=%llu",
+		r->failed || r->limit ? "Some error occurred, " : "Interrupted,",
+		(unsigned long long)blocks);
+}
+
 void report_end(const struct report_style *style, const struct plan *p, const struct span *s,
 	const struct sides *sides, const struct copy_result *r)
 {
 	uint64_t in_bytes = counter_get(&r->side[0].count.bytes);
-	uint64_t out_bytes = least_out(sides, r);
+	uint64_t out_bytes = least_out(sides, s, r);
 
 	if (style->time_line)
 		print_time(out_bytes, r->elapsed_ns);
 	if (out_bytes + r->before_bytes < s->len_bytes && !s->open_ended && !went_through(r))
-		diag_plain("%s remaining block count=%llu",
-			r->failed || r->limit ? "Some error occurred, " : "Interrupted,",
-			(unsigned long long)((s->len_bytes - out_bytes - r->before_bytes) /
-					     s->block_bytes));
+		print_remaining(s, r, s->len_bytes - out_bytes - r->before_bytes);
 	print_records(in_bytes, s->ibs_bytes, "in");
 	print_records(out_bytes, s->obs_bytes, out_words[p->job]);
 	if (!style->details)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/diag.h"
@@ -98,15 +99,16 @@ static int check_overlaps(const struct run *r)
 	const struct ends *e = &r->ends;
 	const struct span *s = &r->span;
 	const struct guard_range in = range_of(&e->in, s->in_bytes, s->len_bytes);
+	uint64_t written = span_written(s, s->len_bytes);
 	int exit_status = 0;
 
 	for (unsigned i = 0; i < e->nouts && !exit_status; i++) {
-		const struct guard_range out = range_of(&e->out[i], s->out_bytes, s->len_bytes);
+		const struct guard_range out = range_of(&e->out[i], s->out_bytes, written);
 
 		exit_status = guard_same_unit(&in, &out);
 		for (unsigned k = 0; k < i && !exit_status; k++) {
 			const struct guard_range other =
-				range_of(&e->out[k], s->out_bytes, s->len_bytes);
+				range_of(&e->out[k], s->out_bytes, written);
 
 			exit_status = guard_same_unit(&other, &out);
 		}
@@ -307,23 +309,54 @@ static void on_stall(void *arg, const struct stall *s)
 	verdict_say_stall(r, s);
 }
 
-static int begin_end(struct endpoint *ep, uint64_t at_bytes, const struct span *s)
+/*
+ * Of a stream nobody knows how much will come; a mapping is made for the most that was asked for,
+ * and cut back.
+ */
+static uint64_t length_to_begin(const struct run *r, const struct endpoint *ep, uint64_t len_bytes)
 {
-	uint64_t len = s->open_ended ? SIZE_UNKNOWN : s->len_bytes;
+	bool has_most = ep->facts.cls == END_MAPPED && r->o->count != COUNT_ALL;
+
+	return r->span.open_ended && !has_most ? SIZE_UNKNOWN : len_bytes;
+}
+
+static int begin_end(
+	const struct run *r, struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
+{
+	uint64_t len = length_to_begin(r, ep, len_bytes);
 
 	if (!ep->ops->begin || ep->ops->begin(ep, at_bytes, len) == 0)
 		return 0;
 	return ep->exit_status;
 }
 
+static void note_created(struct created *c, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		*c = (struct created){ true, st.st_dev, st.st_ino };
+}
+
+static int begin_out(struct run *r, unsigned i)
+{
+	const struct end *out = &r->ends.out[i];
+	uint64_t len = span_written(&r->span, r->span.len_bytes);
+	int exit_status = begin_end(r, out->ep, r->span.out_bytes, len);
+
+	if (!exit_status && out->node.kind == NODE_MISSING)
+		note_created(&r->created[i], out->ep->name);
+	return exit_status;
+}
+
 /* Those that are to be created, or the others. */
-static int begin_outs(const struct run *r, bool missing)
+static int begin_outs(struct run *r, bool missing)
 {
 	int exit_status = 0;
 
 	for (unsigned i = 0; i < r->ends.nouts && !exit_status; i++)
 		if ((r->ends.out[i].node.kind == NODE_MISSING) == missing)
-			exit_status = begin_end(r->ends.out[i].ep, r->span.out_bytes, &r->span);
+			exit_status = begin_out(r, i);
 	return exit_status;
 }
 
@@ -333,10 +366,19 @@ static int begin_ends(struct run *r)
 	int exit_status;
 
 	r->begun = true;
-	exit_status = begin_end(r->ends.in.ep, r->span.in_bytes, &r->span);
+	exit_status = begin_end(r, r->ends.in.ep, r->span.in_bytes, r->span.len_bytes);
 	if (!exit_status)
 		exit_status = begin_outs(r, true);
 	return exit_status ? exit_status : begin_outs(r, false);
+}
+
+/* If the name is still that of the file. */
+static void remove_created(const struct created *c, const char *path)
+{
+	struct stat st;
+
+	if (c->is_mine && lstat(path, &st) == 0 && st.st_dev == c->dev && st.st_ino == c->ino)
+		(void)unlink(path);
 }
 
 /* Nothing was written, and nothing is to look as if it had been. What end() says is said. */
@@ -347,6 +389,8 @@ static void undo_begin(struct run *r)
 
 		if (r->begun && ep->role == END_DEST && ep->ops->end && !run_is_kept(r))
 			(void)ep->ops->end(ep, 0, true);
+		if (r->begun)
+			remove_created(&r->created[i], ep->name);
 	}
 	r->begun = false;
 }
@@ -573,7 +617,9 @@ static uint32_t block_of(const struct endpoint *ep)
 static struct options from_there(const struct run *r, unsigned side)
 {
 	const struct side_result *result = &r->result.side[side];
-	uint64_t at = result->failure.offset_bytes - r->span.out_bytes;
+	/* In what pads the last block: all of that is looked at. */
+	uint64_t last = round_down_u64(max_u64(r->span.len_bytes, 1) - 1, r->span.block_bytes);
+	uint64_t at = min_u64(result->failure.offset_bytes - r->span.out_bytes, last);
 	struct options o = readback_options(r->o);
 
 	o.out_path[0] = r->o->out_path[out_of_side(r, side)];

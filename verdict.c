@@ -349,7 +349,8 @@ static uint64_t end_to_compare(const struct run *r, const struct end *out)
 
 static int say_longer(const struct run *r, const struct end *out)
 {
-	uint64_t to = end_to_compare(r, out), end = r->span.out_bytes + source_bytes(r);
+	uint64_t to = end_to_compare(r, out);
+	uint64_t end = r->span.out_bytes + span_written(&r->span, source_bytes(r));
 
 	if (to <= end)
 		return 0;

@@ -290,7 +290,8 @@ static int mapped_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_byt
 		return 0;
 	if (len_bytes == SIZE_UNKNOWN) {
 		diag(ep->name,
-			"cannot be mapped: how long it will be is not known (leave out mmap)");
+			"cannot be mapped: how long it will be is not known (give count=, or "
+			"leave out mmap)");
 		ep->exit_status = EXIT_CONTRADICT;
 		return -1;
 	}

@@ -356,7 +356,7 @@ uint32_t plan_wanted_chunk(const struct plan_request *rq, const struct span *s)
 	uint64_t bpt = rq->bpt_blk ? rq->bpt_blk : CHUNK_DEFAULT_BYTES / s->ibs_bytes;
 	uint64_t want = max_u64(max_u64(bpt, 1) * s->ibs_bytes, s->block_bytes);
 
-	want = min_u64(want, max_u64(s->len_bytes, s->block_bytes));
+	want = min_u64(want, max_u64(span_written(s, s->len_bytes), s->block_bytes));
 	return (uint32_t)min_u64(want, round_down_u64(UINT32_MAX / 2, s->block_bytes));
 }
 
@@ -492,7 +492,7 @@ static int choose_cdb(const struct plan_request *rq, const struct sides *sides, 
 	uint64_t start = side ? s->out_bytes : s->in_bytes;
 	unsigned asked = spec->verify ? 0 : side ? rq->out_cdb_bytes : rq->in_cdb_bytes;
 	unsigned flags = spec->verify ? 0 : side ? rq->out_flags : rq->in_flags;
-	uint64_t end = start + s->len_bytes, last_lba;
+	uint64_t end = start + (side ? span_written(s, s->len_bytes) : s->len_bytes), last_lba;
 	unsigned bits = flags & (END_DPO | END_FUA);
 	uint32_t blocks;
 

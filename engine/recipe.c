@@ -103,6 +103,8 @@ void recipe_make(struct recipe *r, const struct plan *p, const struct span *s,
 	r->dests = sides_dests(sides);
 	r->out_block_bytes = r->writes | r->checks ? s->out_block_bytes : 1;
 	r->pad = s->pad;
+	if (s->pad && r->phases > 1 && s->padding.unit_bytes > s->out_block_bytes)
+		r->padding = s->padding;
 	r->copy_across = p->buffer == BUFFER_BOTH;
 	r->must_end = s->must_end;
 	r->compare_bytes = s->out_block_bytes > 1 ? s->out_block_bytes : s->ibs_bytes;
@@ -110,6 +112,6 @@ void recipe_make(struct recipe *r, const struct plan *p, const struct span *s,
 	for (unsigned side = 0; side < sides->n; side++)
 		recipe_side(r, p, sides, side);
 	recipe_errors(r, p, s, sides);
-	r->odd = r->records || r->mapped != NO_SIDE;
+	r->odd = r->records || r->mapped != NO_SIDE || r->padding.unit_bytes;
 	r->is_plain = !r->checks && !r->copy_across && r->mapped == NO_SIDE;
 }

@@ -31,6 +31,8 @@ struct recipe {
 	unsigned dests; /* check k + dests is destination k read back; 0: there are none */
 	uint32_t out_block_bytes;	   /* writes are whole multiples of this, */
 	bool pad;			   /* a tail filled up with zeros; else slot->tail_bytes */
+	struct padding padding;		   /* zeros that go on behind that; unit 0: none */
+	_Atomic bool is_padded;		   /* a slot has taken it on to write them */
 	bool odd;			   /* its slots are: records, or mapped */
 	bool is_plain;			   /* nothing is done between two phases, but for a tail */
 	bool copy_across;		   /* between the buffers of sides 0 and 1 */

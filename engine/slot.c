@@ -146,6 +146,9 @@ void slot_begin_odd(struct slot *s)
 	s->spared = 0;
 	s->rest_end_bytes = 0;
 	s->apart = false;
+	s->claimed_at_bytes = s->chunk.at_bytes;
+	s->claimed_to_bytes = s->chunk.at_bytes + s->chunk.len_bytes;
+	s->padded_to_bytes = 0;
 	begin_piece(s);
 	if (s->chunk.pass == PASS_NARROW)
 		(void)take_apart(s, hint_from_before(s)); /* or all at once, if the run ends */
@@ -154,33 +157,58 @@ void slot_begin_odd(struct slot *s)
 /* --- between two phases --- */
 
 /*
- * As it is in the source: before a tail is padded or left out; not what stands for a bad block.
- * False: it cannot be hashed.
+ * As it is in the source: before a tail is padded or left out; not what stands for a bad block, nor
+ * what follows the end. False: it cannot be hashed.
  */
 static bool take_digest(struct slot *s)
 {
 	struct digest *d = s->recipe->digest;
 
-	return !d || s->filling ||
+	return !d || s->filling || s->padding ||
 	       digest_take(d, s->chunk.at_bytes, s->leg[0].buf, s->chunk.len_bytes);
 }
 
-/* What was read does not fill the last block of the destination. */
+/*
+ * What was read is the last of the source: what is to follow it as zeros goes with it as far as a
+ * chunk reaches. Where that is: the same for all pieces of it.
+ */
+static COLD uint64_t padded_to(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+	uint64_t end = r->feed->end_bytes;
+
+	if (s->padding || s->chunk.len_bytes == 0 || s->chunk.at_bytes + s->chunk.len_bytes != end)
+		return end;
+	s->padded_to_bytes = max_u64(end,
+		min_u64(padding_end(&r->padding, end), s->claimed_at_bytes + r->feed->chunk_bytes));
+	return s->padded_to_bytes;
+}
+
+static COLD void add_zeros(struct slot *s, uint32_t pad_bytes)
+{
+	s->odd = true;
+	s->pad_bytes = pad_bytes;
+	if (s->recipe->room) {
+		memcpy(s->recipe->room, s->leg[0].buf, s->chunk.len_bytes);
+		lend_buffer(s, s->recipe->room);
+	}
+	memset((uint8_t *)s->leg[0].buf + s->chunk.len_bytes, 0, s->pad_bytes);
+	s->chunk.len_bytes += s->pad_bytes;
+}
+
+/* What was read does not fill the last block of the destination, or of the source. */
 static COLD void trim_tail(struct slot *s)
 {
-	uint32_t block = s->recipe->out_block_bytes;
-	uint32_t tail = s->chunk.len_bytes % block;
+	const struct recipe *r = s->recipe;
+	uint32_t tail = s->chunk.len_bytes % r->out_block_bytes;
+	uint64_t pad = tail ? r->out_block_bytes - tail : 0;
 
-	s->odd = true;
-	if (s->recipe->pad) {
-		s->pad_bytes = block - tail;
-		if (s->recipe->room) {
-			memcpy(s->recipe->room, s->leg[0].buf, s->chunk.len_bytes);
-			lend_buffer(s, s->recipe->room);
-		}
-		memset((uint8_t *)s->leg[0].buf + s->chunk.len_bytes, 0, s->pad_bytes);
-		s->chunk.len_bytes += s->pad_bytes;
-	} else {
+	if (r->padding.unit_bytes)
+		pad = max_u64(pad, padded_to(s) - r->feed->end_bytes);
+	if (r->pad && pad > 0) {
+		add_zeros(s, (uint32_t)pad);
+	} else if (tail) {
+		s->odd = true;
 		s->chunk.len_bytes -= tail;
 		s->tail_bytes = tail;
 	}
@@ -199,7 +227,7 @@ static void after_read(struct slot *s)
 		cannot_hash(s);
 		return;
 	}
-	if (s->chunk.len_bytes % s->recipe->out_block_bytes != 0)
+	if (s->chunk.len_bytes % s->recipe->out_block_bytes != 0 || s->recipe->padding.unit_bytes)
 		trim_tail(s);
 	if (s->recipe->copy_across)
 		memcpy(s->leg[1].buf, s->leg[0].buf, s->chunk.len_bytes);
@@ -500,11 +528,10 @@ static COLD void forget_rest(struct slot *s)
 	feed_settle(s->recipe->feed, &rest, RANGE_WRITTEN);
 }
 
-enum slot_news slot_settle(struct slot *s, unsigned *bad)
+static COLD enum slot_news settle_piece(struct slot *s, unsigned *bad)
 {
 	struct recipe *r = s->recipe;
 
-	*bad = NO_SIDE;
 	s->chunk.len_bytes -= s->pad_bytes; /* the map, and what is read again, are the source's */
 	if (s->filling)
 		return fill_done(s);
@@ -522,6 +549,101 @@ enum slot_news slot_settle(struct slot *s, unsigned *bad)
 	if (narrow_good(&s->narrow) == NARROW_LIE)
 		r->hint_lies = true;
 	return next_piece(s);
+}
+
+/* --- the zeros behind the end of the source --- */
+
+static COLD void begin_padding(struct slot *s, uint64_t at_bytes, uint32_t len_bytes)
+{
+	s->spared = 0;
+	begin_piece(s);
+	s->padding = true;
+	s->phase = 1;
+	s->chunk.at_bytes = at_bytes;
+	s->chunk.len_bytes = len_bytes;
+	s->padded_to_bytes = at_bytes + len_bytes;
+	if (s->recipe->zeros)
+		lend_buffer(s, s->recipe->zeros);
+	else
+		memset(s->leg[0].buf, 0, len_bytes);
+}
+
+static COLD bool next_padding(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+	uint64_t at = s->padded_to_bytes, end = padding_end(&r->padding, r->feed->end_bytes);
+
+	if (at >= end || feed_is_stopped(r->feed))
+		return false;
+	begin_padding(s, at, (uint32_t)min_u64(end - at, r->feed->chunk_bytes));
+	return true;
+}
+
+/* A map cannot tell of what is not in the source: without its zeros the last block is not done. */
+static COLD void put_back_last(struct slot *s)
+{
+	struct recipe *r = s->recipe;
+	uint64_t end = r->feed->end_bytes, at = round_down_u64(end - 1, r->block_bytes);
+	const struct chunk last = { at, (uint32_t)(end - at), s->chunk.pass, s->chunk.resets };
+
+	if (r->records && feed_has(r->feed, &last, RANGE_IS(RANGE_WRITTEN)))
+		feed_settle(r->feed, &last, RANGE_UNTRIED);
+	r->is_padded = false;
+}
+
+static COLD enum slot_news padding_done(struct slot *s, unsigned *bad)
+{
+	bool lacks = s->lost != 0;
+
+	if (s->failed)
+		*bad = lost_side(s);
+	if (next_padding(s)) {
+		if (lacks)
+			put_back_last(s);
+		return SLOT_GOES_ON;
+	}
+	if (lacks ||
+		s->padded_to_bytes < padding_end(&s->recipe->padding, s->recipe->feed->end_bytes))
+		put_back_last(s);
+	s->padding = false;
+	return SLOT_THROUGH;
+}
+
+/* With the last of the source; not while that is put off, to be tried by pieces. */
+static COLD bool is_to_pad(const struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+	bool is_put_off = s->failed && s->chunk.len_bytes > r->block_bytes && !r->reads_once;
+	uint64_t end = r->feed->end_bytes;
+
+	return s->claimed_to_bytes >= end && padding_end(&r->padding, end) > end && !is_put_off;
+}
+
+static COLD bool first_padding(struct slot *s)
+{
+	struct recipe *r = s->recipe;
+	uint64_t end = r->feed->end_bytes, over = end % r->out_block_bytes;
+
+	if (!is_to_pad(s) || atomic_exchange(&r->is_padded, true))
+		return false;
+	s->padded_to_bytes =
+		max_u64(s->padded_to_bytes, over ? end - over + r->out_block_bytes : end);
+	if (next_padding(s))
+		return true;
+	if (s->padded_to_bytes < padding_end(&r->padding, end))
+		put_back_last(s);
+	return false;
+}
+
+enum slot_news slot_settle(struct slot *s, unsigned *bad)
+{
+	enum slot_news news;
+
+	*bad = NO_SIDE;
+	if (s->padding)
+		return padding_done(s, bad);
+	news = settle_piece(s, bad);
+	return news == SLOT_THROUGH && first_padding(s) ? SLOT_GOES_ON : news;
 }
 
 bool slot_source_ends(struct slot *s)

@@ -6,7 +6,8 @@
  *
  * Where the run goes on after errors, a slot may take its chunk apart (narrow.h): it then walks
  * through its recipe with one piece after the other, and what cannot be read is, as a block of
- * zeros, written all the same.
+ * zeros, written all the same. The slot that had the last of the source goes on with the zeros that
+ * are asked for behind it (recipe->padding).
  */
 #ifndef ENGINE_SLOT_H
 #define ENGINE_SLOT_H
@@ -38,7 +39,10 @@ struct slot {
 	nsec_t sent_ns;	     /* the last read, where that is */
 	uint32_t tail_bytes; /* of a last block that cannot be written */
 	uint32_t pad_bytes;  /* of the chunk, zeros that the source does not have */
-	void *memory;	     /* recipe->mapped: where the chunk lies */
+	uint64_t claimed_at_bytes, claimed_to_bytes; /* the chunk as it was handed out */
+	uint64_t padded_to_bytes; /* how far the zeros behind the source have come; 0: none yet */
+	bool padding;		  /* the chunk is a piece of these */
+	void *memory;		  /* recipe->mapped: where the chunk lies */
 	bool cut; /* the file that it lies in has it no more: that side's leg tells of what */
 };
 
@@ -53,8 +57,10 @@ enum slot_news {
 /* Whether slot_settle() is to be called when slot_next() has said that a chunk is through. */
 static inline bool slot_is_to_settle(const struct slot *s)
 {
-	return s->recipe->records || s->failed || s->apart || s->filling ||
-	       s->chunk.pass > PASS_FIRST;
+	const struct recipe *r = s->recipe;
+
+	return r->records || s->failed || s->apart || s->filling || s->chunk.pass > PASS_FIRST ||
+	       (r->padding.unit_bytes && s->claimed_to_bytes >= r->feed->end_bytes);
 }
 
 /*

@@ -146,12 +146,37 @@ static int check_room(
 		(unsigned long long)len, (unsigned long long)room);
 }
 
-/* What is to be written: the last block of the destination may be padded. */
-static uint64_t padded(const struct span *s, uint64_t len)
+uint64_t span_written(const struct span *s, uint64_t len_bytes)
 {
-	uint64_t short_by = len % s->out_block_bytes;
+	uint64_t short_by = len_bytes % s->out_block_bytes;
 
-	return s->pad && short_by ? len + (s->out_block_bytes - short_by) : len;
+	if (!s->pad)
+		return len_bytes;
+	if (short_by)
+		len_bytes += s->out_block_bytes - short_by;
+	return padding_end(&s->padding, len_bytes);
+}
+
+/*
+ * A disk cannot be longer than it is: that another of the same length gets a copy in blocks that do
+ * not divide it is no mistake. A file that is compared, and lacks the zeros, does differ.
+ */
+static void resolve_padding(
+	const struct span_request *rq, const struct sides *sides, struct span *s)
+{
+	bool fits = s->ibs_bytes % s->out_block_bytes == 0;
+
+	s->pad = rq->pad;
+	s->padding.unit_bytes = !rq->pad ? 0 : fits ? s->ibs_bytes : s->out_block_bytes;
+	s->padding.room_bytes = UINT64_MAX;
+	for (unsigned side = 1; side < sides->n; side++) {
+		const struct end_facts *f = &sides->end[side]->facts;
+
+		if (f->block_bytes > 1 && f->size_bytes != SIZE_UNKNOWN)
+			s->padding.room_bytes =
+				min_u64(s->padding.room_bytes, f->size_bytes - s->out_bytes);
+	}
+	s->padding.room_bytes = round_down_u64(s->padding.room_bytes, s->out_block_bytes);
 }
 
 static int all_there_is(const struct refusal *r, uint64_t in_room, uint64_t out_room,
@@ -163,17 +188,18 @@ static int all_there_is(const struct refusal *r, uint64_t in_room, uint64_t out_
 			INT64_MAX - max_u64(s->in_bytes, s->out_bytes), s->block_bytes);
 	else if (s->len_bytes == SIZE_UNKNOWN)
 		return refuse(r, EXIT_CONTRADICT, NULL, "neither end has an end (give count=)");
-	if (padded(s, s->len_bytes) <= out_room)
+	if (span_written(s, s->len_bytes) <= out_room)
 		return 0;
 	if (out->role == END_SOURCE)
 		return refuse(r, EXIT_MISCOMPARE, out,
 			"is shorter: %llu bytes to compare, it has %llu (give count= to compare a "
 			"part)",
-			(unsigned long long)s->len_bytes, (unsigned long long)out_room);
+			(unsigned long long)span_written(s, s->len_bytes),
+			(unsigned long long)out_room);
 	return refuse(r, EXIT_LBA_RANGE, out,
 		"is too small: %llu bytes to copy, room for %llu (give count= to "
 		"copy a part)",
-		(unsigned long long)s->len_bytes, (unsigned long long)out_room);
+		(unsigned long long)span_written(s, s->len_bytes), (unsigned long long)out_room);
 }
 
 static int check_tail(const struct refusal *r, const struct endpoint *out, const struct span *s)
@@ -199,7 +225,7 @@ static int resolve_len(const struct refusal *r, const struct span_request *rq,
 		bad = room_of_outs(r, sides, s->out_bytes, &out_room, &out);
 	if (bad)
 		return bad;
-	s->pad = rq->pad;
+	resolve_padding(rq, sides, s);
 	s->open_ended = in->facts.sequential && in_room == SIZE_UNKNOWN;
 	s->must_end = s->open_ended && rq->count == SPAN_ALL && out_room != SIZE_UNKNOWN;
 	if (rq->count == SPAN_ALL)
@@ -209,7 +235,7 @@ static int resolve_len(const struct refusal *r, const struct span_request *rq,
 	if (!bad)
 		bad = check_room(r, in, in_room, s->len_bytes);
 	if (!bad)
-		bad = check_room(r, out, out_room, padded(s, s->len_bytes));
+		bad = check_room(r, out, out_room, span_written(s, s->len_bytes));
 	return bad ? bad : check_tail(r, out, s);
 }
 
@@ -219,7 +245,8 @@ static int check_reach(const struct refusal *r, const struct span *s)
 	uint64_t in_end, out_end;
 
 	if (checked_add(s->in_bytes, s->len_bytes, &in_end) && in_end <= INT64_MAX &&
-		checked_add(s->out_bytes, s->len_bytes, &out_end) && out_end <= INT64_MAX)
+		checked_add(s->out_bytes, span_written(s, s->len_bytes), &out_end) &&
+		out_end <= INT64_MAX)
 		return 0;
 	return refuse(r, EXIT_LBA_RANGE, NULL, "the copy would end past 2^63 bytes");
 }

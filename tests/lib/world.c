@@ -652,8 +652,7 @@ void world_expected(
 	const struct world *w, unsigned side, uint64_t at_bytes, uint32_t len, uint8_t *want)
 {
 	const uint8_t *before = w->before[side] + w->span.out_bytes + at_bytes;
-	uint64_t filled =
-		round_down_u64(w->given + w->span.out_block_bytes - 1, w->span.out_block_bytes);
+	uint64_t filled = span_written(&w->span, w->given);
 
 	for (uint32_t i = 0; i < len; i++) {
 		uint64_t at = at_bytes + i;
@@ -672,7 +671,7 @@ uint64_t world_writable(const struct world *w)
 {
 	uint64_t whole = round_down_u64(w->given, w->span.out_block_bytes);
 
-	return w->span.pad && whole < w->given ? whole + w->span.out_block_bytes : whole;
+	return w->span.pad ? span_written(&w->span, w->given) : whole;
 }
 
 /* What was left out without a word to the end. */

@@ -987,6 +987,79 @@ static void a_disk_of_shorter_blocks_is_padded_too(void **state)
 	assert_memory_equal(sim_data(s->end[1]) + 85 * BLOCK, zeros, 11 * 4096 - 85 * BLOCK);
 }
 
+/* 85 blocks, and zeros up to 128: four chunks and a half, from the middle of one on. */
+static void make_padding(struct scene *s)
+{
+	s->span.len_bytes = 85 * BLOCK;
+	s->span.pad = true;
+	s->span.padding = (struct padding){ 128 * BLOCK, 120 * BLOCK };
+	s->request.bpt_blk = 8;
+	memset(sim_data(s->end[1]), 0x55, BLOCKS * BLOCK);
+}
+
+static void assert_padded(const struct scene *s, unsigned blocks)
+{
+	static const uint8_t zeros[BLOCKS * BLOCK];
+	const uint8_t *out = sim_data(s->end[1]);
+
+	assert_false(s->result.failed);
+	assert_int_equal(in_bytes(s), 85 * BLOCK);
+	assert_int_equal(out_bytes(s), (uint64_t)blocks * BLOCK);
+	assert_memory_equal(out, sim_data(s->end[0]), 85 * BLOCK);
+	assert_memory_equal(out + 85 * BLOCK, zeros, (blocks - 85) * BLOCK);
+	assert_false(sim_acknowledged(s->end[1], blocks));
+}
+
+static void zeros_go_on_in_chunks_as_far_as_there_is_room(void **state)
+{
+	struct scene *s = *state;
+
+	open_ends(s);
+	make_padding(s);
+	run(s);
+	assert_padded(s, 120);
+}
+
+static void zeros_behind_the_end_are_not_hashed(void **state)
+{
+	struct scene *s = *state;
+
+	open_ends(s);
+	make_padding(s);
+	ask_hash(s);
+	run(s);
+	assert_padded(s, 120);
+	assert_hash(s, 85 * BLOCK);
+}
+
+/* The end is seen only when nothing comes any more. */
+static void a_stream_that_ends_with_a_chunk_is_padded_too(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	s->spec[0].ends_at = 80 * BLOCK;
+	s->span.pad = true;
+	s->span.padding = (struct padding){ 128 * BLOCK, UINT64_MAX };
+	s->request.bpt_blk = 8;
+	run(s);
+	assert_false(s->result.failed);
+	assert_int_equal(out_bytes(s), 128 * BLOCK);
+	assert_true(sim_acknowledged(s->end[1], 127));
+	assert_false(sim_acknowledged(s->end[1], 128));
+}
+
+static void zeros_that_cannot_be_written_end_the_run(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 100, .end_blk = 101 };
+	open_ends(s);
+	make_padding(s);
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+}
+
 /* A write is still to be repeated when the end of the source is seen. */
 static void what_flies_when_a_tail_is_found_is_still_brought_home(void **state)
 {
@@ -2414,6 +2487,22 @@ static void go_on(struct scene *s)
 	s->request.queue_depth = 1;
 }
 
+static void zeros_that_cannot_be_written_are_a_loss_where_the_run_goes_on(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 100, .end_blk = 101 };
+	go_on(s);
+	open_ends(s);
+	make_padding(s);
+	run(s);
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, 1);
+	assert_int_equal(s->told, 1);
+	assert_int_equal(s->result.bad_bytes, 0);
+	assert_true(sim_acknowledged(s->end[1], 119));
+}
+
 /* Commands beyond those that a good side gets. */
 static uint64_t extra_commands(const struct scene *s, unsigned side)
 {
@@ -2919,6 +3008,11 @@ static const struct CMUnitTest streams_tests[] = {
 	TEST(whole_blocks_before_a_tail_are_written),
 	TEST(a_tail_is_padded_with_zeros_where_asked),
 	TEST(a_disk_of_shorter_blocks_is_padded_too),
+	TEST(zeros_go_on_in_chunks_as_far_as_there_is_room),
+	TEST(zeros_behind_the_end_are_not_hashed),
+	TEST(a_stream_that_ends_with_a_chunk_is_padded_too),
+	TEST(zeros_that_cannot_be_written_end_the_run),
+	TEST(zeros_that_cannot_be_written_are_a_loss_where_the_run_goes_on),
 	TEST(what_flies_when_a_tail_is_found_is_still_brought_home),
 	TEST(a_fault_behind_a_tail_is_what_is_told),
 	TEST(a_source_with_more_than_there_is_room_for_is_told),

@@ -198,6 +198,20 @@ static void the_null_sink_got_what_was_read(void **state)
 	expect_not(&s, "remaining");
 }
 
+static void zeros_to_the_null_sink_are_as_good_as_written(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.out.facts.cls = END_SYNTH;
+	s.span.ibs_bytes = s.span.obs_bytes = 1024000;
+	s.span.pad = true;
+	s.span.padding = (struct padding){ 1024000, UINT64_MAX };
+	expect(&s, "0+1 records in\n1+0 records out\n");
+	s.result.side[0].count.bytes = 256000;
+	expect(&s, "0+1 records in\n0+1 records out\n");
+}
+
 static void a_generated_source_has_no_line(void **state)
 {
 	struct scene s = scene();
@@ -258,11 +272,36 @@ static void records_out_are_those_of_the_one_that_got_least(void **state)
 		   "Some error occurred,  remaining block count=990\n"
 		   "1000+0 records in\n"
 		   "10+0 records out\n");
-	s.plan.cpu_copies = 1;
-	expect(&s, "copied by CPU 5 KiB;");
 	s.more[0].facts.cls = END_SYNTH; /* a null sink gets nothing, and is no measure */
 	expect(&s, "1000+0 records out\n");
 	expect_not(&s, "/dev/sg2");
+}
+
+/* A pipe to three files, of which one was full at once and one after 200 KiB. */
+static void what_dropped_and_other_destinations_were_given_was_copied(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.in.facts.cls = s.out.facts.cls = END_BUFFERED;
+	add_side(&s, "b", 0);
+	add_side(&s, "c", 204800);
+	s.plan.cpu_copies = 4;
+	s.result.failed = s.result.side[2].failed = s.result.side[3].failed = true;
+	expect(&s, "0+0 records out\n");
+	expect(&s, "copied by CPU 1.1 MiB;"); /* 500 KiB in, 500 and 0 and 200 out */
+}
+
+static void a_part_of_a_block_remains_as_one(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	s.result.failed = s.result.side[1].failed = true;
+	s.result.side[1].count.bytes = 512000 - 100;
+	expect(&s, "remaining block count=1\n");
+	s.result.side[1].count.bytes = 512000 - 513;
+	expect(&s, "remaining block count=2\n");
 }
 
 static void mishaps_and_copies_of_all_sides_are_summed(void **state)
@@ -400,7 +439,7 @@ static void a_stream_that_ended_has_nothing_remaining(void **state)
 
 	(void)state;
 	s.result.side[0].count.bytes = s.result.side[1].count.bytes = 700;
-	expect(&s, "remaining block count=998\n");
+	expect(&s, "remaining block count=999\n"); /* and a part of one */
 	s.span.open_ended = true;
 	expect_not(&s, "remaining");
 	expect(&s, "1+1 records in\n1+1 records out\n");
@@ -525,10 +564,13 @@ int main(void)
 		cmocka_unit_test(what_is_missing_is_told),
 		cmocka_unit_test(what_was_lost_does_not_remain),
 		cmocka_unit_test(the_null_sink_got_what_was_read),
+		cmocka_unit_test(zeros_to_the_null_sink_are_as_good_as_written),
 		cmocka_unit_test(a_generated_source_has_no_line),
 		cmocka_unit_test(lines_can_be_left_out),
 		cmocka_unit_test(each_destination_has_a_line),
 		cmocka_unit_test(records_out_are_those_of_the_one_that_got_least),
+		cmocka_unit_test(what_dropped_and_other_destinations_were_given_was_copied),
+		cmocka_unit_test(a_part_of_a_block_remains_as_one),
 		cmocka_unit_test(mishaps_and_copies_of_all_sides_are_summed),
 		cmocka_unit_test(zeros_that_were_not_written_were_not_copied),
 		cmocka_unit_test(the_longest_flush_is_told),

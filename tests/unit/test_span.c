@@ -181,6 +181,100 @@ static void a_tail_that_fills_no_block_is_refused_or_padded(void **state)
 	expect_refusal(&tight, &pad, EXIT_LBA_RANGE, &tight.out, "too small");
 }
 
+static struct span resolve_padded(
+	struct endpoint *in, struct endpoint *out, uint32_t bs, uint64_t count)
+{
+	const struct span_request rq = { bs, bs, count, 0, 0, true };
+	const struct sides sides = { { in, out }, 2 };
+	const struct endpoint *who;
+	char why[SPAN_WHY_ROOM] = "";
+	struct span s;
+
+	memset(&s, 0, sizeof(s));
+	if (span_resolve(&rq, &sides, &s, &who, why) != 0)
+		fail_msg("refused: %s", why);
+	return s;
+}
+
+static uint64_t written(const struct span *s)
+{
+	return span_written(s, s->len_bytes);
+}
+
+static void what_has_no_blocks_is_padded_to_ibs(void **state)
+{
+	struct endpoint file = disk("F", END_SOURCE, 1000003, 1), to = disk("T", END_DEST, 0, 0),
+			in = disk("D", END_SOURCE, 1001, 512);
+	struct span s = resolve_padded(&file, &to, 4096, ALL);
+
+	(void)state;
+	assert_int_equal(s.len_bytes, 1000003);
+	assert_int_equal(written(&s), 1003520);
+	assert_int_equal(span_written(&s, 1000), 4096);
+	assert_int_equal(span_written(&s, 8192), 8192);
+	assert_int_equal(span_written(&s, 0), 0);
+	s = resolve_padded(&file, &to, 0, ALL);
+	assert_int_equal(written(&s), 1000448); /* as dd's: 512 */
+	s = resolve_padded(&in, &to, 4096, ALL);
+	assert_int_equal(written(&s), 126 * 4096);
+	s = resolve_padded(&in, &to, 4096, 3);
+	assert_int_equal(written(&s), 3 * 4096);
+	s = resolve_padded(&in, &to, 0, ALL);
+	assert_int_equal(written(&s), 1001 * 512);
+}
+
+static void a_disk_is_padded_to_ibs_or_its_block_and_no_further_than_it_goes(void **state)
+{
+	struct endpoint in = disk("IN", END_SOURCE, 1001, 512),
+			large = disk("L", END_DEST, 2000, 512),
+			same = disk("S", END_DEST, 1001, 512),
+			some = disk("M", END_DEST, 1003, 512),
+			coarse = disk("C", END_DEST, 500, 4096);
+	struct span s = resolve_padded(&in, &large, 4096, ALL);
+
+	(void)state;
+	assert_int_equal(written(&s), 126 * 4096);
+	s = resolve_padded(&in, &same, 4096, ALL);
+	assert_int_equal(written(&s), 1001 * 512);
+	s = resolve_padded(&in, &some, 4096, ALL);
+	assert_int_equal(written(&s), 1003 * 512);
+	s = resolve_padded(&in, &coarse, 0, ALL);
+	assert_int_equal(s.ibs_bytes, 512);
+	assert_int_equal(written(&s), 126 * 4096);
+	s = resolve_padded(&in, &coarse, 16384, ALL);
+	assert_int_equal(written(&s), 32 * 16384);
+}
+
+/* The room of the one is no whole number of the other's blocks. */
+static void zeros_end_where_all_of_several_disks_have_a_block(void **state)
+{
+	struct endpoint in = disk("IN", END_SOURCE, 1001, 512),
+			fine = disk("A", END_DEST, 1015, 512),
+			coarse = disk("B", END_DEST, 500, 4096);
+	const struct span_request rq = { 16384, 16384, ALL, 0, 0, true };
+	const struct sides sides = { { &in, &fine, &coarse }, 3 };
+	const struct endpoint *who;
+	char why[SPAN_WHY_ROOM];
+	struct span s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	assert_int_equal(span_resolve(&rq, &sides, &s, &who, why), 0);
+	assert_int_equal(written(&s), 126 * 4096);
+}
+
+static void without_the_zeros_a_file_does_not_compare_equal(void **state)
+{
+	struct pair p = ends(1000, 1, 4095, 1);
+	const struct span_request rq = { 4096, 4096, ALL, 0, 0, true };
+
+	(void)state;
+	p.out.role = END_SOURCE;
+	expect_refusal(&p, &rq, EXIT_MISCOMPARE, &p.out, "is shorter: 4096 bytes");
+	p.out.facts.size_bytes = 4096;
+	assert_int_equal(resolve_padded(&p.in, &p.out, 4096, ALL).len_bytes, 1000);
+}
+
 static void a_stream_is_taken_as_far_as_there_is_room(void **state)
 {
 	struct pair p = ends(0, 0, 1000, 512), to_file = ends(0, 0, 0, 0);
@@ -373,6 +467,10 @@ int main(void)
 		cmocka_unit_test(between_blocks_of_different_lengths_bytes_count),
 		cmocka_unit_test(blocks_that_do_not_fit_each_other_are_refused),
 		cmocka_unit_test(a_tail_that_fills_no_block_is_refused_or_padded),
+		cmocka_unit_test(what_has_no_blocks_is_padded_to_ibs),
+		cmocka_unit_test(a_disk_is_padded_to_ibs_or_its_block_and_no_further_than_it_goes),
+		cmocka_unit_test(zeros_end_where_all_of_several_disks_have_a_block),
+		cmocka_unit_test(without_the_zeros_a_file_does_not_compare_equal),
 		cmocka_unit_test(a_stream_is_taken_as_far_as_there_is_room),
 		cmocka_unit_test(bs_that_is_no_multiple_is_refused),
 		cmocka_unit_test(past_the_end_of_either_end_is_refused),
