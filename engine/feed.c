@@ -36,6 +36,7 @@ void feed_set_map(struct feed *f, const struct feed_map *map)
 {
 	assert(f->state == FEED_PAUSED && f->waiting == 0);
 	assert(!map->ranges || map->at_bytes + f->end_bytes <= ranges_total(map->ranges));
+	assert(!map->ranges || map->unit_bytes > 0);
 	/* Or what begins in the middle of a chunk would be handed out again and again. */
 	assert(!map->ranges || f->chunk_bytes % map->block_bytes == 0);
 	f->map = *map;

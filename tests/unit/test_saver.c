@@ -71,7 +71,11 @@ static int setup(void **state)
 {
 	struct scene *s = calloc(1, sizeof(*s));
 	struct feed_map map = {
-		.ranges = &s->map, .records = true, .block_bytes = BLOCK, .max_bad = UINT64_MAX
+		.ranges = &s->map,
+		.records = true,
+		.block_bytes = BLOCK,
+		.unit_bytes = BLOCK,
+		.max_bad = UINT64_MAX,
 	};
 
 	for (unsigned side = 0; side < 2; side++) {
