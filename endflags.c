@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table has what is refused. Of the others, heeded by
+ * The table has what is refused. Heeded are, of
  *
- *     a file      direct, mmap, flock, append, dsync, sync, nocache, excl and nocreat (of=),
- * sparse, trim, force a stream    append, sparse and trim of a file; direct of a file or disk;
- * force
+ * - a file: direct, mmap, flock, append, dsync, sync, nocache, excl and nocreat of a destination,
+ *   sparse, trim, force;
+ * - a stream: append, sparse and trim where it is a file; direct where it is a file or a disk;
+ *   force.
  *
- * and taken without effect: nodirect, dpo, fua, start, for there are no commands; nofill of a
- * stream, which has no place to leave as it is, and zeros are written; sparse and trim where there
- * are no holes, zeros are written likewise; append of a pipe, which has nothing but its end;
+ * The others are taken without effect: nodirect, dpo, fua, start, for there are no commands; nofill
+ * of a stream, which has no place to leave as it is, and zeros are written; sparse and trim where
+ * there are no holes, zeros are written likewise; append of a pipe, which has nothing but its end;
  * nocreat of a stream, which is there; nocache, an advice; dsync and sync of a stream, which dd
  * cannot have either: standard output is flushed at the end; what is of destinations, of a source.
  */

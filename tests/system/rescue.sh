@@ -975,23 +975,62 @@ with_dd() {
 	expect 'the file differs' cmp -s "$copy" "$source_data"
 }
 
-# The destination has longer blocks, of which the last one is not filled.
+# expect_on_loop WORD...: the destination of longer blocks is as expected.
+expect_on_loop() {
+	blockdev --flushbufs "$loop"
+	expect "the data differ ($*)" cmp -s "$loop" "$expected"
+}
+
+# The last block of the destination is not filled.
 padded() {
-	local way odd=$((BLOCKS - 1)) loop=/dev/loop0
+	local way odd=$((BLOCKS - 1))
 
 	begin 'conv=sync fills the last block of a destination, also out of a mapped buffer'
-	truncate -s $((BLOCKS * block)) "$copy"
-	must modprobe loop
-	must losetup -b 4096 "$loop" "$copy"
 	expected_is $odd 1
 	for way in xfer=mmap xfer=dio xfer=indirect; do
 		dd "if=$pattern" "of=$loop" bs=1M status=none
 		run "if=$a" "of=$loop" "count=$odd" conv=sync oflag=nodirect "$way"
 		expect_status 0
-		blockdev --flushbufs "$loop"
-		expect "the data differ ($way)" cmp -s "$loop" "$expected"
+		expect_on_loop "$way"
 	done
+}
+
+# bad_in_part WORD...
+bad_in_part() {
+	begin "of a longer block of the destination only what cannot be read is lost ($*)"
+	afresh
+	dd "if=$pattern" "of=$loop" bs=1M status=none
+	bad_medium 1077 2
+	run_guarded "if=$a" "of=$loop" coe=1 "map=$map" "badblocks=$list" "bpt=$CHUNK" verify=after "$@"
+	good_medium
+	lost_are 1077 2
+	expect_status 3
+	expect_no_line miscompare
+	expect_told "$a" READ
+	expect_counted
+	map_of 1077 2
+	expect_map "$REPLY"
+	expect_lists
+	expected_is 1077 2
+	expect_on_loop "$@"
+	run "if=$a" "of=$loop" coe=1 "map=$map" retries=1
+	expect_status 0
+	expect_map "0+$BLOCKS+"
+	expected_is
+	expect_on_loop 'once more'
+}
+
+onto_longer_blocks() {
+	local loop=/dev/loop0 image=/tmp/image
+
+	truncate -s $((BLOCKS * block)) "$image"
+	must modprobe loop
+	must losetup -b 4096 "$loop" "$image"
+	padded
+	all_or "$DEEP" bad_in_part
+	bad_in_part qd=1 io=sg_io xfer=mmap oflag=nodirect
 	losetup -d "$loop"
+	rm -f "$image"
 }
 
 # --- ends that device mapper makes ---
@@ -1119,7 +1158,7 @@ either_node
 another_destination
 verified
 with_dd
-((block == 4096)) || padded
+((block == 4096)) || onto_longer_blocks
 scattered_below
 cannot_be_written oflag=coe
 cannot_be_written coe=1 qd=16
