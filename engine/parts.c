@@ -69,8 +69,10 @@ static bool gather_several(struct slot *s)
 
 	take_back_loss(s);
 	for (uint32_t at = 0; at < s->chunk.len_bytes; at += unit) {
-		enum leg_part part = read_part(s, at);
+		enum leg_part part = LEG_PART_UNKNOWN;
 
+		if (!feed_is_stopped(s->recipe->feed)) /* each may take as long as timeouts say */
+			part = read_part(s, at);
 		if (part == LEG_PART_UNKNOWN)
 			return false;
 		if (part == LEG_PART_BAD) {

@@ -11,8 +11,8 @@
 /*
  * Puts into s->aside, where there is one, what is to be written for the chunk, a block: the parts
  * of it that can be read (s->had), what READ LONG gives of others, else zeros. Where it has several
- * parts, each that cannot be had is told as a loss here. False: the source fails in a way that says
- * nothing of the block. Blocks; the worker's thread.
+ * parts, each that cannot be had is told as a loss here. False: the run was told to end, or the
+ * source fails in a way that says nothing of the block. Blocks; the worker's thread.
  */
 bool parts_gather(struct slot *s) MUST_CHECK;
 

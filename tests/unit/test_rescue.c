@@ -453,12 +453,31 @@ static bool is_new(const struct rescue *r, uint64_t u)
 	return set & ~(RANGE_IS(RANGE_BAD) | RANGE_IS(RANGE_DONE));
 }
 
+static enum fate fate(const struct rescue *r, uint64_t u);
+
+/* Zeros behind the end of the source go with the last of it. */
+static enum fate fate_of_padding(const struct rescue *r, uint64_t u)
+{
+	const struct world *w = &r->w;
+	uint64_t at = unit_at(r, u);
+	enum fate last = r->nunits > 0 ? fate(r, r->nunits - 1) : KEPT;
+
+	if (last == KEPT)
+		return KEPT;
+	for (unsigned side = 1; side < w->sides.n; side++)
+		if (how_bad(w, side, at, at + r->unit) != IS_FINE)
+			return EITHER;
+	return last == GOOD ? GOOD : EITHER;
+}
+
 static enum fate fate(const struct rescue *r, uint64_t u)
 {
 	const struct world *w = &r->w;
 	enum fate f = GOOD;
 	uint64_t at, end;
 
+	if (u >= r->nunits)
+		return fate_of_padding(r, u);
 	if (!is_tried(r, u))
 		return KEPT;
 	piece_of(r, u, &at, &end);
