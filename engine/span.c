@@ -148,10 +148,11 @@ static int check_room(
 
 uint64_t span_written(const struct span *s, uint64_t len_bytes)
 {
-	uint64_t short_by = len_bytes % s->out_block_bytes;
+	uint64_t short_by;
 
 	if (!s->pad)
 		return len_bytes;
+	short_by = len_bytes % s->out_block_bytes;
 	if (short_by)
 		len_bytes += s->out_block_bytes - short_by;
 	return padding_end(&s->padding, len_bytes);

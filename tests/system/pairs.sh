@@ -35,9 +35,9 @@ out_words() {
 	esac
 }
 
-# makes_sense IN OUT: what looks at its data from user space does not go with a mapped file.
+# makes_sense IN OUT: one mapped file is the buffer, and nothing is generated into it.
 makes_sense() {
-	[[ $2 != mapped || $1 != @(mapped|pipe|zeros) ]]
+	[[ $2 != mapped || $1 != @(mapped|zeros) ]]
 }
 
 # copies IN OUT: sets REPLY to the copies by CPU that the plan must tell.
