@@ -552,7 +552,7 @@ static bool is_fill_of_parts(
 
 		n = (uint32_t)min_u64(len - i, r->part - (at + i) % r->part);
 		if (!(bad != IS_BAD && !memcmp(now + i, want + i, n)) &&
-			!(bad != IS_FINE && is_fill(r, now + i, at + i, n)))
+			!((bad != IS_FINE || r->cut_short) && is_fill(r, now + i, at + i, n)))
 			return false;
 	}
 	return true;
