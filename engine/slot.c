@@ -395,8 +395,8 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 
 	s->had = 0;
 	s->salvaged = false;
-	if (is_known) /* and stays so; what else is in the block may be untried by now, by a reset
-		       */
+	/* It stays so; by a reset, what else is in the block may be untried by now. */
+	if (is_known)
 		return s->apart ? next_piece(s) : SLOT_THROUGH;
 	*bad = without;
 	if (without == NO_SIDE) /* the run ends with it, and nothing is written for it */
