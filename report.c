@@ -138,11 +138,12 @@ static void print_side(const char *way, const struct endpoint *ep, const struct 
 		return;
 	}
 	add_note(notes, sizeof(notes), "direct IO not done for", not_direct);
-	diag_plain("%-5s %s %s: %llu commands of %s, qd %u, %s%s by %s%s%s", way, ep->name,
+	diag_plain("%-5s %s %s: %llu commands of %s, qd %u, %s%s by %s%s%s%s", way, ep->name,
 		ep->identity, commands, chunk, p->depth, method_name(spec->method),
 		spec->via == VIA_BLOCK ? " (block node)" : "",
 		spec->io == IO_RW ? "write/read" : "SG_IO", notes,
-		counter_get(&c->fell_back) ? "; fell back to indirect" : "");
+		counter_get(&c->fell_back) ? "; fell back to indirect" : "",
+		counter_get(&c->other_cdb) ? "; command of another size than planned" : "");
 }
 
 static double seconds(nsec_t ns)

@@ -34,6 +34,11 @@
  * method once, on EFAULT, and notes it. What open() and flush() ask of a device is no transfer, and
  * they wait for it themselves.
  *
+ * A unit need not know both forms of a command: READ(10) is all that some bridges have, READ(16)
+ * all that is mandatory for a unit past 2 TiB (SBC-4 5.13). A lane whose command is refused with
+ * FAULT_INVALID_OPCODE takes the other form from then on, once, where that reaches the same blocks;
+ * it notes that with XFER_OTHER_CDB, and the transfer, of which nothing was done, is sent again.
+ *
  * XFER_TRIM asks that a range of a destination reads as zeros from then on, given back to whom it
  * was allocated from where possible; the buffer is not looked at. It is sent only where
  * facts.can_trim, and by the limits told there. All of it or nothing is done: done_bytes is
@@ -163,6 +168,7 @@ enum xfer_op { XFER_READ, XFER_WRITE, XFER_TRIM };
 enum xfer_notes {
 	XFER_NOT_DIRECT = 1u << 0, /* direct IO was asked, the driver copied instead */
 	XFER_FELL_BACK = 1u << 1,  /* this transfer made the lane change its method */
+	XFER_OTHER_CDB = 1u << 2,  /* it failed; sent again, it goes as another form of command */
 };
 
 struct xfer {
@@ -193,6 +199,7 @@ struct lane_spec {
 	enum lane_via via;
 	uint32_t max_bytes;  /* largest transfer to come */
 	unsigned cdb_bytes;  /* form of READ and WRITE that reaches the last block of the run */
+	bool cdb_is_given;   /* the user's word: no other form is tried */
 	unsigned timeout_ms; /* of one command */
 	bool own_buffer;     /* the slot's memory is this lane's mapped buffer */
 	bool must_pin; /* which the other side's direct IO will use: lane->pinnable is wanted */

@@ -39,6 +39,7 @@ struct sg_lane {
 	bool may_fall_back;
 	bool fell_back; /* direct IO was meant, the driver copies from now on */
 	unsigned cdb_bytes;
+	unsigned other_cdb_bytes; /* the form to go on with where the unit does not know that; 0 */
 	uint32_t block_bytes;
 	struct sg_io_hdr hdr;
 	uint8_t cdb[CDB_MAX];
@@ -102,15 +103,37 @@ static int block_node_open(struct sg_end *end)
 	return end->block_fd;
 }
 
+static unsigned cdb_flags(const struct sg_end *end)
+{
+	return (end->flags & END_DPO ? CDB_DPO : 0) | (end->flags & END_FUA ? CDB_FUA : 0);
+}
+
+static void command_set(struct sg_lane *l, unsigned cdb_bytes)
+{
+	struct sg_end *end = end_of(l->lane.ep);
+
+	l->cdb_bytes = end->cdb_bytes = cdb_bytes;
+	cdb_init(l->cdb, cdb_bytes, end->op, cdb_flags(end));
+	l->hdr.cmd_len = (unsigned char)cdb_bytes;
+}
+
+/* It must reach all of the unit: which blocks are to come the lane is not told. */
+static unsigned other_form(const struct sg_end *end, const struct lane_spec *spec)
+{
+	unsigned other = spec->cdb_bytes == 16 ? 10 : 16;
+	uint32_t blocks = spec->max_bytes / end->id.block_bytes;
+
+	if (spec->cdb_is_given || !cdb_reaches(other, end->id.blocks - 1, blocks, cdb_flags(end)))
+		return 0;
+	return other;
+}
+
 static void header_init(struct sg_lane *l, const struct sg_end *end, const struct lane_spec *spec)
 {
-	unsigned flags =
-		(end->flags & END_DPO ? CDB_DPO : 0) | (end->flags & END_FUA ? CDB_FUA : 0);
-
-	cdb_init(l->cdb, l->cdb_bytes, end->op, flags);
+	command_set(l, spec->cdb_bytes);
+	l->other_cdb_bytes = other_form(end, spec);
 	l->hdr.interface_id = 'S';
 	l->hdr.dxfer_direction = l->is_write ? SG_DXFER_TO_DEV : SG_DXFER_FROM_DEV;
-	l->hdr.cmd_len = (unsigned char)l->cdb_bytes;
 	l->hdr.cmdp = l->cdb;
 	l->hdr.sbp = l->sense;
 	l->hdr.mx_sb_len = sizeof(l->sense);
@@ -185,14 +208,12 @@ struct lane *sg_lane_open(struct endpoint *ep, const struct lane_spec *spec)
 		lane_fail(ep, ENOMEM, "no lane");
 		return NULL;
 	}
-	end->cdb_bytes = spec->cdb_bytes;
 	end->op = ep->role == END_SOURCE ? CDB_READ : spec->verify ? CDB_VERIFY : CDB_WRITE;
 	l->lane.ep = ep;
 	l->fd = -1;
 	l->io = spec->io;
 	l->is_write = ep->role == END_DEST;
 	l->may_fall_back = spec->may_fall_back;
-	l->cdb_bytes = spec->cdb_bytes;
 	l->block_bytes = ep->facts.block_bytes;
 	header_init(l, end, spec);
 	method_set(l, spec->method, spec->via);
@@ -223,7 +244,7 @@ static void header_set(struct sg_lane *l, const struct xfer *x)
 	l->hdr.dxferp = l->method == METHOD_MMAP ? NULL : x->buf;
 }
 
-static COLD void outcome_bad(const struct sg_lane *l, struct xfer *x)
+static COLD void outcome_bad(struct sg_lane *l, struct xfer *x)
 {
 	const struct scsi_reply reply = {
 		.scsi_status = l->hdr.status,
@@ -240,6 +261,11 @@ static COLD void outcome_bad(const struct sg_lane *l, struct xfer *x)
 	};
 
 	scsi_judge(&reply, &asked, &x->fault, &x->done_bytes);
+	if (x->fault.kind != FAULT_INVALID_OPCODE || x->fault.deferred || !l->other_cdb_bytes)
+		return;
+	command_set(l, l->other_cdb_bytes);
+	l->other_cdb_bytes = 0;
+	x->notes |= XFER_OTHER_CDB;
 }
 
 static void outcome(struct sg_lane *l, struct xfer *x)

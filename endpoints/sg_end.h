@@ -24,8 +24,8 @@ struct sg_end {
 	int block_fd; /* VIA_BLOCK: one for all lanes (SG_IO there keeps no state); -1 until used */
 	unsigned flags;
 	unsigned timeout_ms;
-	unsigned cdb_bytes; /* of the run's commands, 0 before lane_open() */
-	enum cdb_op op;	    /* likewise */
+	_Atomic unsigned cdb_bytes; /* of the last lane that chose, 0 before lane_open() */
+	enum cdb_op op;		    /* of the run's commands, from lane_open() on */
 	struct trim_how trim;
 	uint8_t *zero_block;	      /* what WRITE SAME sends; NULL where it is not used */
 	pthread_mutex_t control_lock; /* one command of a worker on control_fd at a time */

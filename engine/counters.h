@@ -25,6 +25,7 @@ struct counters {
 	counter_t resets;	    /* unit attentions 29/xx: power on or reset in mid-run */
 	counter_t not_direct_bytes; /* direct IO asked, copied by the driver */
 	counter_t fell_back;	    /* lanes that changed their method */
+	counter_t other_cdb;	    /* lanes that took another form of their command */
 };
 
 /* The owner's only. */
@@ -54,6 +55,7 @@ static inline void counters_add(struct counters *sum, const struct counters *c)
 	counter_add(&sum->resets, counter_get(&c->resets));
 	counter_add(&sum->not_direct_bytes, counter_get(&c->not_direct_bytes));
 	counter_add(&sum->fell_back, counter_get(&c->fell_back));
+	counter_add(&sum->other_cdb, counter_get(&c->other_cdb));
 }
 
 #endif

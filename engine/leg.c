@@ -242,6 +242,8 @@ static COLD void take_notes(struct leg *l)
 		counter_add(&c->not_direct_bytes, l->x.done_bytes);
 	if (l->x.notes & XFER_FELL_BACK)
 		counter_add(&c->fell_back, 1);
+	if (l->x.notes & XFER_OTHER_CDB)
+		counter_add(&c->other_cdb, 1);
 }
 
 static COLD enum leg_next came_short(struct leg *l)
@@ -270,13 +272,23 @@ static bool is_hurried(const struct leg *l)
 	       l->x.fault.err == EINTR;
 }
 
+/* What follows has had no try yet. */
+static COLD enum leg_next differently(struct leg *l)
+{
+	l->tries = 0;
+	l->delay_ns = 0;
+	return LEG_AGAIN;
+}
+
 static COLD enum leg_next came_with_fault(struct leg *l)
 {
-	if (xfer_is_unsupported(&l->x)) { /* the write that follows has had no try yet */
+	if (xfer_is_unsupported(&l->x)) {
 		l->plain = true;
-		l->tries = 0;
-		l->delay_ns = 0;
-		return LEG_AGAIN;
+		return differently(l);
+	}
+	if (l->x.notes & XFER_OTHER_CDB) {
+		counter_add(&l->tally->count.retries, 1);
+		return differently(l);
 	}
 	if (is_hurried(l))
 		counter_add(&l->tally->count.bytes, l->x.done_bytes);
@@ -371,6 +383,8 @@ static COLD struct policy_verdict try_part(struct leg *l, unsigned tries)
 		take_notes(l);
 	if (l->x.fault.kind != FAULT_NONE)
 		note_kind(l);
+	if (l->x.notes & XFER_OTHER_CDB)
+		return (struct policy_verdict){ POLICY_RETRY, 0 };
 	return policy_decide(&about, &l->x.fault);
 }
 

@@ -500,6 +500,7 @@ static int choose_cdb(const struct plan_request *rq, const struct sides *sides, 
 		return 0;
 	last_lba = end > 0 ? (end - 1) / ep->facts.block_bytes : 0;
 	blocks = p->chunk_bytes / ep->facts.block_bytes;
+	spec->cdb_is_given = asked != 0;
 	spec->cdb_bytes = asked ? asked : cdb_choose(last_lba, blocks);
 	if (cdb_reaches(spec->cdb_bytes, last_lba, blocks, bits))
 		return 0;

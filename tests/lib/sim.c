@@ -43,6 +43,7 @@ struct sim_lane {
 	struct lane_spec spec;
 	struct rng rng;
 	enum xfer_method method;
+	bool other_cdb; /* its commands have another form than planned */
 	bool flying;
 	bool effect_pending; /* the data move only at reap() */
 	pthread_t flier;
@@ -90,6 +91,10 @@ static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const 
 {
 	if (r->kind == FAULT_UNMAPPABLE && (l->method != METHOD_DIO || l->sent.op == XFER_TRIM))
 		return false;
+	/* It knows what the user chose. */
+	if (r->kind == FAULT_INVALID_OPCODE &&
+		(l->spec.cdb_is_given || l->other_cdb || l->sent.op == XFER_TRIM))
+		return false;
 	if (r->end_blk &&
 		(end_block(e, &l->sent) <= r->first_blk || first_block(e, &l->sent) >= r->end_blk))
 		return false;
@@ -111,6 +116,15 @@ static bool falls_back(struct sim_lane *l, struct sim_end *e, const struct sim_r
 	return true;
 }
 
+/* The command is not known in its first form. */
+static void take_other_cdb(struct sim_lane *l)
+{
+	if (l->kind != FAULT_INVALID_OPCODE)
+		return;
+	l->other_cdb = true;
+	l->notes |= XFER_OTHER_CDB;
+}
+
 static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigned try_number)
 {
 	l->kind = FAULT_NONE;
@@ -126,6 +140,7 @@ static void verdict(struct sim_lane *l, struct sim_end *e, uint64_t nth, unsigne
 			l->named_blk = rng_between(
 				&l->rng, first_block(e, &l->sent), end_block(e, &l->sent) - 1);
 	}
+	take_other_cdb(l);
 }
 
 static uint32_t half_of(const struct sim_end *e, uint32_t len_bytes)

@@ -113,6 +113,14 @@ void world_add_curable(struct world *w, unsigned side)
 			.every_nth = kinds[k].every_nth });
 }
 
+void world_add_unknown_command(struct world *w, unsigned side)
+{
+	const struct sim_spec *spec = &w->spec[side];
+
+	if (spec->cls == END_DEVICE && !spec->sequential)
+		world_add_rule(w, side, (struct sim_rule){ .kind = FAULT_INVALID_OPCODE });
+}
+
 void world_add_fatal(struct world *w, unsigned side)
 {
 	static const enum fault_kind kinds[] = { FAULT_MEDIUM, FAULT_HARDWARE, FAULT_SHORT,

@@ -43,7 +43,7 @@ ends() {
 	begin "$what ends the copy with status $want"
 	[[ $opcode == "$READ" ]] || node=$b
 	inject "$node" 1000 "$opcode" "$@"
-	run_guarded "if=$a" "of=$b" bpt=64 qd=4 retries=1 timeout=5
+	run_guarded "if=$a" "of=$b" bpt=64 qd=4 retries=1 timeout=5 ${with:+"$with"}
 	heal
 	expect_status "$want"
 	if [[ $what == *request* ]]; then
@@ -88,12 +88,36 @@ both_fates() {
 	passes 'becoming ready' $WRITE 0 2 0x2 0x4 0x1
 	ends 'a unit that is being sanitized' 16 $READ 'not ready, being erased .*2/04/1b' 0 2 0x2 0x4 0x1b
 	ends 'an illegal request' 5 $READ 'illegal request .*5/24/00' 0 2 0x5 0x24 0x0
-	ends 'a command not supported' 9 $WRITE 'command not supported .*5/20/00' 0 2 0x5 0x20 0x0
+	with='cdbsz=10' ends 'a command not supported' 9 $WRITE 'command not supported .*5/20/00' 0 2 0x5 0x20 0x0
 	ends 'an LBA out of range' 22 $READ 'LBA out of range .*5/21/00' 0 2 0x5 0x21 0x0
 	ends 'a reservation conflict' 24 $WRITE 'reservation conflict' 0 0x18 0 0 0
 	ends 'a miscompare' 14 $READ 'miscompare .*e/1d/00' 0 2 0xe 0x1d 0x0
 	ends 'a capacity that has changed' 6 $READ 'capacity changed .*6/2a/09' 0 2 0x6 0x2a 0x9
 	ends 'a protection error' 40 $READ 'protection information error .*b/10/01' 0 2 0xb 0x10 0x1
+}
+
+# other_form NODE OPCODE WORD...: that command is not known, for good.
+other_form() {
+	local node=$1 code=$2
+
+	shift 2
+	begin "a unit that does not know $code gets its other form ($*)"
+	fill "$disk_b" "$pattern"
+	inject "$node" 100000 "$code" 0 2 0x5 0x20 0x0
+	run_guarded "if=$a" "of=$b" bpt=64 "$@"
+	heal
+	expect_all_copied
+	expect_line "$node .*; command of another size than planned\$"
+	number_after retries
+	((REPLY > 0 && REPLY <= 16)) || fail "$REPLY retries"
+}
+
+other_forms() {
+	other_form "$a" $READ qd=1
+	other_form "$a" $READ qd=16 io=rw
+	other_form "$b" $WRITE qd=16 io=sg_io
+	other_form "$b" $WRITE qd=4 coe=1 map=/tmp/other-map
+	other_form "$b" $VERIFY qd=4 verify=drive
 }
 
 # rescued WHAT OPCODE HOST STATUS KEY ASC ASCQ WORD...: the next three such commands fail; a rescue
@@ -215,6 +239,7 @@ must make_data "$source_data" "$MIB"
 must make_data "$pattern" "$MIB"
 must fill "$disk_a" "$source_data"
 both_fates
+other_forms
 recovered
 flush_fails
 flush_hears_of_a_reset

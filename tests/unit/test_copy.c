@@ -679,6 +679,28 @@ static void lanes_that_fall_back_are_counted_once(void **state)
 	assert_int_equal(counter_get(&s->result.side[1].count.fell_back), 8);
 }
 
+static void goes_in_its_other_form(struct scene *s, unsigned side)
+{
+	const struct counters *c = &s->result.side[side].count;
+
+	s->rule[side] = (struct sim_rule){ .kind = FAULT_INVALID_OPCODE };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(counter_get(&c->other_cdb), 8);
+	assert_int_equal(counter_get(&c->retries), 8);
+	assert_int_equal(counter_get(&c->unrecovered), 0);
+}
+
+static void a_read_that_is_not_known_goes_in_its_other_form(void **state)
+{
+	goes_in_its_other_form(*state, 0);
+}
+
+static void a_write_that_is_not_known_goes_in_its_other_form(void **state)
+{
+	goes_in_its_other_form(*state, 1);
+}
+
 static void direct_io_that_was_asked_does_not_fall_back(void **state)
 {
 	struct scene *s = *state;
@@ -2956,6 +2978,8 @@ static const struct CMUnitTest faults_tests[] = {
 	TEST(a_device_that_goes_away_ends_the_run),
 	TEST(direct_io_that_was_copied_is_counted),
 	TEST(lanes_that_fall_back_are_counted_once),
+	TEST(a_read_that_is_not_known_goes_in_its_other_form),
+	TEST(a_write_that_is_not_known_goes_in_its_other_form),
 	TEST(direct_io_that_was_asked_does_not_fall_back),
 };
 

@@ -124,6 +124,16 @@ static void direct_io_that_did_not_happen_is_told_and_counted_as_copied(void **s
 	expect(&s, "; fell back to indirect\n");
 }
 
+static void a_command_of_another_size_than_planned_is_told(void **state)
+{
+	struct scene s = scene();
+
+	(void)state;
+	expect_not(&s, "another size");
+	s.result.side[0].count.other_cdb = 16;
+	expect(&s, "mmap by write/read; command of another size than planned\n");
+}
+
 static void costs_and_mishaps_of_both_sides_are_summed(void **state)
 {
 	struct scene s = scene();
@@ -558,6 +568,7 @@ int main(void)
 		cmocka_unit_test(the_first_lines_are_those_of_sgm_dd),
 		cmocka_unit_test(each_side_tells_its_method),
 		cmocka_unit_test(direct_io_that_did_not_happen_is_told_and_counted_as_copied),
+		cmocka_unit_test(a_command_of_another_size_than_planned_is_told),
 		cmocka_unit_test(costs_and_mishaps_of_both_sides_are_summed),
 		cmocka_unit_test(a_flush_has_its_time),
 		cmocka_unit_test(a_short_run_is_marked),

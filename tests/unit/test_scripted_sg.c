@@ -642,6 +642,118 @@ static void a_lane_falls_back_once(void **state)
 	end_lane(r);
 }
 
+/* --- the form of the command --- */
+
+#define UNKNOWN \
+	{ \
+		.status = 2, .driver = 8, .sense_len = 18, .sense = { \
+			0x70, \
+			0, \
+			5, \
+			[7] = 10, \
+			[12] = 0x20 \
+		} \
+	}
+#define READ_16(flag_bits, at) \
+	{ \
+		.cdb = { 0x88, 0, 0, 0, 0, 0, 0, 0, 0x03, 0xe8, 0, 0, 0, 8, 0, 0 }, .cdb_len = 16, \
+		.direction = SG_DXFER_FROM_DEV, .flags = flag_bits, .len = 4096, \
+		.timeout_ms = TIMEOUT_MS, .dxferp = at \
+	}
+
+static void a_command_that_is_not_known_is_noted_and_goes_in_its_other_form(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDWR, ROOM),
+		{ .call = CALL_WRITE, .cmd = READ_10(TAIL, memory) },
+		{ .call = CALL_READ, .reply = UNKNOWN },
+		{ .call = CALL_WRITE, .cmd = READ_16(TAIL, memory) },
+		{ .call = CALL_READ },
+		{ .call = CALL_WRITE, .cmd = READ_16(TAIL, memory) },
+		{ .call = CALL_READ },
+	};
+	struct rig *r = *state;
+
+	as(r, METHOD_INDIRECT, IO_RW);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_INVALID_OPCODE, 0, XFER_OTHER_CDB);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+}
+
+static void the_other_form_is_tried_once(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		{ .call = CALL_SG_IO, .cmd = READ_10(TAIL, memory), .reply = UNKNOWN },
+		{ .call = CALL_SG_IO, .cmd = READ_16(TAIL, memory), .reply = UNKNOWN },
+	};
+	struct rig *r = *state;
+
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_INVALID_OPCODE, 0, XFER_OTHER_CDB);
+	carry(r);
+	assert_outcome(r, FAULT_INVALID_OPCODE, 0, 0);
+	end_lane(r);
+}
+
+/* Planned by what the whole unit needs: blocks, and blocks a command. */
+static void read_16_becomes_read_10_where_that_reaches_all_of_the_unit(void **state)
+{
+	static const struct script_step known[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		{ .call = CALL_SG_IO, .cmd = READ_16(TAIL, memory), .reply = UNKNOWN },
+		{ .call = CALL_SG_IO, .cmd = READ_10(TAIL, memory) },
+	};
+	static const struct script_step too_far[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		{ .call = CALL_SG_IO, .cmd = READ_16(TAIL, memory), .reply = UNKNOWN },
+	};
+	struct rig *r = *state;
+
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	r->spec.cdb_bytes = 16;
+	r->end.id.blocks = UINT64_C(1) << 32;
+	BEGIN(known);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_INVALID_OPCODE, 0, XFER_OTHER_CDB);
+	carry(r);
+	assert_outcome(r, FAULT_NONE, 4096, 0);
+	end_lane(r);
+	r->end.id.blocks++;
+	BEGIN(too_far);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_INVALID_OPCODE, 0, 0);
+	end_lane(r);
+}
+
+static void a_form_that_the_user_chose_stays(void **state)
+{
+	static const struct script_step steps[] = {
+		DATA_FD(O_RDONLY, ROOM),
+		{ .call = CALL_SG_IO, .cmd = READ_10(TAIL, memory), .reply = UNKNOWN },
+	};
+	struct rig *r = *state;
+
+	as(r, METHOD_INDIRECT, IO_SG_IO);
+	r->spec.cdb_is_given = true;
+	BEGIN(steps);
+	open_lane(r);
+	carry(r);
+	assert_outcome(r, FAULT_INVALID_OPCODE, 0, 0);
+	end_lane(r);
+}
+
 static void direct_io_that_must_be_does_not_fall_back(void **state)
 {
 	static const struct script_step steps[] = {
@@ -1829,6 +1941,10 @@ int main(void)
 		TEST(a_lane_of_write_and_read_falls_back_too),
 		TEST(the_block_node_falls_back_to_the_sg_node),
 		TEST(a_lane_falls_back_once),
+		TEST(a_command_that_is_not_known_is_noted_and_goes_in_its_other_form),
+		TEST(the_other_form_is_tried_once),
+		TEST(read_16_becomes_read_10_where_that_reaches_all_of_the_unit),
+		TEST(a_form_that_the_user_chose_stays),
 		TEST(direct_io_that_must_be_does_not_fall_back),
 		TEST(a_short_transfer_is_not_success),
 		TEST(the_residual_of_a_failure_means_nothing),
