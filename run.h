@@ -3,8 +3,6 @@
 #ifndef RUN_H
 #define RUN_H
 
-#include <sys/types.h>
-
 #include "ends.h"
 #include "engine/copy.h"
 #include "guard.h"
@@ -12,13 +10,6 @@
 #include "keep.h"
 #include "options.h"
 #include "progress.h"
-
-/* A file that was not there before begin(). */
-struct created {
-	bool is_mine;
-	dev_t dev;
-	ino_t ino;
-};
 
 struct run {
 	const struct options *o;
@@ -30,7 +21,6 @@ struct run {
 	struct plan_request request;
 	struct plan plan;
 	bool begun; /* the ends were, or some of them, and nothing has moved yet */
-	struct created created[OUTS_MAX];
 	struct copy *copy;
 	struct copy_result result;
 	struct progress progress;

@@ -330,27 +330,15 @@ static int begin_end(
 	return ep->exit_status;
 }
 
-static void note_created(struct created *c, const char *path)
+static int begin_out(const struct run *r, unsigned i)
 {
-	struct stat st;
-
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
-		*c = (struct created){ true, st.st_dev, st.st_ino };
-}
-
-static int begin_out(struct run *r, unsigned i)
-{
-	const struct end *out = &r->ends.out[i];
 	uint64_t len = span_written(&r->span, r->span.len_bytes);
-	int exit_status = begin_end(r, out->ep, r->span.out_bytes, len);
 
-	if (!exit_status && out->node.kind == NODE_MISSING)
-		note_created(&r->created[i], out->ep->name);
-	return exit_status;
+	return begin_end(r, r->ends.out[i].ep, r->span.out_bytes, len);
 }
 
 /* Those that are to be created, or the others. */
-static int begin_outs(struct run *r, bool missing)
+static int begin_outs(const struct run *r, bool missing)
 {
 	int exit_status = 0;
 
@@ -372,15 +360,6 @@ static int begin_ends(struct run *r)
 	return exit_status ? exit_status : begin_outs(r, false);
 }
 
-/* If the name is still that of the file. */
-static void remove_created(const struct created *c, const char *path)
-{
-	struct stat st;
-
-	if (c->is_mine && lstat(path, &st) == 0 && st.st_dev == c->dev && st.st_ino == c->ino)
-		(void)unlink(path);
-}
-
 /* Nothing was written, and nothing is to look as if it had been. What end() says is said. */
 static void undo_begin(struct run *r)
 {
@@ -389,8 +368,8 @@ static void undo_begin(struct run *r)
 
 		if (r->begun && ep->role == END_DEST && ep->ops->end && !run_is_kept(r))
 			(void)ep->ops->end(ep, 0, true);
-		if (r->begun)
-			remove_created(&r->created[i], ep->name);
+		if (r->begun && ep->ops->uncreate)
+			ep->ops->uncreate(ep);
 	}
 	r->begun = false;
 }

@@ -294,6 +294,7 @@ static const struct endpoint_ops aio_ops = {
 	.submit = aio_submit,
 	.reap = aio_reap,
 	.end = filenode_end,
+	.uncreate = filenode_uncreate,
 	.flush = filenode_flush,
 	.close = aio_close,
 	.describe = filenode_describe,

@@ -269,6 +269,12 @@ struct endpoint_ops {
 	int (*end)(struct endpoint *ep, uint64_t end_bytes, bool cut);
 
 	/*
+	 * The run does not come about, nothing was written: what begin() has created is removed, if
+	 * the name is still that of it. Main thread. NULL where nothing is ever created.
+	 */
+	void (*uncreate)(struct endpoint *ep);
+
+	/*
 	 * Makes the writes durable that are complete when it is called (SYNCHRONIZE CACHE, fsync).
 	 * Any thread, one at a time; others may be in flight. May take minutes, for a unit that is
 	 * busy or becoming ready is waited for as well; hurry ends that waiting. True when *f is

@@ -387,9 +387,11 @@ int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
 static int create(struct filenode *n)
 {
 	/* O_EXCL: what came to be there since open() looked was not asked about. */
-	if (open_descriptors(n, O_CREAT | O_EXCL) < 0)
+	int ret = open_descriptors(n, O_CREAT | O_EXCL);
+
+	n->is_new = n->fd >= 0;
+	if (ret < 0)
 		return -1;
-	n->is_new = true;
 	return n->direct ? open_direct(n) : 0;
 }
 
@@ -530,26 +532,22 @@ static int begin_file(struct filenode *n, uint64_t at_bytes, uint64_t len_bytes)
 	return grow(n, n->kept_bytes, end_of(at_bytes, len_bytes));
 }
 
-/* If the name is still that of what create() made. */
-static void remove_created(const struct filenode *n)
+void filenode_uncreate(struct endpoint *ep)
 {
+	const struct filenode *n = node_of(ep);
 	struct stat st;
 
-	if (lstat(n->ep.name, &st) == 0 && st.st_dev == n->dev && st.st_ino == n->ino)
-		(void)unlink(n->ep.name);
+	if (n->is_new && lstat(ep->name, &st) == 0 && st.st_dev == n->dev && st.st_ino == n->ino)
+		(void)unlink(ep->name);
 }
 
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes)
 {
-	struct filenode *n = node_of(ep);
-	bool was_there = n->fd >= 0;
-
-	if (ep->role == END_SOURCE || n->is_block)
+	if (ep->role == END_SOURCE || node_of(ep)->is_block)
 		return 0;
-	if (begin_file(n, at_bytes, len_bytes) == 0)
+	if (begin_file(node_of(ep), at_bytes, len_bytes) == 0)
 		return 0;
-	if (!was_there && n->fd >= 0)
-		remove_created(n);
+	filenode_uncreate(ep);
 	return -1;
 }
 

@@ -64,6 +64,7 @@ int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes) 
 /* END_MAPPED: len_bytes is known, and the end not behind INT64_MAX. */
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes) MUST_CHECK;
 int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut) MUST_CHECK;
+void filenode_uncreate(struct endpoint *ep);
 bool filenode_flush(struct endpoint *ep, struct fault *f); /* of its folder, too, if it is new */
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room);
 void filenode_close(struct endpoint *ep);

@@ -330,6 +330,7 @@ static const struct endpoint_ops mapped_ops = {
 	.submit = mapped_submit,
 	.reap = mapped_reap,
 	.end = filenode_end,
+	.uncreate = filenode_uncreate,
 	.flush = filenode_flush,
 	.close = filenode_close,
 	.describe = filenode_describe,

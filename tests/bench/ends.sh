@@ -369,9 +369,20 @@ destinations_cell() {
 	measure_cell
 }
 
-# At a low depth the latency of the disks is waited for; at the default one, a single CPU does the
-# work of four simulated disks, which real ones do themselves: so once more with disks that move no
-# data, where what is left is that of the copier and of the driver.
+# one_at_a_time NODE...: these begin a command when the one before it has ended, as a disk does that
+# has a single actuator.
+one_at_a_time() {
+	local node
+
+	for node; do
+		echo 1 >"/sys/class/scsi_generic/${node#/dev/}/device/queue_depth" || return
+	done
+}
+
+# At a low depth the latency of the disks is waited for, and at the default one, where a disk does
+# one thing at a time. Where each takes 192 commands at once, a single CPU does the work of four
+# simulated disks, which real ones do themselves: so once more with disks that move no data, where
+# what is left is that of the copier and of the driver.
 over_destinations() {
 	local nodes=(/dev/sg*) more_dests
 
@@ -382,6 +393,9 @@ over_destinations() {
 	fi
 	wipe_result=wipe_dests
 	destinations_cell 'one to three' 1 4 default && check_lines all_are_right || return
+	one_at_a_time "${nodes[@]}" &&
+		destinations_cell 'one to three, one command at a time' 1 4 default &&
+		check_lines all_are_right || return
 	wipe_result=:
 	sd_set fake_rw 1 && destinations_cell 'one to three, no data' 1 4 8 default
 }
