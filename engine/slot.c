@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pad.h"
 #include "parts.h"
 
 /* --- a file that the data lie in --- */
@@ -65,14 +66,14 @@ static COLD void move_buffer(struct slot *s, void *to)
 }
 
 /* Twice where zeros, or what was salvaged, are of a tail that is padded. */
-static COLD void lend_buffer(struct slot *s, void *to)
+void slot_lend_buffer(struct slot *s, void *to)
 {
 	if (!s->own_buf)
 		s->own_buf = s->leg[0].buf;
 	move_buffer(s, to);
 }
 
-static void begin_piece(struct slot *s)
+void slot_begin_piece(struct slot *s)
 {
 	if (s->own_buf) {
 		move_buffer(s, s->own_buf);
@@ -112,7 +113,7 @@ static COLD enum slot_news next_piece(struct slot *s)
 		return SLOT_THROUGH;
 	s->chunk.at_bytes = p.at_bytes - s->leg[0].start_bytes;
 	s->chunk.len_bytes = p.len_bytes;
-	begin_piece(s);
+	slot_begin_piece(s);
 	return SLOT_GOES_ON;
 }
 
@@ -149,7 +150,7 @@ void slot_begin_odd(struct slot *s)
 	s->claimed_at_bytes = s->chunk.at_bytes;
 	s->claimed_to_bytes = s->chunk.at_bytes + s->chunk.len_bytes;
 	s->padded_to_bytes = 0;
-	begin_piece(s);
+	slot_begin_piece(s);
 	if (s->chunk.pass == PASS_NARROW)
 		(void)take_apart(s, hint_from_before(s)); /* or all at once, if the run ends */
 }
@@ -168,29 +169,13 @@ static bool take_digest(struct slot *s)
 	       digest_take(d, s->chunk.at_bytes, s->leg[0].buf, s->chunk.len_bytes);
 }
 
-/*
- * What was read is the last of the source: what is to follow it as zeros goes with it as far as a
- * chunk reaches. Where that is: the same for all pieces of it.
- */
-static COLD uint64_t padded_to(struct slot *s)
-{
-	const struct recipe *r = s->recipe;
-	uint64_t end = r->feed->end_bytes;
-
-	if (s->padding || s->chunk.len_bytes == 0 || s->chunk.at_bytes + s->chunk.len_bytes != end)
-		return end;
-	s->padded_to_bytes = max_u64(end,
-		min_u64(padding_end(&r->padding, end), s->claimed_at_bytes + r->feed->chunk_bytes));
-	return s->padded_to_bytes;
-}
-
 static COLD void add_zeros(struct slot *s, uint32_t pad_bytes)
 {
 	s->odd = true;
 	s->pad_bytes = pad_bytes;
 	if (s->recipe->room) {
 		memcpy(s->recipe->room, s->leg[0].buf, s->chunk.len_bytes);
-		lend_buffer(s, s->recipe->room);
+		slot_lend_buffer(s, s->recipe->room);
 	}
 	memset((uint8_t *)s->leg[0].buf + s->chunk.len_bytes, 0, s->pad_bytes);
 	s->chunk.len_bytes += s->pad_bytes;
@@ -204,7 +189,7 @@ static COLD void trim_tail(struct slot *s)
 	uint64_t pad = tail ? r->out_block_bytes - tail : 0;
 
 	if (r->padding.unit_bytes)
-		pad = max_u64(pad, padded_to(s) - r->feed->end_bytes);
+		pad = max_u64(pad, pad_reach(s) - r->feed->end_bytes);
 	if (r->pad && pad > 0) {
 		add_zeros(s, (uint32_t)pad);
 	} else if (tail) {
@@ -330,11 +315,11 @@ static COLD void begin_fill(struct slot *s)
 {
 	const struct recipe *r = s->recipe;
 
-	begin_piece(s);
+	slot_begin_piece(s);
 	s->lost |= (r->writes & ~r->fills) | ((s->spared << r->dests) & r->checks);
 	s->phase = 1;
 	if (r->zeros)
-		lend_buffer(s, s->aside ? s->aside : r->zeros);
+		slot_lend_buffer(s, s->aside ? s->aside : r->zeros);
 	else if (s->aside)
 		memcpy(s->leg[0].buf, s->aside, s->chunk.len_bytes);
 	else
@@ -342,8 +327,7 @@ static COLD void begin_fill(struct slot *s)
 	after_read(s);
 }
 
-/* What ends the run is told as that. */
-static COLD unsigned lost_side(const struct slot *s)
+unsigned slot_lost_side(const struct slot *s)
 {
 	unsigned side = (unsigned)__builtin_ctz(s->failed);
 
@@ -391,7 +375,7 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 	const struct recipe *r = s->recipe;
 	bool is_known = s->chunk.pass == PASS_AGAIN;
 	bool unread = (s->failed & side_bit(0)) != 0;
-	unsigned without = lost_side(s);
+	unsigned without = slot_lost_side(s);
 
 	s->had = 0;
 	s->salvaged = false;
@@ -465,7 +449,7 @@ static COLD enum slot_news whole_failed(struct slot *s, unsigned *bad)
 		return bad_block(s, bad);
 	feed_settle(r->feed, &s->chunk, RANGE_FAILED);
 	if (r->reads_once) {
-		*bad = lost_side(s);
+		*bad = slot_lost_side(s);
 		return SLOT_THROUGH;
 	}
 	if (s->failed & side_bit(0) && !r->at_once) {
@@ -552,99 +536,15 @@ static COLD enum slot_news settle_piece(struct slot *s, unsigned *bad)
 	return next_piece(s);
 }
 
-/* --- the zeros behind the end of the source --- */
-
-static COLD void begin_padding(struct slot *s, uint64_t at_bytes, uint32_t len_bytes)
-{
-	s->spared = 0;
-	begin_piece(s);
-	s->padding = true;
-	s->phase = 1;
-	s->chunk.at_bytes = at_bytes;
-	s->chunk.len_bytes = len_bytes;
-	s->padded_to_bytes = at_bytes + len_bytes;
-	if (s->recipe->zeros)
-		lend_buffer(s, s->recipe->zeros);
-	else
-		memset(s->leg[0].buf, 0, len_bytes);
-}
-
-static COLD bool next_padding(struct slot *s)
-{
-	const struct recipe *r = s->recipe;
-	uint64_t at = s->padded_to_bytes, end = padding_end(&r->padding, r->feed->end_bytes);
-
-	if (at >= end || feed_is_stopped(r->feed))
-		return false;
-	begin_padding(s, at, (uint32_t)min_u64(end - at, r->feed->chunk_bytes));
-	return true;
-}
-
-/* A map cannot tell of what is not in the source: without its zeros the last block is not done. */
-static COLD void put_back_last(struct slot *s)
-{
-	struct recipe *r = s->recipe;
-	uint64_t end = r->feed->end_bytes, at = round_down_u64(end - 1, r->block_bytes);
-	const struct chunk last = { at, (uint32_t)(end - at), s->chunk.pass, s->chunk.resets };
-
-	if (r->records && feed_has(r->feed, &last, RANGE_IS(RANGE_WRITTEN)))
-		feed_settle(r->feed, &last, RANGE_UNTRIED);
-	r->is_padded = false;
-}
-
-static COLD enum slot_news padding_done(struct slot *s, unsigned *bad)
-{
-	bool lacks = s->lost != 0;
-
-	if (s->failed)
-		*bad = lost_side(s);
-	if (next_padding(s)) {
-		if (lacks)
-			put_back_last(s);
-		return SLOT_GOES_ON;
-	}
-	if (lacks ||
-		s->padded_to_bytes < padding_end(&s->recipe->padding, s->recipe->feed->end_bytes))
-		put_back_last(s);
-	s->padding = false;
-	return SLOT_THROUGH;
-}
-
-/* With the last of the source; not while that is put off, to be tried by pieces. */
-static COLD bool is_to_pad(const struct slot *s)
-{
-	const struct recipe *r = s->recipe;
-	bool is_put_off = s->failed && s->chunk.len_bytes > r->block_bytes && !r->reads_once;
-	uint64_t end = r->feed->end_bytes;
-
-	return s->claimed_to_bytes >= end && padding_end(&r->padding, end) > end && !is_put_off;
-}
-
-static COLD bool first_padding(struct slot *s)
-{
-	struct recipe *r = s->recipe;
-	uint64_t end = r->feed->end_bytes, over = end % r->out_block_bytes;
-
-	if (!is_to_pad(s) || atomic_exchange(&r->is_padded, true))
-		return false;
-	s->padded_to_bytes =
-		max_u64(s->padded_to_bytes, over ? end - over + r->out_block_bytes : end);
-	if (next_padding(s))
-		return true;
-	if (s->padded_to_bytes < padding_end(&r->padding, end))
-		put_back_last(s);
-	return false;
-}
-
 enum slot_news slot_settle(struct slot *s, unsigned *bad)
 {
 	enum slot_news news;
 
 	*bad = NO_SIDE;
 	if (s->padding)
-		return padding_done(s, bad);
+		return pad_settle(s, bad);
 	news = settle_piece(s, bad);
-	return news == SLOT_THROUGH && first_padding(s) ? SLOT_GOES_ON : news;
+	return news == SLOT_THROUGH && pad_begin(s) ? SLOT_GOES_ON : news;
 }
 
 bool slot_source_ends(struct slot *s)

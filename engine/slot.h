@@ -85,6 +85,15 @@ bool slot_source_ends(struct slot *s) MUST_CHECK;
 /* Whether the file that its data lie in has this chunk no more. */
 bool slot_was_cut(const struct slot *s);
 
+/* For parts.c and pad.c: the chunk has another place and length now, of which nothing has moved. */
+void slot_begin_piece(struct slot *s);
+
+/* Likewise: what lies in the buffer of side 0 is taken from there until the next piece. */
+void slot_lend_buffer(struct slot *s, void *to);
+
+/* The side that cannot have the chunk, or NO_SIDE: what ends the run is told as that. */
+unsigned slot_lost_side(const struct slot *s);
+
 /* What is left to slot_begin() where the last chunk, or this one, is not like most. */
 void slot_begin_odd(struct slot *s);
 
