@@ -285,7 +285,7 @@ static void on_report(void *arg, const struct copy_progress *now)
 	report_midway(&r->span, r->plan.writes, now);
 }
 
-static void on_loss(void *arg, uint64_t nth, const struct loss *l)
+static void on_loss(void *arg, uint64_t nth, const struct incident *l)
 {
 	struct run *r = arg;
 
@@ -293,7 +293,7 @@ static void on_loss(void *arg, uint64_t nth, const struct loss *l)
 	verdict_say_loss(r, nth, l);
 }
 
-static void on_recovered(void *arg, uint64_t nth, const struct loss *l)
+static void on_recovered(void *arg, uint64_t nth, const struct incident *l)
 {
 	struct run *r = arg;
 

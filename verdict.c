@@ -97,25 +97,25 @@ static int say_failures(const struct run *r)
 	return failure_status(r, result->failed_first);
 }
 
-void verdict_say_loss(const struct run *r, uint64_t nth, const struct loss *l)
+void verdict_say_loss(const struct run *r, uint64_t nth, const struct incident *l)
 {
 	const struct endpoint *ep = r->sides.end[l->side];
 	char text[512];
 
 	ep->ops->describe(ep, &l->x, text, sizeof(text));
 	diag(ep->name, "%s%s", text, l->salvaged ? ", salvaged by READ LONG" : "");
-	if (nth == LOSSES_KEPT)
+	if (nth == INCIDENTS_KEPT)
 		diag(NULL, "further bad blocks are counted only");
 }
 
-void verdict_say_recovered(const struct run *r, uint64_t nth, const struct loss *l)
+void verdict_say_recovered(const struct run *r, uint64_t nth, const struct incident *l)
 {
 	const struct endpoint *ep = r->sides.end[l->side];
 	char text[512];
 
 	ep->ops->describe(ep, &l->x, text, sizeof(text));
 	diag(ep->name, "%s", text);
-	if (nth == LOSSES_KEPT)
+	if (nth == INCIDENTS_KEPT)
 		diag(NULL, "further recovered errors are counted only");
 }
 

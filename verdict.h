@@ -12,10 +12,10 @@
 int verdict(struct run *r) MUST_CHECK;
 
 /* In mid-run: the nth thing that the run has to do without. */
-void verdict_say_loss(const struct run *r, uint64_t nth, const struct loss *l);
+void verdict_say_loss(const struct run *r, uint64_t nth, const struct incident *l);
 
 /* In mid-run: the nth that was good, but not at the device's first try. */
-void verdict_say_recovered(const struct run *r, uint64_t nth, const struct loss *l);
+void verdict_say_recovered(const struct run *r, uint64_t nth, const struct incident *l);
 
 /* In mid-run: what it has been waiting for. */
 void verdict_say_stall(const struct run *r, const struct stall *s);

@@ -29,11 +29,11 @@ struct copy_watch {
 	void (*tick)(void *arg, const struct copy_progress *p);
 	void (*report)(void *arg, const struct copy_progress *p); /* SIGUSR1 */
 	/* These three are to be there. */
-	/* The nth thing, from 1, that the run has to do without; of the first LOSSES_KEPT. */
-	void (*lost)(void *arg, uint64_t nth, const struct loss *l);
+	/* The nth thing, from 1, that the run has to do without; of the first INCIDENTS_KEPT. */
+	void (*lost)(void *arg, uint64_t nth, const struct incident *l);
 	/* The nth transfer that was good in the end, but not at the device's first try; likewise.
 	 */
-	void (*recovered)(void *arg, uint64_t nth, const struct loss *l);
+	void (*recovered)(void *arg, uint64_t nth, const struct incident *l);
 	void (*stalled)(void *arg, const struct stall *s); /* for STALL_TOLD_NS, and again */
 	void *arg;
 };
@@ -59,19 +59,19 @@ struct copy_result {
 	bool source_ended;		    /* a stream, before the end of the span */
 	bool source_has_more;		    /* a stream, than there is room for */
 	/* What the run went on without: */
-	uint64_t losses;	   /* blocks, or chunks of a stream, */
-	struct loss first_loss;	   /* the first of them */
-	uint64_t before_bytes;	   /* of the span, done before the run */
-	uint64_t bad_bytes;	   /* of the span, that nothing is left to be done for, */
-	uint64_t undone_bytes;	   /* and what was not dealt with */
-	uint32_t loss_block_bytes; /* how long such a block is */
-	enum feed_limit limit;	   /* what put an end to that */
-	uint32_t chunk_bytes;	   /* less than the plan's: longer ones were refused */
-	bool rewrites_lost;	   /* what a reset of a destination took was written again */
-	unsigned depth;		   /* less than the plan's: the device had no room for more; */
-	unsigned missing_depth;	   /* or so many are of threads that could not be had */
-	uint32_t tail_bytes;	   /* of a last block that could not be written; 0: none */
-	int signal;		   /* that ended the run early, 0: none */
+	uint64_t losses;	    /* blocks, or chunks of a stream, */
+	struct incident first_loss; /* the first of them */
+	uint64_t before_bytes;	    /* of the span, done before the run */
+	uint64_t bad_bytes;	    /* of the span, that nothing is left to be done for, */
+	uint64_t undone_bytes;	    /* and what was not dealt with */
+	uint32_t loss_block_bytes;  /* how long such a block is */
+	enum feed_limit limit;	    /* what put an end to that */
+	uint32_t chunk_bytes;	    /* less than the plan's: longer ones were refused */
+	bool rewrites_lost;	    /* what a reset of a destination took was written again */
+	unsigned depth;		    /* less than the plan's: the device had no room for more; */
+	unsigned missing_depth;	    /* or so many are of threads that could not be had */
+	uint32_t tail_bytes;	    /* of a last block that could not be written; 0: none */
+	int signal;		    /* that ended the run early, 0: none */
 };
 
 struct copy;

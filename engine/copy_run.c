@@ -66,8 +66,8 @@ static void take_signal(struct copy *c, const struct copy_watch *watch, int sign
 	}
 }
 
-static void tell_since(struct copy *c, const struct losses *list, uint64_t *told,
-	void (*tell)(void *arg, uint64_t nth, const struct loss *l), void *arg)
+static void tell_since(struct copy *c, const struct incidents *list, uint64_t *told,
+	void (*tell)(void *arg, uint64_t nth, const struct incident *l), void *arg)
 {
 	uint64_t kept = failures_kept(&c->failures, list);
 

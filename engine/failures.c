@@ -31,21 +31,21 @@ void failures_note_nap(struct failures *f, unsigned side, const struct xfer *x)
 	pthread_mutex_unlock(&f->lock);
 }
 
-void failures_add(struct failures *f, struct losses *list, const struct loss *l)
+void failures_add(struct failures *f, struct incidents *list, const struct incident *l)
 {
 	pthread_mutex_lock(&f->lock);
-	if (list->n < LOSSES_KEPT)
+	if (list->n < INCIDENTS_KEPT)
 		list->first[list->n] = *l;
 	list->n++;
 	pthread_mutex_unlock(&f->lock);
 }
 
-uint64_t failures_kept(struct failures *f, const struct losses *list)
+uint64_t failures_kept(struct failures *f, const struct incidents *list)
 {
 	uint64_t kept;
 
 	pthread_mutex_lock(&f->lock);
-	kept = min_u64(list->n, LOSSES_KEPT);
+	kept = min_u64(list->n, INCIDENTS_KEPT);
 	pthread_mutex_unlock(&f->lock);
 	return kept;
 }

@@ -10,19 +10,19 @@
 
 #include "sides.h"
 
-#define LOSSES_KEPT 100
+#define INCIDENTS_KEPT 100
 
 /* A block, or a chunk of a stream, that the run had to do without; or a recovered error. */
-struct loss {
+struct incident {
 	unsigned side;
 	bool salvaged; /* what the medium has of it all the same was copied */
 	struct xfer x;
 };
 
 /* Of many the first are kept. */
-struct losses {
+struct incidents {
 	uint64_t n;
-	struct loss first[LOSSES_KEPT];
+	struct incident first[INCIDENTS_KEPT];
 };
 
 /*
@@ -35,7 +35,7 @@ struct failures {
 	side_set_t failed;
 	struct xfer x[SIDES_MAX];
 	struct xfer nap[SIDES_MAX]; /* the last that is to be sent again after a while */
-	struct losses lost, recovered;
+	struct incidents lost, recovered;
 };
 
 /* f is all zeros. */
@@ -49,9 +49,9 @@ void failures_note(struct failures *f, unsigned side, const struct xfer *x);
 void failures_note_nap(struct failures *f, unsigned side, const struct xfer *x);
 
 /* One more of list, which is one of f's. */
-void failures_add(struct failures *f, struct losses *list, const struct loss *l);
+void failures_add(struct failures *f, struct incidents *list, const struct incident *l);
 
 /* How many of the first of list there are. They are never changed: to be read without the lock. */
-uint64_t failures_kept(struct failures *f, const struct losses *list);
+uint64_t failures_kept(struct failures *f, const struct incidents *list);
 
 #endif

@@ -205,7 +205,7 @@ static COLD void note_kind(struct leg *l)
 static COLD void note_recovered(struct leg *l)
 {
 	struct failures *f = l->slot->recipe->failures;
-	const struct loss about = { .side = l->side, .x = l->x };
+	const struct incident about = { .side = l->side, .x = l->x };
 
 	counter_add(&l->tally->count.recovered, 1);
 	failures_add(f, &f->recovered, &about);

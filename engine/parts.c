@@ -47,7 +47,7 @@ static struct chunk part_at(const struct slot *s, uint32_t at)
 static void tell_part(struct slot *s, uint32_t at)
 {
 	struct failures *f = s->recipe->failures;
-	const struct loss l = { .salvaged = s->salvaged, .x = s->leg[0].x };
+	const struct incident l = { .salvaged = s->salvaged, .x = s->leg[0].x };
 	const struct chunk part = part_at(s, at);
 
 	if (!feed_has(s->recipe->feed, &part, RANGE_IS(RANGE_BAD)))

@@ -185,7 +185,7 @@ static COLD void nap(struct worker *w, struct leg *l)
 static COLD void note_loss(struct worker *w, const struct slot *s, unsigned side)
 {
 	struct failures *f = w->recipe->failures;
-	const struct loss l = { side, side == 0 && s->salvaged, s->leg[side].x };
+	const struct incident l = { side, side == 0 && s->salvaged, s->leg[side].x };
 
 	failures_add(f, &f->lost, &l);
 }

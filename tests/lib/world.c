@@ -619,10 +619,10 @@ void world_stalled(void *arg, const struct stall *s)
 	(void)s;
 }
 
-void world_recovered(void *arg, uint64_t nth, const struct loss *l)
+void world_recovered(void *arg, uint64_t nth, const struct incident *l)
 {
 	(void)arg;
-	assert_true(nth >= 1 && nth <= LOSSES_KEPT);
+	assert_true(nth >= 1 && nth <= INCIDENTS_KEPT);
 	assert_int_equal(l->x.fault.kind, FAULT_RECOVERED);
 }
 

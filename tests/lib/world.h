@@ -128,7 +128,7 @@ void world_print(const struct world *w);
 void world_stalled(void *arg, const struct stall *s);
 
 /* A copy_watch's recovered(). */
-void world_recovered(void *arg, uint64_t nth, const struct loss *l);
+void world_recovered(void *arg, uint64_t nth, const struct incident *l);
 
 /* --- after a run --- */
 

@@ -124,10 +124,10 @@ static enum copy_opened open_copy(struct scene *s, int *exit_status)
 	return copy_open(&s->plan, &s->span, &sides, &s->policy, &s->copy, exit_status);
 }
 
-static void is_recovered(void *arg, uint64_t nth, const struct loss *l)
+static void is_recovered(void *arg, uint64_t nth, const struct incident *l)
 {
 	(void)arg;
-	assert_true(nth >= 1 && nth <= LOSSES_KEPT);
+	assert_true(nth >= 1 && nth <= INCIDENTS_KEPT);
 	assert_int_equal(l->x.fault.kind, FAULT_RECOVERED);
 }
 
@@ -415,7 +415,7 @@ static void the_first_of_several_faults_is_told(void **state)
 	assert_int_equal(counter_get(&s->result.side[0].count.unrecovered), 8);
 }
 
-static void count_recovered(void *arg, uint64_t nth, const struct loss *l)
+static void count_recovered(void *arg, uint64_t nth, const struct incident *l)
 {
 	struct scene *s = arg;
 
@@ -2492,7 +2492,7 @@ static void a_stop_waits_for_what_flies_and_a_continue_goes_on(void **state)
 /* --- going on after errors --- */
 
 /* The nth, in its turn. */
-static void count_loss(void *arg, uint64_t nth, const struct loss *l)
+static void count_loss(void *arg, uint64_t nth, const struct incident *l)
 {
 	struct scene *s = arg;
 

@@ -972,7 +972,7 @@ static void check_figures(const struct rescue *r)
 		hold(res->side[side].miscompare.blocks <= w->spec[side].rots * passes ||
 			was_reset(r));
 	}
-	hold(r->told == min_u64(res->losses, LOSSES_KEPT));
+	hold(r->told == min_u64(res->losses, INCIDENTS_KEPT));
 	hold(!res->losses || !xfer_is_good(&res->first_loss.x));
 	hold(res->loss_block_bytes == r->part);
 	hold(res->bad_bytes + res->undone_bytes <= w->span.len_bytes);
@@ -1029,12 +1029,12 @@ static void check_result(struct rescue *r)
 
 /* --- a run --- */
 
-static void lost(void *arg, uint64_t nth, const struct loss *l)
+static void lost(void *arg, uint64_t nth, const struct incident *l)
 {
 	struct rescue *r = arg;
 
 	hold(pthread_equal(r->main, pthread_self()));
-	hold(nth == ++r->told && nth <= LOSSES_KEPT);
+	hold(nth == ++r->told && nth <= INCIDENTS_KEPT);
 	hold(l->side < r->w.sides.n && !xfer_is_good(&l->x));
 	hold(how_bad(&r->w, l->side, l->x.offset_bytes - world_starts_at(&r->w, l->side),
 		     l->x.offset_bytes - world_starts_at(&r->w, l->side) + l->x.len_bytes) !=
