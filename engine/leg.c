@@ -374,7 +374,9 @@ enum leg_next leg_land(struct leg *l)
 
 static COLD struct policy_verdict try_part(struct leg *l, unsigned tries)
 {
-	const struct policy_case about = { .tries = tries, .goes_on = true, .is_smallest = true };
+	const struct policy_case about = {
+		.tries = tries, .retries = retries_of(l, true), .goes_on = true, .is_smallest = true
+	};
 
 	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
 		l->lane->ep->ops->reap(l->lane, &l->x);
@@ -392,17 +394,19 @@ enum leg_part leg_read_part(struct leg *l, uint32_t at_bytes, uint32_t len_bytes
 {
 	struct counters *c = &l->tally->count;
 	struct policy_verdict v;
-	unsigned tries = 1;
+	unsigned tries = 1, most = PART_TRIES + retries_of(l, true);
 
 	l->x.op = XFER_READ;
 	l->x.len_bytes = len_bytes;
 	l->x.offset_bytes = leg_place(l) + at_bytes;
 	l->x.buf = l->buf;
-	while ((v = try_part(l, tries)).action == POLICY_RETRY && tries++ < PART_TRIES)
+	while ((v = try_part(l, tries)).action == POLICY_RETRY && tries++ < most)
 		counter_add(&c->retries, 1);
+	if (v.action == POLICY_LOSE)
+		return LEG_PART_BAD;
 	if (v.action != POLICY_GOOD) {
 		counter_add(&c->unrecovered, 1);
-		return v.action == POLICY_LOSE ? LEG_PART_BAD : LEG_PART_UNKNOWN;
+		return LEG_PART_UNKNOWN;
 	}
 	if (l->x.fault.kind == FAULT_RECOVERED)
 		note_recovered(l);

@@ -61,13 +61,13 @@ enum leg_next leg_land(struct leg *l);
 
 enum leg_part {
 	LEG_PART_GOOD,	  /* it is in leg->x.buf, the start of leg->buf */
-	LEG_PART_BAD,	  /* leg->x tells of what */
+	LEG_PART_BAD,	  /* leg->x tells of what; the caller counts it */
 	LEG_PART_UNKNOWN, /* the side fails in a way that says nothing of the part */
 };
 
 /*
  * Reads a part of what has failed as a whole, when nothing of the leg flies: repeats what may be
- * repeated at once, and blocks meanwhile.
+ * repeated at once, and as often as the block itself what retries= is for; blocks meanwhile.
  */
 enum leg_part leg_read_part(struct leg *l, uint32_t at_bytes, uint32_t len_bytes) MUST_CHECK;
 

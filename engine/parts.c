@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define HAD_BEFORE (RANGE_IS(RANGE_DONE) | RANGE_IS(RANGE_WRITTEN))
+
 bool parts_are_several(const struct slot *s)
 {
 	return s->aside && s->chunk.len_bytes > s->recipe->unit_bytes;
@@ -43,15 +45,37 @@ static struct chunk part_at(const struct slot *s, uint32_t at)
 	return part;
 }
 
-/* Not again what the map has as bad: the rest of the block was to be had once more. */
-static void tell_part(struct slot *s, uint32_t at)
+static bool part_is(const struct slot *s, uint32_t at, unsigned set)
 {
-	struct failures *f = s->recipe->failures;
-	const struct incident l = { .salvaged = s->salvaged, .x = s->leg[0].x };
 	const struct chunk part = part_at(s, at);
 
-	if (!feed_has(s->recipe->feed, &part, RANGE_IS(RANGE_BAD)))
-		failures_add(f, &f->lost, &l);
+	return feed_has(s->recipe->feed, &part, set);
+}
+
+/* The destinations have something of it, from before. */
+static bool is_there(const struct slot *s, uint32_t at)
+{
+	return part_is(s, at, HAD_BEFORE);
+}
+
+static void part_is_bad(struct slot *s, uint32_t at)
+{
+	struct counters *c = &s->leg[0].tally->count;
+	struct failures *f = s->recipe->failures;
+	struct incident l = { .x = s->leg[0].x };
+
+	if (is_there(s, at)) {
+		counter_add(&c->narrowed, 1);
+		return;
+	}
+	salvage(s, at);
+	l.salvaged = s->salvaged;
+	if (part_is(s, at, RANGE_IS(RANGE_BAD))) { /* it has been told */
+		counter_add(&c->narrowed, 1);
+		return;
+	}
+	counter_add(&c->unrecovered, 1);
+	failures_add(f, &f->lost, &l);
 }
 
 /* The block, which has failed, was none that is lost as a whole. */
@@ -59,15 +83,17 @@ static void take_back_loss(struct slot *s)
 {
 	struct counters *c = &s->leg[0].tally->count;
 
+	if (s->chunk.pass == PASS_AGAIN)
+		return;
 	counter_add(&c->unrecovered, (uint64_t)-1);
 	counter_add(&c->narrowed, 1);
 }
 
-static bool gather_several(struct slot *s)
+/* False: of one it is not known whether it can be had. */
+static bool read_parts(struct slot *s)
 {
 	uint32_t unit = s->recipe->unit_bytes;
 
-	take_back_loss(s);
 	for (uint32_t at = 0; at < s->chunk.len_bytes; at += unit) {
 		enum leg_part part = LEG_PART_UNKNOWN;
 
@@ -75,27 +101,52 @@ static bool gather_several(struct slot *s)
 			part = read_part(s, at);
 		if (part == LEG_PART_UNKNOWN)
 			return false;
-		if (part == LEG_PART_BAD) {
-			salvage(s, at);
-			tell_part(s, at);
-		}
+		if (part == LEG_PART_BAD)
+			part_is_bad(s, at);
 	}
 	return true;
 }
 
-bool parts_gather(struct slot *s)
+static enum parts_news judge(const struct slot *s)
+{
+	bool is_worth_it = s->chunk.pass != PASS_AGAIN;
+
+	for (uint32_t at = 0, n = 0; at < s->chunk.len_bytes; at += s->recipe->unit_bytes, n++) {
+		bool had = s->had >> n & 1;
+
+		if (!had && is_there(s, at))
+			return PARTS_KEPT;
+		is_worth_it |= had && part_is(s, at, RANGE_IS_ANY & ~HAD_BEFORE);
+	}
+	return is_worth_it ? PARTS_READY : PARTS_AS_BEFORE;
+}
+
+static enum parts_news gather_several(struct slot *s)
+{
+	uint64_t read_bytes;
+	enum parts_news news;
+
+	take_back_loss(s);
+	news = read_parts(s) ? judge(s) : PARTS_UNKNOWN;
+	read_bytes = (uint64_t)__builtin_popcountll(s->had) * s->recipe->unit_bytes;
+	if (news != PARTS_READY) /* in vain: when they are read again they count */
+		counter_add(&s->leg[0].tally->count.bytes, -read_bytes);
+	return news;
+}
+
+enum parts_news parts_gather(struct slot *s)
 {
 	s->had = 0;
 	s->salvaged = false;
 	if (!s->aside)
-		return true;
+		return PARTS_READY;
 	if (parts_are_several(s))
 		return gather_several(s);
 	salvage(s, 0);
-	return true;
+	return PARTS_READY;
 }
 
-void parts_settle(struct slot *s)
+void parts_settle(struct slot *s, enum range_status had_as)
 {
 	uint32_t unit = s->recipe->unit_bytes;
 
@@ -107,6 +158,6 @@ void parts_settle(struct slot *s)
 		const struct chunk part = part_at(s, at);
 		bool had = s->had >> at / unit & 1;
 
-		feed_settle(s->recipe->feed, &part, had ? RANGE_WRITTEN : RANGE_BAD);
+		feed_settle(s->recipe->feed, &part, had ? had_as : RANGE_BAD);
 	}
 }

@@ -8,18 +8,26 @@
 
 #include "slot.h"
 
+enum parts_news {
+	PARTS_READY,	 /* to be written */
+	PARTS_AS_BEFORE, /* nothing of a block that was bad before can be had that was not */
+	PARTS_KEPT,	 /* the destinations have a part, from before, that cannot be had any more:
+			  * the block cannot be written without losing that */
+	PARTS_UNKNOWN,	 /* the run was told to end, or the source failed as a whole */
+};
+
 /*
  * Puts into s->aside, where there is one, what is to be written for the chunk, a block: the parts
  * of it that can be read (s->had), what READ LONG gives of others, else zeros. Where it has several
- * parts, each that cannot be had is told as a loss here. False: the run was told to end, or the
- * source fails in a way that says nothing of the block. Blocks; the worker's thread.
+ * parts, each that cannot be had, and was not known to be bad, is told as a loss here. Blocks; the
+ * worker's thread.
  */
-bool parts_gather(struct slot *s) MUST_CHECK;
+enum parts_news parts_gather(struct slot *s) MUST_CHECK;
 
 /* Whether the chunk has several: then its losses have been told. */
 bool parts_are_several(const struct slot *s);
 
-/* What was had is written, the rest of the chunk is bad. */
-void parts_settle(struct slot *s);
+/* What was had is that (RANGE_WRITTEN; RANGE_FAILED: left), the rest of the chunk is bad. */
+void parts_settle(struct slot *s, enum range_status had_as);
 
 #endif

@@ -336,7 +336,7 @@ unsigned slot_lost_side(const struct slot *s)
 
 static COLD enum slot_news is_bad(struct slot *s)
 {
-	parts_settle(s);
+	parts_settle(s, RANGE_WRITTEN);
 	return s->apart ? next_piece(s) : SLOT_THROUGH;
 }
 
@@ -369,31 +369,52 @@ static COLD bool has_done(const struct slot *s)
 	return feed_has(s->recipe->feed, &s->chunk, RANGE_IS(RANGE_DONE));
 }
 
-/* A block that cannot be had. */
+static COLD enum slot_news stays_as_it_is(struct slot *s)
+{
+	return s->apart ? next_piece(s) : SLOT_THROUGH;
+}
+
+static COLD enum slot_news is_kept(struct slot *s)
+{
+	parts_settle(s, RANGE_FAILED);
+	return stays_as_it_is(s);
+}
+
+/* What stands for a block that cannot be read, or what there is of it, is to be written. */
+static COLD enum slot_news fill(struct slot *s)
+{
+	switch (parts_gather(s)) {
+	case PARTS_READY: break;
+	case PARTS_AS_BEFORE: return stays_as_it_is(s);
+	case PARTS_KEPT: return is_kept(s);
+	default: return is_left(s);
+	}
+	s->filling = true;
+	begin_fill(s);
+	return SLOT_GOES_ON;
+}
+
+/*
+ * A block that cannot be had. One that is known to be bad stays so, but for those of its parts that
+ * can be had by now; by a reset, what else is in it may be untried.
+ */
 static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 {
-	const struct recipe *r = s->recipe;
 	bool is_known = s->chunk.pass == PASS_AGAIN;
 	bool unread = (s->failed & side_bit(0)) != 0;
+	bool of_parts = unread && parts_are_several(s);
 	unsigned without = slot_lost_side(s);
 
 	s->had = 0;
 	s->salvaged = false;
-	/* It stays so; by a reset, what else is in the block may be untried by now. */
-	if (is_known)
-		return s->apart ? next_piece(s) : SLOT_THROUGH;
-	*bad = without;
+	if (is_known && !of_parts)
+		return stays_as_it_is(s);
+	if (!of_parts) /* it is told of its parts */
+		*bad = without;
 	if (without == NO_SIDE) /* the run ends with it, and nothing is written for it */
 		return is_left(s);
-	if (unread && r->fills && !has_done(s)) {
-		if (parts_are_several(s))
-			*bad = NO_SIDE; /* it is told of its parts */
-		if (!parts_gather(s))
-			return is_left(s);
-		s->filling = true;
-		begin_fill(s);
-		return SLOT_GOES_ON;
-	}
+	if (of_parts || (unread && s->recipe->fills && !has_done(s)))
+		return fill(s);
 	return is_bad(s);
 }
 

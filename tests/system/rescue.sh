@@ -1020,6 +1020,63 @@ bad_in_part() {
 	expect_on_loop 'once more'
 }
 
+# Of a longer block that has several bad ones some may be had when it is tried again.
+healed_in_part() {
+	begin 'retries= has back what can be read by now of a longer block that still has bad ones'
+	afresh
+	bad_medium 1077 2
+	run "if=$a" "of=$loop" coe=1 "map=$map" "bpt=$CHUNK"
+	expect_status 3
+	good_medium
+	bad_medium 1077 1
+	run_guarded "if=$a" "of=$loop" coe=1 "map=$map" "badblocks=$list" "bpt=$CHUNK" retries=1
+	good_medium
+	lost_are 1077 1
+	expect_status 3
+	map_of 1077 1
+	expect_map "$REPLY"
+	expect_lists
+	expected_is 1077 1
+	expect_on_loop
+}
+
+# map_of_ddrescue: to the first bad block of a longer one all has been copied, and no further.
+map_of_ddrescue() {
+	printf '%d / 1\n' $((1078 * block))
+	printf '%d %d %s\n' 0 $((1077 * block)) + $((1077 * block)) $block - \
+		$((1078 * block)) $((2 * block)) / $((1080 * block)) $(((BLOCKS - 1080) * block)) '?'
+}
+
+within_a_block_of_another_map() {
+	begin 'a map of ddrescue that ends within a longer block is gone on with, and no block lost by it'
+	afresh
+	dd "if=$source_data" "of=$loop" bs=$block count=1077 conv=notrunc status=none
+	map_of_ddrescue >"$map"
+	bad_medium 1077 1
+	run_guarded "if=$a" "of=$loop" coe=1 "map=$map" "bpt=$CHUNK"
+	good_medium
+	expect_status 3
+	map_of 1077 1
+	expect_map "$REPLY"
+	expected_is 1077 1
+	expect_on_loop
+
+	begin 'what a longer block has from before, and the source has no more, is not given up for the rest'
+	afresh
+	dd "if=$source_data" "of=$loop" bs=$block count=1077 conv=notrunc status=none
+	map_of_ddrescue >"$map"
+	bad_medium 1076 1
+	run_guarded "if=$a" "of=$loop" coe=1 "map=$map" retries=1 "bpt=$CHUNK"
+	good_medium
+	expect_status 3
+	expect 'what was there is gone' cmp -s -n $((1077 * block)) "$loop" "$source_data"
+	run_guarded "if=$a" "of=$loop" coe=1 "map=$map" retries=1 "bpt=$CHUNK"
+	expect_status 0
+	expect_map "0+$BLOCKS+"
+	expected_is
+	expect_on_loop
+}
+
 onto_longer_blocks() {
 	local loop=/dev/loop0 image=/tmp/image
 
@@ -1029,6 +1086,8 @@ onto_longer_blocks() {
 	padded
 	all_or "$DEEP" bad_in_part
 	bad_in_part qd=1 io=sg_io xfer=mmap oflag=nodirect
+	healed_in_part
+	within_a_block_of_another_map
 	losetup -d "$loop"
 	rm -f "$image"
 }

@@ -455,6 +455,32 @@ static bool is_new(const struct rescue *r, uint64_t u)
 	return set & ~(RANGE_IS(RANGE_BAD) | RANGE_IS(RANGE_DONE));
 }
 
+enum sure { NO, PERHAPS, YES };
+
+/*
+ * Whether a unit that cannot be read as a whole is written: not where that would take away what the
+ * destination has of it, nor for nothing that was not there before.
+ */
+static enum sure is_to_fill(const struct rescue *r, uint64_t u)
+{
+	uint64_t end = unit_end(r, u);
+	enum sure is_worth_it = is_new(r, u) ? YES : NO, is_kept = NO;
+
+	if (r->kind == NO_MAP)
+		return YES;
+	for (uint64_t at = unit_at(r, u); at < end; at += r->part) {
+		uint64_t to = min_u64(at + r->part, end);
+		unsigned before = statuses(r, &r->at_start, at, to);
+		enum sure is_bad = (enum sure)how_bad(&r->w, 0, at, to), is_had = YES - is_bad;
+
+		if (before & RANGE_IS(RANGE_DONE) && is_bad > is_kept)
+			is_kept = is_bad;
+		if (before != RANGE_IS(RANGE_DONE) && is_had > is_worth_it)
+			is_worth_it = is_had;
+	}
+	return is_worth_it < YES - is_kept ? is_worth_it : YES - is_kept;
+}
+
 static enum fate fate(const struct rescue *r, uint64_t u);
 
 /* Zeros behind the end of the source go with the last of it. */
@@ -515,9 +541,7 @@ struct block {
 	const uint8_t *now, *before;
 	uint8_t want[4096];
 	bool written, lost;
-	bool has_done; /* a part of it */
-	bool is_done;  /* says the map */
-	bool is_new;   /* it was not known to be bad */
+	bool is_done; /* says the map */
 	enum how_bad unread, unwritten;
 };
 
@@ -571,9 +595,16 @@ static bool is_filled(const struct rescue *r, const struct block *b)
 {
 	bool leaves = r->w.policy.leave_bad && !r->w.spec[b->side].sequential;
 	bool skips = world_holes(&r->w, b->side) == HOLES_SKIP;
+	bool filled = is_fill_of(r, b) || (skips && is_as_before(b));
+	bool left = is_as_before(b) && !b->written;
 
-	return leaves || !b->is_new || b->has_done ? is_as_before(b) && !b->written
-						   : is_fill_of(r, b) || (skips && is_as_before(b));
+	if (leaves)
+		return left;
+	switch (is_to_fill(r, b->at / r->unit)) {
+	case NO: return left;
+	case YES: return filled;
+	default: return left || filled;
+	}
 }
 
 /*
@@ -636,11 +667,8 @@ static void look_at(const struct rescue *r, struct block *b, uint64_t blk)
 	world_expected(w, b->side, b->at, b->len, b->want);
 	b->unread = how_bad(w, 0, unit, min_u64(unit + r->unit, w->given));
 	b->unwritten = how_bad(w, b->side, unit, min_u64(unit + r->unit, written_end(w)));
-	b->is_new = is_new(r, unit / r->unit);
 	b->is_done = r->kind == WITH_MAP &&
 		     statuses(r, &r->map, b->at, b->at + b->len) & RANGE_IS(RANGE_DONE);
-	b->has_done = r->kind == WITH_MAP &&
-		      statuses(r, &r->at_start, unit, unit + r->unit) & RANGE_IS(RANGE_DONE);
 }
 
 static void print_block(const struct rescue *r, const struct block *b, enum fate f, bool complete)
@@ -701,14 +729,8 @@ static void check_stream(const struct rescue *r, unsigned side, bool complete)
 	}
 }
 
-static bool has_at_start(
-	const struct rescue *r, uint64_t at, uint64_t end, enum range_status status)
-{
-	return r->kind == WITH_MAP && statuses(r, &r->at_start, at, end) & RANGE_IS(status);
-}
-
-/* Its source alone is to blame, and each of its parts has been tried. */
-static bool is_had_in_parts(const struct rescue *r, uint64_t u)
+/* Its source alone is to blame. */
+static bool is_of_source(const struct rescue *r, uint64_t u)
 {
 	const struct world *w = &r->w;
 	uint64_t at = unit_at(r, u), end = unit_end(r, u);
@@ -716,8 +738,13 @@ static bool is_had_in_parts(const struct rescue *r, uint64_t u)
 	for (unsigned side = 1; side < w->sides.n; side++)
 		if (how_bad(w, side, at, end) != IS_FINE)
 			return false;
-	return how_bad(w, 0, at, end) == IS_BAD && is_new(r, u) &&
-	       !has_at_start(r, at, end, RANGE_DONE);
+	return how_bad(w, 0, at, end) == IS_BAD;
+}
+
+/* Each of its parts has been tried, and those that could be read were written. */
+static bool is_had_in_parts(const struct rescue *r, uint64_t u)
+{
+	return is_of_source(r, u) && is_to_fill(r, u) == YES;
 }
 
 /* What can be read of a lost unit is done, and only that. */
@@ -735,7 +762,9 @@ static void check_parts_in_map(const struct rescue *r, uint64_t u, bool complete
 		hold(is_bad != IS_BAD || !(now & ~before & done));
 		if (!complete)
 			continue;
-		hold(!(now & ~(done | bad)));
+		/* What could be read, and not be written, is left for another run. */
+		hold(!(now & ~(done | bad)) || (now & ~(done | bad)) == RANGE_IS(RANGE_FAILED));
+		hold(!(now & RANGE_IS(RANGE_FAILED)) || is_to_fill(r, u) != YES);
 		hold(is_bad != IS_FINE || !is_had_in_parts(r, u) || now == done);
 	}
 }
@@ -882,6 +911,14 @@ static void add_unit(const struct rescue *r, uint64_t u, uint64_t len, struct su
 		add_range(s->read, len, unread == IS_FINE);
 }
 
+/* Not told: what is known to be bad, and what the destination has. */
+static bool is_told(const struct rescue *r, uint64_t at, uint64_t end)
+{
+	const unsigned known = RANGE_IS(RANGE_BAD) | RANGE_IS(RANGE_DONE);
+
+	return r->kind == NO_MAP || !(statuses(r, &r->at_start, at, end) & known);
+}
+
 /* Of one that is lost each that can be read may have been, and each may be lost with it. */
 static void add_parts(const struct rescue *r, uint64_t u, uint64_t len, struct sums *s)
 {
@@ -894,17 +931,15 @@ static void add_parts(const struct rescue *r, uint64_t u, uint64_t len, struct s
 		enum how_bad unread = how_bad(&r->w, 0, at, at + n);
 		bool lost = f == BAD && unread == IS_BAD;
 
-		surely += lost && !has_at_start(r, at, at + n, RANGE_BAD);
+		surely += lost && is_told(r, at, at + n);
 		if (f != GOOD)
 			add_range(s->bad, n, lost);
-		s->losses[1] += f != GOOD && is_new(r, u);
+		s->losses[1] += f != GOOD && (is_new(r, u) || is_told(r, at, at + n));
 		if (unread != IS_BAD)
 			add_range(s->read, n, is_fine);
 	}
 	if (f == BAD && is_new(r, u))
-		s->losses[0] += is_had_in_parts(r, u)				 ? surely
-				: has_at_start(r, unit_at(r, u), end, RANGE_BAD) ? 0
-										 : 1;
+		s->losses[0] += is_of_source(r, u) ? surely : is_told(r, unit_at(r, u), end);
 }
 
 static struct sums sum_up(const struct rescue *r)
