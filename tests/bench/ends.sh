@@ -369,13 +369,14 @@ destinations_cell() {
 	measure_cell
 }
 
-# one_at_a_time NODE...: these begin a command when the one before it has ended, as a disk does that
-# has a single actuator.
-one_at_a_time() {
-	local node
+# take_at_once COMMANDS NODE...: so many have these in hand. With 1 a command begins when the one
+# before it has ended, as in a disk that has a single actuator.
+take_at_once() {
+	local depth=$1 node
 
+	shift
 	for node; do
-		echo 1 >"/sys/class/scsi_generic/${node#/dev/}/device/queue_depth" || return
+		echo "$depth" >"/sys/class/scsi_generic/${node#/dev/}/device/queue_depth" || return
 	done
 }
 
@@ -393,9 +394,9 @@ over_destinations() {
 	fi
 	wipe_result=wipe_dests
 	destinations_cell 'one to three' 1 4 default && check_lines all_are_right || return
-	one_at_a_time "${nodes[@]}" &&
+	take_at_once 1 "${nodes[@]}" &&
 		destinations_cell 'one to three, one command at a time' 1 4 default &&
-		check_lines all_are_right || return
+		check_lines all_are_right && take_at_once 192 "${nodes[@]}" || return
 	wipe_result=:
 	sd_set fake_rw 1 && destinations_cell 'one to three, no data' 1 4 8 default
 }

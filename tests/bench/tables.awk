@@ -70,7 +70,13 @@ function pipe_targets(prefix, us) {
 	end_target(prefix "sg to pipe", us, "^sgmmcp$", PEERS, ">=", 1)
 }
 
-function describe_end_targets(    i, us, depth, depths) {
+function clone_targets(part, about,    i, depth) {
+	for (i = split("1:4:default:1, rw:4, rw:default, rw", depth, ":"); i > 0; i--)
+		target(part, 64, 300, about "time of three destinations / one, qd=" depth[i], \
+			"^sgmmcp to one, " depth[i] "$", "^sgmmcp to three, " depth[i] "$", "<=", 1.25)
+}
+
+function describe_end_targets(    i, us) {
 	for (i = split("0 300", us, " "); i > 0; i--) {
 		end_target("sg to file", us[i], "^sgmmcp", PEERS, ">=", 1)
 		pipe_targets("", us[i])
@@ -85,9 +91,8 @@ function describe_end_targets(    i, us, depth, depths) {
 		"^sgmmcp qd=8$", "^fio", ">=", 0.95)
 	target("block to null", 64, 300, "block to null, 300 us: best / nbdcopy's best", "^sgmmcp", \
 		"^nbdcopy$", ">=", 1)
-	for (i = split("1:4:default:1, rw:4, rw:default, rw", depth, ":"); i > 0; i--)
-		target("one to three", 64, 300, "time of three destinations / one, qd=" depth[i], \
-			"^sgmmcp to one, " depth[i] "$", "^sgmmcp to three, " depth[i] "$", "<=", 1.25)
+	clone_targets("one to three", "")
+	clone_targets("one to three, one command at a time", "disks of one command at a time: ")
 	end_target("uml, hash", 0, "^sgmmcp sha256$", "^sha256sum$", ">=", 1)
 }
 
