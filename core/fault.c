@@ -15,6 +15,7 @@ static const struct {
 	[FAULT_NONE] = { "no error", EXIT_OK },
 	[FAULT_RECOVERED] = { "recovered error", EXIT_OK },
 	[FAULT_NOT_READY] = { "not ready", EXIT_NOT_READY },
+	[FAULT_STOPPED] = { "not ready, stopped", EXIT_NOT_READY },
 	[FAULT_BECOMING_READY] = { "becoming ready", EXIT_NOT_READY },
 	[FAULT_IN_PROGRESS] = { "not ready, operation in progress", EXIT_NOT_READY_BUSY },
 	[FAULT_ERASING] = { "not ready, being erased or formatted", EXIT_NOT_READY_BUSY },

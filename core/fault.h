@@ -13,6 +13,7 @@ enum fault_kind {
 	FAULT_NONE,
 	FAULT_RECOVERED,
 	FAULT_NOT_READY,
+	FAULT_STOPPED,	      /* not ready: waits for START STOP UNIT */
 	FAULT_BECOMING_READY, /* not ready, and will be by itself */
 	FAULT_IN_PROGRESS,    /* not ready: self-test, rebuild, another operation of its own */
 	FAULT_ERASING,	      /* not ready: format, sanitize: what it held is being lost */

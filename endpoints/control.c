@@ -171,7 +171,8 @@ static void tell_wait(struct patience *p, const struct control_wait *w, const st
 {
 	if (p->waited_ms < p->tell_ms)
 		return;
-	w->tell(w->arg, f);
+	if (w->tell)
+		w->tell(w->arg, f);
 	p->tell_ms = p->waited_ms + TELL_AGAIN_MS;
 }
 
@@ -196,13 +197,6 @@ bool control_start(int fd, unsigned timeout_s, struct fault *f)
 	uint32_t got;
 
 	return send_command(fd, &c, f, &got);
-}
-
-bool control_needs_start(const struct fault *f)
-{
-	struct scsi_sense s;
-
-	return fault_sense(f, &s) && s.key == 0x2 && s.asc == 0x04 && s.ascq == 0x02;
 }
 
 static bool inquiry(int fd, int page, uint8_t *data, uint16_t len, struct fault *f, uint32_t *got)

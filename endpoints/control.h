@@ -14,7 +14,8 @@
 /* For how long a unit is waited for that says that it will be ready, and who is told. */
 struct control_wait {
 	unsigned limit_s; /* since it began, or last told of another progress */
-	void (*tell)(void *arg, const struct fault *f); /* after two seconds, and each minute */
+	/* After two seconds, and each minute; NULL: nobody. */
+	void (*tell)(void *arg, const struct fault *f);
 	void *arg;
 };
 
@@ -24,9 +25,6 @@ struct control_wait {
  * sanitized. False: *f tells.
  */
 bool control_ready(int fd, const struct control_wait *w, struct fault *f) MUST_CHECK;
-
-/* The unit says that it waits for START STOP UNIT (02/04/02). */
-bool control_needs_start(const struct fault *f);
 
 /*
  * START STOP UNIT with START=1, SBC-4 5.31: returns when it has spun up, or with its time limit.

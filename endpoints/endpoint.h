@@ -111,7 +111,7 @@ enum end_flags {
 	END_TRIM = 1u << 20,	/* destination: zeros are given back to the device */
 	END_MMAP = 1u << 21,	/* a regular file is mapped */
 	END_NOFILL = 1u << 22,	/* destination: blocks that cannot be read stay as they are there */
-	END_START = 1u << 23,	/* a disk that is stopped is started by open() */
+	END_START = 1u << 23,	/* a disk that is stopped is started */
 	END_GROWS = 1u << 24,	/* source, a regular file that is being written, with holes: behind
 				 * its present end it reads as zeros, as it will */
 };
@@ -146,6 +146,7 @@ struct end_facts {
 	bool can_block;	  /* there is a block node that we may send SG_IO to */
 	bool pinnable;	  /* its mapped buffer, or END_MAPPED's memory, can be that of direct IO */
 	bool needs_flush; /* a destination that has a cache to be flushed */
+	bool can_start;	  /* has start(), and the user wants it (END_START) */
 	bool evented;	  /* may answer XFER_WAIT: worth more than one slot to a worker */
 	bool fresh; /* a destination of which, from where begin() was told to start, all that is not
 		     * written reads as zeros */
@@ -256,6 +257,12 @@ struct endpoint_ops {
 	 * nothing.
 	 */
 	bool (*salvage)(struct endpoint *ep, uint64_t offset_bytes, void *block);
+
+	/*
+	 * Where facts.can_start, after FAULT_STOPPED: starts the unit and waits until it is ready.
+	 * Any thread, in between the lane's transfers; others may fly. False: *f tells.
+	 */
+	bool (*start)(struct endpoint *ep, struct fault *f);
 
 	/*
 	 * After the last transfer and before flush(): the copy ended at end_bytes. All before that

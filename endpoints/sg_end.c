@@ -137,13 +137,13 @@ static void say_waiting(void *arg, const struct fault *f)
 }
 
 /* With the flag start, one that waits to be started is. */
-static bool make_ready(struct sg_end *e, struct fault *f)
+static bool make_ready(struct sg_end *e, bool says_so, struct fault *f)
 {
-	const struct control_wait wait = { READY_WAIT_S, say_waiting, e };
+	const struct control_wait wait = { READY_WAIT_S, says_so ? say_waiting : NULL, e };
 
 	if (control_ready(e->control_fd, &wait, f))
 		return true;
-	if (!(e->flags & END_START) || !control_needs_start(f))
+	if (!(e->flags & END_START) || f->kind != FAULT_STOPPED)
 		return false;
 	return control_start(e->control_fd, READY_WAIT_S, f) &&
 	       control_ready(e->control_fd, &wait, f);
@@ -158,7 +158,7 @@ static int ask_identity(struct sg_end *e)
 		return 0;
 	if (f.kind == FAULT_TIMEOUT || f.kind == FAULT_GONE)
 		return fail_fault(e, "cannot be identified", &f);
-	if (!make_ready(e, &ready))
+	if (!make_ready(e, true, &ready))
 		return fail_fault(e, "is not ready", &ready);
 	if (control_identify(e->control_fd, &e->id, &f))
 		return 0;
@@ -174,7 +174,7 @@ static int identify(struct sg_end *e)
 	identity_text(&e->id, e->identity_text, sizeof(e->identity_text));
 	if (check_type(e) < 0)
 		return -1;
-	if (!make_ready(e, &f))
+	if (!make_ready(e, true, &f))
 		return fail_fault(e, "is not ready", &f);
 	return check_writable(e);
 }
@@ -232,6 +232,7 @@ static int set_facts(struct sg_end *e)
 	f->can_dio = !by_block_node(e) && driver_allows_dio() && f->block_bytes % f->dma_align == 0;
 	f->can_block = block_node_is_ours(e) && f->block_bytes % f->dma_align == 0;
 	f->needs_flush = e->ep.role == END_DEST;
+	f->can_start = (e->flags & END_START) != 0;
 	if (sg_trim_set_up(e) == 0)
 		return 0;
 	diag_errno(e->ep.name, ENOMEM, "cannot open");
@@ -381,7 +382,7 @@ static void sg_close(struct endpoint *ep)
 
 static bool sg_salvage(struct endpoint *ep, uint64_t offset_bytes, void *block)
 {
-	struct sg_end *e = (struct sg_end *)ep;
+	struct sg_end *e = end_of(ep);
 	uint64_t lba = offset_bytes / ep->facts.block_bytes;
 	struct fault f;
 	bool salvaged;
@@ -392,6 +393,18 @@ static bool sg_salvage(struct endpoint *ep, uint64_t offset_bytes, void *block)
 	return salvaged;
 }
 
+/* Each slot that finds it stopped asks: to one that runs by now START is no news. */
+static bool sg_start(struct endpoint *ep, struct fault *f)
+{
+	struct sg_end *e = end_of(ep);
+	bool started;
+
+	pthread_mutex_lock(&e->control_lock);
+	started = make_ready(e, false, f); /* stalls.h tells what is waited for */
+	pthread_mutex_unlock(&e->control_lock);
+	return started;
+}
+
 static const struct endpoint_ops sg_ops = {
 	.probe = sg_probe,
 	.lane_open = sg_lane_open,
@@ -399,6 +412,7 @@ static const struct endpoint_ops sg_ops = {
 	.submit = sg_submit,
 	.reap = sg_reap,
 	.salvage = sg_salvage,
+	.start = sg_start,
 	.flush = sg_flush,
 	.close = sg_close,
 	.describe = sg_describe,

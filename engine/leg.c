@@ -16,6 +16,7 @@ static void leg_reset(struct leg *l)
 	l->tries = 0;
 	l->from_bytes = 0;
 	l->plain = false;
+	l->started = false;
 }
 
 void leg_lose(struct leg *l, bool failed)
@@ -164,6 +165,12 @@ static COLD nsec_t failing_for(struct leg *l)
 	return now - l->failing_ns;
 }
 
+/* Once for each transfer. */
+static bool can_start(const struct leg *l)
+{
+	return l->lane->ep->facts.can_start && !l->started;
+}
+
 static COLD struct policy_verdict judge(struct leg *l)
 {
 	bool on = leg_goes_on(l);
@@ -173,6 +180,7 @@ static COLD struct policy_verdict judge(struct leg *l)
 		.retries = retries_of(l, on),
 		.goes_on = on,
 		.is_smallest = !can_be_smaller(l),
+		.can_start = can_start(l),
 	};
 
 	return policy_decide(&about, &l->x.fault);
@@ -211,26 +219,47 @@ static COLD void note_recovered(struct leg *l)
 	failures_add(f, &f->recovered, &about);
 }
 
-static COLD enum leg_next trouble(struct leg *l)
+/* It is not sent again: what did go has gone. */
+static COLD enum leg_next fails(struct leg *l)
 {
 	struct counters *c = &l->tally->count;
-	struct recipe *r = l->slot->recipe;
+
+	counter_add(&c->unrecovered, 1);
+	if (l->x.op == XFER_WRITE)
+		counter_add(&c->bytes, l->x.done_bytes);
+	return LEG_FAILED;
+}
+
+static COLD enum leg_next send_again(struct leg *l, nsec_t delay_ns)
+{
+	counter_add(&l->tally->count.retries, 1);
+	l->delay_ns = delay_ns;
+	return LEG_AGAIN;
+}
+
+/* If not, what keeps the unit from being ready is what the run ends with. */
+static COLD bool starts(struct leg *l)
+{
+	struct endpoint *ep = l->lane->ep;
+
+	l->started = true;
+	return ep->ops->start(ep, &l->x.fault);
+}
+
+static COLD enum leg_next trouble(struct leg *l)
+{
 	struct policy_verdict v = judge(l);
 
 	note_kind(l);
 	switch (v.action) {
 	case POLICY_GOOD: note_recovered(l); return part_done(l);
-	case POLICY_RETRY:
-		counter_add(&c->retries, 1);
-		l->delay_ns = v.delay_ns;
-		return LEG_AGAIN;
-	case POLICY_SMALLER: feed_shrink(r->feed, l->slot->chunk.len_bytes); return lose(l);
+	case POLICY_RETRY: return send_again(l, v.delay_ns);
+	case POLICY_START: return starts(l) ? send_again(l, 0) : fails(l);
+	case POLICY_SMALLER:
+		feed_shrink(l->slot->recipe->feed, l->slot->chunk.len_bytes);
+		return lose(l);
 	case POLICY_LOSE: return lose(l);
-	default:
-		counter_add(&c->unrecovered, 1);
-		if (l->x.op == XFER_WRITE) /* it is not sent again: what did go has gone */
-			counter_add(&c->bytes, l->x.done_bytes);
-		return LEG_FAILED;
+	default: return fails(l);
 	}
 }
 
@@ -272,23 +301,17 @@ static bool is_hurried(const struct leg *l)
 	       l->x.fault.err == EINTR;
 }
 
-/* What follows has had no try yet. */
-static COLD enum leg_next differently(struct leg *l)
-{
-	l->tries = 0;
-	l->delay_ns = 0;
-	return LEG_AGAIN;
-}
-
 static COLD enum leg_next came_with_fault(struct leg *l)
 {
-	if (xfer_is_unsupported(&l->x)) {
+	if (xfer_is_unsupported(&l->x)) { /* the write that follows has had no try yet */
 		l->plain = true;
-		return differently(l);
+		l->tries = 0;
+		l->delay_ns = 0;
+		return LEG_AGAIN;
 	}
-	if (l->x.notes & XFER_OTHER_CDB) {
-		counter_add(&l->tally->count.retries, 1);
-		return differently(l);
+	if (l->x.notes & XFER_OTHER_CDB) { /* nor has that */
+		l->tries = 0;
+		return send_again(l, 0);
 	}
 	if (is_hurried(l))
 		counter_add(&l->tally->count.bytes, l->x.done_bytes);
@@ -372,12 +395,25 @@ enum leg_next leg_land(struct leg *l)
 /* More than unit attentions may be queued; what is busy for longer says nothing of the part. */
 #define PART_TRIES 12
 
+static COLD struct policy_verdict judge_part(struct leg *l, unsigned tries)
+{
+	const struct policy_verdict again = { POLICY_RETRY, 0 };
+	const struct policy_case about = { .tries = tries,
+		.retries = retries_of(l, true),
+		.goes_on = true,
+		.is_smallest = true,
+		.can_start = can_start(l) };
+	struct policy_verdict v = policy_decide(&about, &l->x.fault);
+
+	if (l->x.notes & XFER_OTHER_CDB)
+		return again;
+	if (v.action == POLICY_START && starts(l))
+		return again;
+	return v;
+}
+
 static COLD struct policy_verdict try_part(struct leg *l, unsigned tries)
 {
-	const struct policy_case about = {
-		.tries = tries, .retries = retries_of(l, true), .goes_on = true, .is_smallest = true
-	};
-
 	if (l->lane->ep->ops->submit(l->lane, &l->x) == XFER_WAIT)
 		l->lane->ep->ops->reap(l->lane, &l->x);
 	counter_add(&l->tally->count.commands, 1);
@@ -385,9 +421,7 @@ static COLD struct policy_verdict try_part(struct leg *l, unsigned tries)
 		take_notes(l);
 	if (l->x.fault.kind != FAULT_NONE)
 		note_kind(l);
-	if (l->x.notes & XFER_OTHER_CDB)
-		return (struct policy_verdict){ POLICY_RETRY, 0 };
-	return policy_decide(&about, &l->x.fault);
+	return judge_part(l, tries);
 }
 
 enum leg_part leg_read_part(struct leg *l, uint32_t at_bytes, uint32_t len_bytes)

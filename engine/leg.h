@@ -26,7 +26,7 @@ enum leg_next {
 	LEG_FAILED, /* leg->x tells of what; the side is to be given up */
 };
 
-/* Between two chunks tries and from_bytes are 0, plain is false. */
+/* Between two chunks tries and from_bytes are 0, plain and started false. */
 struct leg {
 	struct slot *slot;
 	struct lane *lane;   /* NULL: the side moves nothing */
@@ -42,6 +42,7 @@ struct leg {
 			      */
 	uint32_t hole_bytes; /* of the parts of this piece, zeros that were not written */
 	bool plain;	     /* a trim was not granted: the zeros are written */
+	bool started;	     /* the unit was, for this transfer */
 	bool must_wait; /* the worker's word: what is home at once waits for its turn all the same
 			 */
 	bool is_home;	/* it is, and leg_land() need not reap it */

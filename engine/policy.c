@@ -113,6 +113,8 @@ struct policy_verdict policy_decide(const struct policy_case *c, const struct fa
 		return (struct policy_verdict){ POLICY_STOP, 0 };
 	if (fault_is_good(f))
 		return (struct policy_verdict){ POLICY_GOOD, 0 };
+	if (f->kind == FAULT_STOPPED && c->can_start)
+		return (struct policy_verdict){ POLICY_START, 0 };
 	if (is_patient(c, f) || c->tries <= allowed(c, f))
 		return (struct policy_verdict){ POLICY_RETRY, back_off(&rules[f->kind], c->tries) };
 	return (struct policy_verdict){ give_up(c, f), 0 };

@@ -12,6 +12,7 @@ enum policy_action {
 	POLICY_RETRY,	/* the same transfer again, after delay_ns */
 	POLICY_LOSE,	/* the transfer is given up, the run goes on; a part of it may still do */
 	POLICY_SMALLER, /* the device does not take transfers of that length */
+	POLICY_START,	/* the unit is to be started, then the same transfer again */
 	POLICY_STOP,	/* the run ends with this fault */
 };
 
@@ -50,6 +51,7 @@ struct policy_case {
 	unsigned retries; /* what the user grants it */
 	bool goes_on;	  /* the run does without what this side cannot move */
 	bool is_smallest; /* it is a block */
+	bool can_start;	  /* the end may be, and was not because of this transfer */
 };
 
 struct policy_verdict {

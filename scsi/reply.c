@@ -60,6 +60,7 @@ static enum fault_kind kind_of_not_ready(const struct scsi_sense *s)
 	case 0x0a: /* changing its access state */
 	case 0x11: /* waits for its turn to spin up */
 	case 0x1a: /* START STOP UNIT in progress */ return FAULT_BECOMING_READY;
+	case 0x02: return FAULT_STOPPED;
 	case 0x05: /* rebuild */
 	case 0x06: /* recalculation */
 	case 0x07: /* operation */

@@ -91,6 +91,8 @@ static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const 
 {
 	if (r->kind == FAULT_UNMAPPABLE && (l->method != METHOD_DIO || l->sent.op == XFER_TRIM))
 		return false;
+	if (r->kind == FAULT_STOPPED && (e->counts.starts > 0 || l->sent.op == XFER_TRIM))
+		return false;
 	/* It knows what the user chose. */
 	if (r->kind == FAULT_INVALID_OPCODE &&
 		(l->spec.cdb_is_given || l->other_cdb || l->sent.op == XFER_TRIM))
@@ -699,6 +701,13 @@ static bool sim_salvage(struct endpoint *ep, uint64_t offset_bytes, void *block)
 	return true;
 }
 
+static bool sim_start(struct endpoint *ep, struct fault *f)
+{
+	must(ep->facts.can_start && f->kind == FAULT_STOPPED);
+	end_of(ep)->counts.starts++;
+	return true;
+}
+
 static int sim_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
 {
 	const struct sim_spec *spec = end_of(ep)->spec;
@@ -787,7 +796,7 @@ static void sim_describe(const struct endpoint *ep, const struct xfer *x, char *
 #define SIM_OPS \
 	.probe = sim_probe, .begin = sim_begin, .lane_open = sim_lane_open, \
 	.lane_close = sim_lane_close, .submit = sim_submit, .reap = sim_reap, .end = sim_end, \
-	.flush = sim_flush, .close = sim_ep_close, .describe = sim_describe
+	.flush = sim_flush, .close = sim_ep_close, .describe = sim_describe, .start = sim_start
 
 static const struct endpoint_ops sim_ops = { SIM_OPS };
 static const struct endpoint_ops salvage_ops = { SIM_OPS, .salvage = sim_salvage };
@@ -822,6 +831,7 @@ static void facts_fill(struct sim_end *e)
 	f->reserved_bytes = f->max_xfer_bytes;
 	f->needs_flush = e->spec->role == END_DEST;
 	f->evented = e->spec->evented;
+	f->can_start = e->spec->can_start;
 	facts_of_holes(f, e->spec);
 	if (f->cls != END_DEVICE)
 		return;

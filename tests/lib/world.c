@@ -121,6 +121,17 @@ void world_add_unknown_command(struct world *w, unsigned side)
 		world_add_rule(w, side, (struct sim_rule){ .kind = FAULT_INVALID_OPCODE });
 }
 
+/* At some time it stops. */
+void world_add_stopped(struct world *w, unsigned side)
+{
+	const struct sim_spec *spec = &w->spec[side];
+	const struct sim_rule stops = { .kind = FAULT_STOPPED,
+		.after = (unsigned)between(w, 0, 40) };
+
+	if (spec->can_start && spec->cls == END_DEVICE && !spec->sequential)
+		world_add_rule(w, side, stops);
+}
+
 void world_add_fatal(struct world *w, unsigned side)
 {
 	static const enum fault_kind kinds[] = { FAULT_MEDIUM, FAULT_HARDWARE, FAULT_SHORT,
@@ -155,6 +166,7 @@ static void make_spec(struct world *w, unsigned side, uint32_t block)
 		.blocks = between(w, 1, WORLD_BLOCKS),
 		.seed = rng_next(&w->rng),
 		.evented = maybe(w, 2),
+		.can_start = maybe(w, 2),
 		.can_mmap = !maybe(w, 6),
 		.can_dio = maybe(w, 2),
 		.can_block = maybe(w, 2),

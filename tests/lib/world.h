@@ -109,6 +109,8 @@ void world_add_curable(struct world *w, unsigned side);
 void world_add_fatal(struct world *w, unsigned side);
 /* A disk does not know its commands, until they have another form. */
 void world_add_unknown_command(struct world *w, unsigned side);
+/* A disk stops, if it is one that may be started. */
+void world_add_stopped(struct world *w, unsigned side);
 /* Now and then. */
 void world_make_interrupt(struct world *w);
 

@@ -83,7 +83,7 @@ both_fates() {
 	passes 'a host error' $READ 7 0 0 0 0
 	ends 'a host error' 35 $WRITE 'transport error' 7 0 0 0 0
 	ends 'write protection' 7 $WRITE 'write protected .*7/27/00' 0 2 0x7 0x27 0x0
-	ends 'a unit that is not ready' 2 $READ 'not ready .*2/04/02' 0 2 0x2 0x4 0x2
+	ends 'a unit that is not ready' 2 $READ 'not ready, stopped .*2/04/02' 0 2 0x2 0x4 0x2
 	passes 'a self-test' $READ 0 2 0x2 0x4 0x9
 	passes 'becoming ready' $WRITE 0 2 0x2 0x4 0x1
 	ends 'a unit that is being sanitized' 16 $READ 'not ready, being erased .*2/04/1b' 0 2 0x2 0x4 0x1b

@@ -581,6 +581,20 @@ stopped() {
 	goes_on_from "$REPLY" iflag=start "$@"
 }
 
+stop_both() {
+	sg_start --stop "$a"
+	sg_start --stop "$b"
+}
+
+started_again() {
+	begin "disks that are stopped in mid-run are started where that was asked ($*)"
+	midway stop_both iflag=start oflag=start "$@"
+	expect_all_done
+	expect_no_line 'not ready'
+	number_after retries
+	((REPLY > 0)) || fail 'nothing was sent again'
+}
+
 reset_both() {
 	must sg_reset -d "$b"
 	must sg_reset -d "$a"
@@ -762,6 +776,7 @@ end_midway() {
 	all_or "$DEEP" interrupted
 	all_or "$DEEP" write_protected
 	all_or "$DEEP" stopped
+	all_or "$DEEP" started_again
 	all_or "$DEEP" was_reset
 	all_or "$DEEP" told_of_changes
 	all_or "$DEEP" capacity_changed

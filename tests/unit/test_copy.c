@@ -701,6 +701,36 @@ static void a_write_that_is_not_known_goes_in_its_other_form(void **state)
 	goes_in_its_other_form(*state, 1);
 }
 
+static void is_started(struct scene *s, unsigned side)
+{
+	s->spec[side].can_start = true;
+	s->rule[side] = (struct sim_rule){ .kind = FAULT_STOPPED, .after = 20 };
+	run(s);
+	assert_all_arrived(s);
+	assert_in_range(sim_counts(s->end[side])->starts, 1, 8);
+	assert_int_equal(counter_get(&s->result.side[side].count.unrecovered), 0);
+}
+
+static void a_source_that_stops_is_started_where_that_was_asked(void **state)
+{
+	is_started(*state, 0);
+}
+
+static void a_destination_that_stops_is_started_where_that_was_asked(void **state)
+{
+	is_started(*state, 1);
+}
+
+static void a_unit_that_stops_ends_the_run_where_it_is_not_to_be_started(void **state)
+{
+	struct scene *s = *state;
+
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_STOPPED, .after = 20 };
+	run(s);
+	assert_failed(s, 0, FAULT_STOPPED, XFER_READ);
+	assert_int_equal(sim_counts(s->end[0])->starts, 0);
+}
+
 static void direct_io_that_was_asked_does_not_fall_back(void **state)
 {
 	struct scene *s = *state;
@@ -2980,6 +3010,9 @@ static const struct CMUnitTest faults_tests[] = {
 	TEST(lanes_that_fall_back_are_counted_once),
 	TEST(a_read_that_is_not_known_goes_in_its_other_form),
 	TEST(a_write_that_is_not_known_goes_in_its_other_form),
+	TEST(a_source_that_stops_is_started_where_that_was_asked),
+	TEST(a_destination_that_stops_is_started_where_that_was_asked),
+	TEST(a_unit_that_stops_ends_the_run_where_it_is_not_to_be_started),
 	TEST(direct_io_that_was_asked_does_not_fall_back),
 };
 

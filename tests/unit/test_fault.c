@@ -38,6 +38,7 @@ static void the_statuses_are_those_of_sg3_utils(void **state)
 		int exit_status;
 	} cases[] = {
 		{ FAULT_NOT_READY, 2 },
+		{ FAULT_STOPPED, 2 },
 		{ FAULT_BECOMING_READY, 2 },
 		{ FAULT_IN_PROGRESS, 16 },
 		{ FAULT_ERASING, 16 },

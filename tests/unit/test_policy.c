@@ -77,6 +77,7 @@ static void each_fault_is_sent_so_many_times(void **state)
 		{ FAULT_TRANSPORT, 1, 4 },
 		{ FAULT_TIMEOUT, 1, 4 },
 		{ FAULT_NOT_READY, 1, 1 },
+		{ FAULT_STOPPED, 1, 1 },
 		{ FAULT_ERASING, 1, 1 },
 		{ FAULT_ILLEGAL_REQUEST, 1, 1 },
 		{ FAULT_INVALID_OPCODE, 1, 1 },
@@ -232,7 +233,7 @@ static void what_is_said_of_blocks_is_lost_and_the_run_goes_on(void **state)
 
 static void what_is_said_of_the_whole_end_stops_all_the_same(void **state)
 {
-	static const enum fault_kind kinds[] = { FAULT_NOT_READY, FAULT_ERASING,
+	static const enum fault_kind kinds[] = { FAULT_NOT_READY, FAULT_STOPPED, FAULT_ERASING,
 		FAULT_ILLEGAL_REQUEST, FAULT_INVALID_OPCODE, FAULT_LBA_RANGE,
 		FAULT_CAPACITY_CHANGED, FAULT_DATA_PROTECT, FAULT_MISCOMPARE, FAULT_RESERVATION,
 		FAULT_GONE, FAULT_SHORT, FAULT_UNMAPPABLE, FAULT_OTHER, FAULT_UNIT_FAILED };
@@ -253,6 +254,17 @@ static void a_request_that_is_refused_is_tried_in_halves(void **state)
 	assert_int_equal(after(FAULT_LBA_RANGE, 0, 1, false), POLICY_STOP);
 }
 
+static void a_unit_that_is_stopped_is_started_once_where_that_was_asked(void **state)
+{
+	const struct fault f = { .kind = FAULT_STOPPED };
+	struct policy_case c = { .tries = 1, .goes_on = true, .can_start = true };
+
+	(void)state;
+	assert_int_equal(policy_decide(&c, &f).action, POLICY_START);
+	c.can_start = false;
+	assert_int_equal(policy_decide(&c, &f).action, POLICY_STOP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +282,7 @@ int main(void)
 		cmocka_unit_test(what_is_said_of_blocks_is_lost_and_the_run_goes_on),
 		cmocka_unit_test(what_is_said_of_the_whole_end_stops_all_the_same),
 		cmocka_unit_test(a_request_that_is_refused_is_tried_in_halves),
+		cmocka_unit_test(a_unit_that_is_stopped_is_started_once_where_that_was_asked),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

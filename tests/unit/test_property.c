@@ -50,6 +50,8 @@ static void make_faults(struct world *w, unsigned side)
 		world_add_rule(w, side, (struct sim_rule){ .kind = FAULT_UNMAPPABLE });
 	if (maybe(w, 8))
 		world_add_unknown_command(w, side);
+	if (maybe(w, 8))
+		world_add_stopped(w, side);
 	if (trouble_of(w) == FATAL && maybe(w, 2))
 		world_add_fatal(w, side);
 }

@@ -196,6 +196,8 @@ static void add_plan(struct rescue *r, unsigned side)
 		world_add_rule(w, side, (struct sim_rule){ .kind = FAULT_UNMAPPABLE });
 	if (maybe(w, 8))
 		world_add_unknown_command(w, side);
+	if (maybe(w, 8))
+		world_add_stopped(w, side);
 	if (maybe(w, 20)) {
 		world_add_fatal(w, side);
 		r->cut_short = true;
