@@ -268,17 +268,23 @@ int rescue_todo(const struct run *r, struct ranges *todo, bool *has_todo)
 	return widen_bad(todo, &r->span) ? 0 : no_memory();
 }
 
-/* Only after a run: what is not known is not listed. */
+/* What is not known is not listed: that of no run, or of one that has come to nothing. */
+static bool knows_bad(const struct run *r)
+{
+	bool ran = r->result.loss_block_bytes > 0;
+
+	return ran && (counter_get(&r->result.side[0].count.commands) > 0 ||
+			      ranges_bytes(run_map(r), RANGE_DONE) > 0);
+}
+
 static int save_badblocks(const struct run *r)
 {
 	const struct options *o = r->o;
-	const struct ranges *map = run_map(r);
-	uint64_t all = counter_get(&r->result.side[0].count.commands);
 
-	if (!o->badblocks_path || o->dry_run || (!all && !ranges_bytes(map, RANGE_DONE)))
+	if (!o->badblocks_path || o->dry_run || !knows_bad(r))
 		return 0;
 	return keep_badblocks(
-		o->badblocks_path, map, 0, UINT64_MAX, r->ends.in.ep->facts.block_bytes);
+		o->badblocks_path, run_map(r), 0, UINT64_MAX, r->ends.in.ep->facts.block_bytes);
 }
 
 int rescue_end(struct run *r, int exit_status)

@@ -17,7 +17,7 @@
 #   unread   standard output is a pipe that nobody reads from any more; a refusal in no words
 #   from     NAME: standard input is that file
 #   to, onto NAME: standard output is that file, truncated by the shell or not (> and >>)
-#   file     NAME TEXT: a file of one line in the working directory beforehand
+#   file     NAME TEXT: a file of one line, or of more by \n, in the working directory beforehand
 #   leaves   NAME TEXT: one that must be there afterwards; without TEXT an empty one
 #   size     NAME BYTES: one that must be there afterwards, of that length
 #   longer   a refusal may have more than 200 characters
@@ -113,7 +113,7 @@ run_case()
 	: >"$scratch/err"
 	: >"$scratch/out"
 	for line in "${files[@]}"; do
-		printf '%s\n' "${line#* }" >"$scratch/work/${line%% *}"
+		printf '%b\n' "${line#* }" >"$scratch/work/${line%% *}"
 	done
 	[[ -z $to ]] || : >"$scratch/work/$to"
 	run_binary
