@@ -277,14 +277,21 @@ static bool knows_bad(const struct run *r)
 			      ranges_bytes(run_map(r), RANGE_DONE) > 0);
 }
 
+/* Those of the source are LBAs; where it has none, the blocks that the run counts. */
+static uint32_t listed_block_bytes(const struct run *r)
+{
+	uint32_t of_source = r->ends.in.ep->facts.block_bytes;
+
+	return of_source > 1 ? of_source : r->result.loss_block_bytes;
+}
+
 static int save_badblocks(const struct run *r)
 {
 	const struct options *o = r->o;
 
 	if (!o->badblocks_path || o->dry_run || !knows_bad(r))
 		return 0;
-	return keep_badblocks(
-		o->badblocks_path, run_map(r), 0, UINT64_MAX, r->ends.in.ep->facts.block_bytes);
+	return keep_badblocks(o->badblocks_path, run_map(r), 0, UINT64_MAX, listed_block_bytes(r));
 }
 
 int rescue_end(struct run *r, int exit_status)

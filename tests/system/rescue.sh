@@ -1159,6 +1159,24 @@ cannot_be_written() {
 	expect_equal "$disk_b" "$expected"
 }
 
+# What a source has no blocks of is counted, and listed, in those that are copied.
+cannot_be_written_from_a_file() {
+	local holey=/dev/mapper/holey from=$((1149 * block / 512)) lines
+
+	begin 'of a file the blocks are listed that are counted'
+	must dmsetup create holey <<-END
+	0 $from linear $disk_b 0
+	$from $((2 * block / 512)) error
+	END
+	afresh
+	run "if=$source_data" "of=$holey" count=1151 coe=1 "badblocks=$list" "bpt=$CHUNK" "bs=$block"
+	dmsetup remove holey
+	lost_are 1149 2
+	expect_counted
+	mapfile -t lines <"$list"
+	[[ "${lines[*]}" == "${lost[*]}" ]] || fail "badblocks=: ${#lines[@]} lines, not ${lost[*]}"
+}
+
 # slow_below MILLISECONDS: a disk whose second eighth is slow.
 slow_below() {
 	local eighth=$((sectors / 8))
@@ -1236,6 +1254,7 @@ with_dd
 scattered_below
 cannot_be_written oflag=coe
 cannot_be_written coe=1 qd=16
+cannot_be_written_from_a_file
 slow_area
 begin 'the source is as it was'
 expect_equal "$disk_a" "$source_data"
