@@ -22,7 +22,6 @@
 #include "options.h"
 
 #define LOCK_SUFFIX ".sgmmcp-lock"
-#define BAK_SUFFIX  ".bak"
 
 /* False: too long to be the name of a file. */
 static bool path_with(const char *path, const char *suffix, char out[PATH_MAX])
@@ -75,7 +74,7 @@ static void say_damaged(const char *path, const struct mapfile_error *error)
 
 	if (error->line > 0)
 		(void)snprintf(line, sizeof(line), "line %lu: ", error->line);
-	if (path_with(path, BAK_SUFFIX, bak) && is_whole(bak))
+	if (path_with(path, REPLACE_BAK_SUFFIX, bak) && is_whole(bak))
 		diag(path, "%s%s (%s is whole: copy it over %s to go on from there)", line,
 			error->what, bak, path);
 	else
@@ -552,13 +551,30 @@ bool keep_same_file(const char *a, const char *b)
 
 bool keep_writes_to(const struct keep *k, const char *path)
 {
-	static const char *const suffixes[] = { "", BAK_SUFFIX, LOCK_SUFFIX };
+	static const char *const suffixes[] = { "", REPLACE_NEW_SUFFIX, REPLACE_BAK_SUFFIX,
+		REPLACE_BAK_NEW_SUFFIX, LOCK_SUFFIX };
 	char own[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
 		if (path_with(k->path, suffixes[i], own) && keep_same_file(own, path))
 			return true;
 	return false;
+}
+
+bool keep_list_writes_to(const char *list, const char *path)
+{
+	char new_list[PATH_MAX];
+
+	return keep_same_file(list, path) ||
+	       (path_with(list, REPLACE_NEW_SUFFIX, new_list) && keep_same_file(new_list, path));
+}
+
+bool keep_list_writes_to_map(const char *list, const struct keep *k)
+{
+	char new_list[PATH_MAX];
+
+	return keep_writes_to(k, list) ||
+	       (path_with(list, REPLACE_NEW_SUFFIX, new_list) && keep_writes_to(k, new_list));
 }
 
 /* --- bad blocks --- */

@@ -157,8 +157,15 @@ void keep_say(const struct keep *k, const struct keep_about *about);
  */
 bool keep_same_file(const char *a, const char *b);
 
-/* Whether path is of one of the files that keep_*() write for this map: it, FILE.bak, the lock. */
+/*
+ * Whether path is of one of the files that keep_*() write, or remove, for this map: it, FILE.bak,
+ * the new one of either (core/replace.h), the lock.
+ */
 bool keep_writes_to(const struct keep *k, const char *path);
+
+/* Likewise for a list of bad blocks: it and its new one; and whether one of them is of this map. */
+bool keep_list_writes_to(const char *list, const char *path);
+bool keep_list_writes_to_map(const char *list, const struct keep *k);
 
 /* Lets go of the lock and the ranges. Also of a *k of all zeros; twice is once. */
 void keep_close(struct keep *k);

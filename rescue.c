@@ -77,24 +77,30 @@ static int check_apart(const struct run *r, const struct end *e)
 
 	if (run_is_kept(r) && keep_writes_to(&r->keep, end_path(e)))
 		return cannot(e->ep, "would be overwritten by the map (give another map=)");
-	if (o->badblocks_path && keep_same_file(o->badblocks_path, end_path(e)))
+	if (o->badblocks_path && keep_list_writes_to(o->badblocks_path, end_path(e)))
 		return cannot(e->ep,
 			"would be overwritten by the list of bad blocks (give another badblocks=)");
 	return 0;
 }
 
+/* A FIFO or a node goes as a file does when its name is taken for another one. */
+static bool has_path(const struct end *e)
+{
+	return e->ep->facts.cls != END_SYNTH;
+}
+
 static int check_files(const struct run *r)
 {
 	const struct ends *e = &r->ends;
-	int exit_status = e->in.node.is_file ? check_apart(r, &e->in) : 0;
+	int exit_status = has_path(&e->in) ? check_apart(r, &e->in) : 0;
 
 	for (unsigned i = 0; i < e->nouts && !exit_status; i++)
-		if (e->out[i].node.is_file || e->out[i].node.kind == NODE_MISSING)
+		if (has_path(&e->out[i]))
 			exit_status = check_apart(r, &e->out[i]);
 	if (exit_status || !run_is_kept(r) || !r->o->badblocks_path ||
-		!keep_writes_to(&r->keep, r->o->badblocks_path))
+		!keep_list_writes_to_map(r->o->badblocks_path, &r->keep))
 		return exit_status;
-	diag(r->o->badblocks_path, "is a file of the map (give another badblocks=)");
+	diag(r->o->badblocks_path, "would overwrite a file of the map (give another badblocks=)");
 	return EXIT_CONTRADICT;
 }
 

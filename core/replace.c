@@ -14,10 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NEW_SUFFIX     ".sgmmcp-new"
-#define BAK_SUFFIX     ".bak"
-#define BAK_NEW_SUFFIX ".bak.sgmmcp-new"
-
 struct replacing {
 	int folder_fd;
 	bool is_there; /* the file to be replaced */
@@ -272,9 +268,9 @@ static int open_folder(struct replacing *r, const char *path)
 	if (*name == '\0')
 		return EISDIR;
 	if (len >= sizeof(folder) || !make_name(r->name, name, "") ||
-		!make_name(r->new_name, name, NEW_SUFFIX) ||
-		!make_name(r->bak_name, name, BAK_SUFFIX) ||
-		!make_name(r->bak_new_name, name, BAK_NEW_SUFFIX))
+		!make_name(r->new_name, name, REPLACE_NEW_SUFFIX) ||
+		!make_name(r->bak_name, name, REPLACE_BAK_SUFFIX) ||
+		!make_name(r->bak_new_name, name, REPLACE_BAK_NEW_SUFFIX))
 		return ENAMETOOLONG;
 	memcpy(folder, slash ? path : ".", len);
 	folder[len] = '\0';

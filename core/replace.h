@@ -18,6 +18,11 @@
 
 #include "textout.h"
 
+/* The names that belong to PATH. */
+#define REPLACE_NEW_SUFFIX     ".sgmmcp-new"
+#define REPLACE_BAK_SUFFIX     ".bak"
+#define REPLACE_BAK_NEW_SUFFIX ".bak.sgmmcp-new"
+
 enum replace_step {
 	REPLACE_FOLDER, /* opening the folder; also a name too long */
 	REPLACE_LOOK,	/* at what there is: ELOOP: a symbolic link; ENOTSUP: no regular file */

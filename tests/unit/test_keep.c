@@ -1025,7 +1025,23 @@ static void the_files_of_a_map_are_known(void **state)
 	assert_true(keep_writes_to(&k, "./" MAP));
 	assert_true(keep_writes_to(&k, "./" MAP ".bak"));
 	assert_true(keep_writes_to(&k, LOCK));
+	assert_true(keep_writes_to(&k, "./" MAP ".sgmmcp-new"));
+	assert_true(keep_writes_to(&k, MAP ".bak.sgmmcp-new"));
 	assert_false(keep_writes_to(&k, MAP ".img"));
+}
+
+/* It has a new one as well, and none before. */
+static void the_files_of_a_list_are_known(void **state)
+{
+	const struct keep k = { .path = "list.sgmmcp-new" }, other = { .path = "list.bak" };
+
+	(void)state;
+	assert_true(keep_list_writes_to("list", "./list"));
+	assert_true(keep_list_writes_to("list", "./list.sgmmcp-new"));
+	assert_false(keep_list_writes_to("list", "list.bak"));
+	assert_true(keep_list_writes_to_map("./list", &k));
+	assert_true(keep_list_writes_to_map("list.sgmmcp-new.sgmmcp-lock", &k));
+	assert_false(keep_list_writes_to_map("list", &other));
 }
 
 /* --- what is said, bad blocks, the end --- */
@@ -1159,6 +1175,7 @@ int main(void)
 		TEST(there_is_never_more_than_one_run),
 		TEST(one_file_is_known_by_whatever_name),
 		TEST(the_files_of_a_map_are_known),
+		TEST(the_files_of_a_list_are_known),
 		TEST(what_there_is_of_the_span_is_said),
 		TEST(bad_blocks_are_listed_and_nothing_else),
 		TEST(a_list_that_cannot_be_saved_is_said),
