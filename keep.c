@@ -146,6 +146,7 @@ static struct mapfile_facts facts_of(const struct keep_about *about)
 	take_text(&f, MAPFILE_UNIT_ID, about->in_unit.unit_id, f.unit_id);
 	take_text(&f, MAPFILE_OUT_SERIAL, about->out_unit.serial, f.out_serial);
 	take_text(&f, MAPFILE_OUT_UNIT_ID, about->out_unit.unit_id, f.out_unit_id);
+	take_text(&f, MAPFILE_PATTERN, about->pattern, f.pattern);
 	f.known |= (about->block_bytes != 0) * 1u << MAPFILE_BLOCK;
 	f.known |= (about->in_size_bytes != SIZE_UNKNOWN) * 1u << MAPFILE_SIZE;
 	f.known |= about->has_seed * 1u << MAPFILE_SEED;
@@ -165,6 +166,7 @@ static const char *fact_text(
 	case MAPFILE_UNIT_ID: return f->unit_id;
 	case MAPFILE_OUT_SERIAL: return f->out_serial;
 	case MAPFILE_OUT_UNIT_ID: return f->out_unit_id;
+	case MAPFILE_PATTERN: return f->pattern;
 	case MAPFILE_BLOCK: n = f->block_bytes; break;
 	case MAPFILE_SIZE: n = f->size_bytes; break;
 	case MAPFILE_SKIP: n = f->skip_bytes; break;

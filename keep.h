@@ -30,6 +30,7 @@
 #include <time.h>
 
 #include "core/mapfile.h"
+#include "core/pattern.h"
 #include "endpoints/endpoint.h"
 
 #define KEEP_COMMAND_ROOM 1000
@@ -53,7 +54,9 @@ struct keep_about {
 	 * before that was saved, or a run that was killed cannot be taken up again.
 	 */
 	uint64_t out_size_bytes;
-	bool has_seed; /* generated data */
+	/* Of generated data, as pattern_name() has it; else "". */
+	char pattern[PATTERN_NAME_ROOM];
+	bool has_seed;
 	uint64_t seed;
 };
 

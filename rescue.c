@@ -10,6 +10,7 @@
 #include "core/diag.h"
 #include "core/status.h"
 #include "endpoints/sg.h"
+#include "endpoints/synth.h"
 #include "endpoints/unit.h"
 
 #define SAVE_EVERY_NS (30 * NSEC_PER_SEC)
@@ -136,6 +137,19 @@ static void tell_unit(const struct end *e, struct keep_unit *unit)
 	}
 }
 
+/* By whatever operand it was asked for. */
+static void tell_generated(const struct endpoint *in, struct keep_about *about)
+{
+	const struct pattern *p;
+
+	if (in->facts.cls != END_SYNTH)
+		return;
+	p = synth_pattern(in);
+	(void)pattern_name(p, about->pattern);
+	about->has_seed = p->kind != PATTERN_BYTES;
+	about->seed = p->seed;
+}
+
 /* There is one destination where there is a map: checks.c refuses more. */
 static struct keep_about about_run(const struct run *r)
 {
@@ -151,12 +165,11 @@ static struct keep_about about_run(const struct run *r)
 		.out_bytes = r->span.out_bytes,
 		.len_bytes = r->span.len_bytes,
 		.out_size_bytes = size_of_out(out, o->out.flags),
-		.has_seed = o->generated && o->pattern.kind != PATTERN_BYTES,
-		.seed = o->pattern.seed,
 	};
 
 	tell_unit(&r->ends.in, &about.in_unit);
 	tell_unit(out, &about.out_unit);
+	tell_generated(in, &about);
 	return about;
 }
 

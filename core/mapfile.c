@@ -40,6 +40,7 @@ static const struct fact {
 	[MAPFILE_OUT_SERIAL] = { "out_serial", true, offsetof(struct mapfile_facts, out_serial) },
 	[MAPFILE_OUT_UNIT_ID] = { "out_unit_id", true,
 		offsetof(struct mapfile_facts, out_unit_id) },
+	[MAPFILE_PATTERN] = { "pattern", true, offsetof(struct mapfile_facts, pattern) },
 	[MAPFILE_SEED] = { "seed", false, offsetof(struct mapfile_facts, seed) },
 };
 

@@ -10,7 +10,7 @@
  *     block_bytes=  size_bytes=    of the input
  *     skip_bytes=  seek_bytes=     where the run begins in the input and in the output
  *     out_serial=  out_unit_id=    of the output disk, as it tells them
- *     seed=                        of generated data
+ *     pattern=  seed=              of generated data: what (pattern_name()), and which of it
  *
  * ddrescue and ddrescuelog read such a map, and drop all comments when they save it: facts that are
  * absent say nothing against a map. We drop all comments but these, too, and facts whose key we do
@@ -47,6 +47,7 @@ enum mapfile_fact {
 	MAPFILE_SEEK,
 	MAPFILE_OUT_SERIAL,
 	MAPFILE_OUT_UNIT_ID,
+	MAPFILE_PATTERN,
 	MAPFILE_SEED,
 	MAPFILE_FACTS
 };
@@ -55,6 +56,7 @@ struct mapfile_facts {
 	unsigned known; /* bit 1 << enum mapfile_fact: those that are there */
 	char serial[MAPFILE_TEXT_ROOM], unit_id[MAPFILE_TEXT_ROOM];
 	char out_serial[MAPFILE_TEXT_ROOM], out_unit_id[MAPFILE_TEXT_ROOM];
+	char pattern[MAPFILE_TEXT_ROOM];
 	uint64_t block_bytes, size_bytes, skip_bytes, seek_bytes, seed;
 };
 

@@ -9,6 +9,8 @@
 #include "pattern.h"
 
 #include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "crc32c.h"
@@ -362,4 +364,29 @@ bool pattern_parse_bytes(const char *text, size_t len, struct pattern *p)
 	}
 	*p = parsed;
 	return true;
+}
+
+/* The fewest bytes, at the start, that all are repetitions of. */
+static unsigned period(const struct pattern *p)
+{
+	unsigned n = 1;
+
+	while (p->bytes_len % n != 0 || memcmp(p->bytes, p->bytes + n, p->bytes_len - n) != 0)
+		n++;
+	return n;
+}
+
+const char *pattern_name(const struct pattern *p, char name[PATTERN_NAME_ROOM])
+{
+	switch (p->kind) {
+	case PATTERN_RANDOM: (void)snprintf(name, PATTERN_NAME_ROOM, "random"); break;
+	case PATTERN_STAMP:
+		(void)snprintf(name, PATTERN_NAME_ROOM, "stamp:%" PRIu32, p->block_bytes);
+		break;
+	case PATTERN_BYTES:
+		for (unsigned i = 0, n = period(p); i < n; i++)
+			(void)snprintf(name + 2 * (size_t)i, 3, "%02x", p->bytes[i]);
+		break;
+	}
+	return name;
 }

@@ -33,6 +33,7 @@
 enum pattern_kind { PATTERN_BYTES, PATTERN_RANDOM, PATTERN_STAMP };
 
 #define PATTERN_BYTES_MAX 8
+#define PATTERN_NAME_ROOM 24
 #define STAMP_BLOCK_MIN	  32
 #define STAMP_MAGIC	  UINT32_C(0x53474d31) /* "SGM1" */
 
@@ -51,6 +52,12 @@ struct pattern {
  * is anything else.
  */
 bool pattern_parse_bytes(const char *text, size_t len, struct pattern *p) MUST_CHECK;
+
+/*
+ * What is generated, but for the seed and the pass: "random", "stamp:512" (the block length), or
+ * the fewest bytes that over and over are the same, in lower-case hex. Returns name.
+ */
+const char *pattern_name(const struct pattern *p, char name[PATTERN_NAME_ROOM]);
 
 /* Writes bytes offset..offset+len-1 of the stream to buf. */
 void pattern_fill(const struct pattern *p, uint64_t offset_bytes, void *buf, size_t len);

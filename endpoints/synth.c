@@ -184,3 +184,9 @@ void synth_set_blocks(struct endpoint *ep, uint32_t block_bytes)
 	assert(ep->ops == &synth_ops && ep->role == END_SOURCE);
 	e->pattern.block_bytes = fits ? block_bytes : 512;
 }
+
+const struct pattern *synth_pattern(const struct endpoint *ep)
+{
+	assert(ep->ops == &synth_ops && ep->role == END_SOURCE);
+	return &((const struct synth_end *)ep)->pattern;
+}

@@ -24,4 +24,7 @@ struct endpoint *synth_open_pattern(
  */
 void synth_set_blocks(struct endpoint *ep, uint32_t block_bytes);
 
+/* What a generated source makes; it lives as long as ep. */
+const struct pattern *synth_pattern(const struct endpoint *ep);
+
 #endif

@@ -39,7 +39,7 @@ static void same_facts(const struct mapfile_facts *a, const struct mapfile_facts
 	must(a->known == b->known && strcmp(a->serial, b->serial) == 0 &&
 		strcmp(a->unit_id, b->unit_id) == 0);
 	must(strcmp(a->out_serial, b->out_serial) == 0 &&
-		strcmp(a->out_unit_id, b->out_unit_id) == 0);
+		strcmp(a->out_unit_id, b->out_unit_id) == 0 && strcmp(a->pattern, b->pattern) == 0);
 	must(a->block_bytes == b->block_bytes && a->size_bytes == b->size_bytes &&
 		a->skip_bytes == b->skip_bytes && a->seek_bytes == b->seek_bytes &&
 		a->seed == b->seed);

@@ -222,6 +222,7 @@ static void without_a_file_the_map_is_new_and_untried(void **state)
 	about.in_bytes = 0x1000;
 	about.out_bytes = 0x2000;
 	about.len_bytes = MIB - 0x1000;
+	strcpy(about.pattern, "random");
 	about.has_seed = true;
 	about.seed = 7;
 	begin(&k, &about);
@@ -242,6 +243,7 @@ static void without_a_file_the_map_is_new_and_untried(void **state)
 					    "# sgmmcp: seek_bytes=8192\n"
 					    "# sgmmcp: out_serial=K1\n"
 					    "# sgmmcp: out_unit_id=6000\n"
+					    "# sgmmcp: pattern=random\n"
 					    "# sgmmcp: seed=7\n"
 					    "# current_pos  current_status  current_pass\n"
 					    "0x00001000     ?               1\n"
@@ -365,12 +367,14 @@ static void each_fact_that_differs_is_refused_with_both_values(void **state)
 		{ { .in_size_bytes = SIZE_UNKNOWN }, "size_bytes", "1048576", "none", "/dev/in" },
 		{ { .in_bytes = 512 }, "skip_bytes", "0", "512", "/dev/in" },
 		{ { .out_bytes = 512 }, "seek_bytes", "0", "512", "/dev/out" },
+		{ { .pattern = "stamp:512" }, "pattern", "random", "stamp:512", "/dev/in" },
 		{ { .seed = 8 }, "seed", "7", "8", "/dev/in" },
 	};
 	struct fixture *f = *state;
 	struct keep_about disk = about_disk();
 	char text[256];
 
+	strcpy(disk.pattern, "random");
 	disk.has_seed = true;
 	disk.seed = 7;
 	make_map(&disk, 0, 512, RANGE_DONE);
@@ -389,6 +393,8 @@ static void each_fact_that_differs_is_refused_with_both_values(void **state)
 		about.in_bytes = other->in_bytes;
 		about.len_bytes -= other->in_bytes;
 		about.out_bytes = other->out_bytes;
+		if (other->pattern[0])
+			strcpy(about.pattern, other->pattern);
 		about.seed = other->seed ? other->seed : about.seed;
 		(void)snprintf(text, sizeof(text),
 			"sgmmcp: disk.map: is the map of another run: %s=%s there, %s of %s "
@@ -487,6 +493,7 @@ static void facts_that_the_map_does_not_have_say_nothing_against_it(void **state
 	struct keep_about about = about_disk();
 
 	write_file(MAP, "# sgmmcp: serial=\n# sgmmcp: block_bytes=512\n0 ? 1\n0 0x100000 +\n");
+	strcpy(about.pattern, "random");
 	about.has_seed = true;
 	accepted(f, &about);
 	about.block_bytes = 520;

@@ -236,10 +236,11 @@ static void a_map_is_printed_as_ddrescue_prints_it(void **state)
 	assert_true(ranges_append(&m.ranges, 0x7e00, RANGE_FAILED));
 	assert_true(ranges_append(&m.ranges, UINT64_C(0x123456789a), RANGE_UNTRIED));
 	m.facts.known = 1u << MAPFILE_SERIAL | 1u << MAPFILE_BLOCK | 1u << MAPFILE_OUT_SERIAL |
-			1u << MAPFILE_OUT_UNIT_ID | 1u << MAPFILE_SEED;
+			1u << MAPFILE_OUT_UNIT_ID | 1u << MAPFILE_PATTERN | 1u << MAPFILE_SEED;
 	strcpy(m.facts.serial, "Z1 %");
 	strcpy(m.facts.out_serial, "K1");
 	strcpy(m.facts.out_unit_id, "naa.6 0");
+	strcpy(m.facts.pattern, "random");
 	m.facts.block_bytes = 520;
 	m.facts.seed = UINT64_MAX;
 	assert_string_equal(printed(&m, heading, &out),
@@ -249,6 +250,7 @@ static void a_map_is_printed_as_ddrescue_prints_it(void **state)
 		"# sgmmcp: block_bytes=520\n"
 		"# sgmmcp: out_serial=K1\n"
 		"# sgmmcp: out_unit_id=naa.6%200\n"
+		"# sgmmcp: pattern=random\n"
 		"# sgmmcp: seed=18446744073709551615\n"
 		"# current_pos  current_status  current_pass\n"
 		"0x00120000     ?               1\n"
@@ -292,6 +294,7 @@ static void facts_come_back_whatever_is_in_them(void **state)
 		.unit_id = "",
 		.out_serial = "# sgmmcp: serial=\n",
 		.out_unit_id = "6000@512",
+		.pattern = "stamp:512",
 		.block_bytes = 1,
 		.size_bytes = 2,
 		.skip_bytes = 3,
@@ -304,6 +307,7 @@ static void facts_come_back_whatever_is_in_them(void **state)
 	assert_string_equal(again.facts.unit_id, m.facts.unit_id);
 	assert_string_equal(again.facts.out_serial, m.facts.out_serial);
 	assert_string_equal(again.facts.out_unit_id, m.facts.out_unit_id);
+	assert_string_equal(again.facts.pattern, m.facts.pattern);
 	assert_int_equal(again.facts.block_bytes, 1);
 	assert_int_equal(again.facts.size_bytes, 2);
 	assert_int_equal(again.facts.skip_bytes, 3);

@@ -86,6 +86,34 @@ static void hex_pairs_are_bytes_in_order(void **state)
 	}
 }
 
+static void the_same_data_have_the_same_name(void **state)
+{
+	static const struct {
+		const char *text, *name;
+	} cases[] = {
+		{ "00", "00" },
+		{ "0x5A", "5a" },
+		{ "5a5a5a", "5a" },
+		{ "5aa55aa5", "5aa5" },
+		{ "5aa55a", "5aa55a" },
+		{ "0123456789ABCDEF", "0123456789abcdef" },
+	};
+	char name[PATTERN_NAME_ROOM];
+	struct pattern p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_true(pattern_parse_bytes(cases[i].text, strlen(cases[i].text), &p));
+		assert_string_equal(pattern_name(&p, name), cases[i].name);
+	}
+	p = (struct pattern){ .kind = PATTERN_RANDOM, .seed = 5, .block_bytes = 512 };
+	assert_string_equal(pattern_name(&p, name), "random");
+	p.kind = PATTERN_STAMP;
+	assert_string_equal(pattern_name(&p, name), "stamp:512");
+	p.block_bytes = UINT32_MAX;
+	assert_string_equal(pattern_name(&p, name), "stamp:4294967295");
+}
+
 static void other_text_is_refused_and_touches_nothing(void **state)
 {
 	static const char *const cases[] = { "", "5", "5aa", "0x", "0x5", "x5a", "0xx5", "5g", "g5",
@@ -492,6 +520,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hex_pairs_are_bytes_in_order),
+		cmocka_unit_test(the_same_data_have_the_same_name),
 		cmocka_unit_test(other_text_is_refused_and_touches_nothing),
 		cmocka_unit_test(only_the_given_length_of_the_text_is_read),
 		cmocka_unit_test(bytes_repeat_from_the_start_of_the_stream),
