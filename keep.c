@@ -592,6 +592,37 @@ static bool copy_part(
 	       ranges_set(to, end, total - end, RANGE_UNTRIED);
 }
 
+static int refuse_list(const char *path, int err, enum replace_step step)
+{
+	static const char what[] = "cannot save the list of bad blocks";
+
+	if (step == REPLACE_LOOK && err == ENOTSUP)
+		diag(path, "%s: is no regular file", what);
+	else if (step == REPLACE_LOOK && err == ELOOP)
+		diag(path, "%s: is a symbolic link (name the file itself)", what);
+	else
+		diag_errno(path, err, "%s: %s", what, replace_step_text(step));
+	return status_of_failure(err, step);
+}
+
+static int check_list(const char *path, bool tries)
+{
+	enum replace_step step = REPLACE_FOLDER;
+	int err = replace_check(path, tries, &step);
+
+	return err ? refuse_list(path, err, step) : 0;
+}
+
+int keep_check_list(const char *path)
+{
+	return check_list(path, false);
+}
+
+int keep_try_list(const char *path)
+{
+	return check_list(path, true);
+}
+
 int keep_badblocks(const char *path, const struct ranges *r, uint64_t from_bytes, uint64_t to_bytes,
 	uint32_t block_bytes)
 {
@@ -603,10 +634,7 @@ int keep_badblocks(const char *path, const struct ranges *r, uint64_t from_bytes
 		err = badblocks_save(
 			path, &part, RANGE_IS(RANGE_BAD), block_bytes ? block_bytes : 512, &step);
 	ranges_destroy(&part);
-	if (err == 0)
-		return 0;
-	diag_errno(path, err, "cannot save the list of bad blocks: %s", replace_step_text(step));
-	return status_of_failure(err, step);
+	return err ? refuse_list(path, err, step) : 0;
 }
 
 void keep_close(struct keep *k)

@@ -3,10 +3,10 @@
  * The map file of a run (map=FILE): read before it, held against it, saved while it goes on; and
  * the list of bad blocks (badblocks=FILE). In this order:
  *
- *	keep_read()		before the ends are opened
+ *	keep_read()		before the ends are opened; keep_check_list()
  *	keep_has_progress()	then the destination is not to be truncated
  *	keep_check(), keep_say()
- *	keep_try_save()		before anything is created, truncated or written
+ *	keep_try_save()		before anything is created, truncated or written; keep_try_list()
  *	keep_save() ...		while the run goes on, and once when it has ended
  *	keep_badblocks()
  *	keep_close()
@@ -139,6 +139,13 @@ bool keep_save(struct keep *k, const struct ranges *now, char phase);
 
 /* Of the last save: 0, or the exit status. Not while a keep_save() is on. */
 int keep_status(const struct keep *k);
+
+/*
+ * Whether the list can be made there: what the path is, and, before anything is created or written,
+ * whether a file can be made beside it. That it is a file of an end or of the map is not seen here.
+ */
+int keep_check_list(const char *path) MUST_CHECK;
+int keep_try_list(const char *path) MUST_CHECK;
 
 /*
  * The blocks of [from_bytes, to_bytes) (UINT64_MAX: to the end) that have a byte in a BAD range, as

@@ -35,10 +35,10 @@ struct policy rescue_policy(const struct options *o)
 
 int rescue_read(struct run *r, struct options *o, int argc, const char *const *argv)
 {
-	int exit_status;
+	int exit_status = o->badblocks_path ? keep_check_list(o->badblocks_path) : 0;
 
-	if (!o->map_path)
-		return 0;
+	if (exit_status || !o->map_path)
+		return exit_status;
 	exit_status = keep_read(&r->keep, o->map_path);
 	if (exit_status)
 		return exit_status;
@@ -193,7 +193,9 @@ int rescue_check(struct run *r)
 
 int rescue_try_save(struct run *r)
 {
-	return run_is_kept(r) ? keep_try_save(&r->keep) : 0;
+	int exit_status = r->o->badblocks_path ? keep_try_list(r->o->badblocks_path) : 0;
+
+	return exit_status || !run_is_kept(r) ? exit_status : keep_try_save(&r->keep);
 }
 
 /* --- around the run --- */

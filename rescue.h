@@ -11,13 +11,16 @@
 
 struct policy rescue_policy(const struct options *o);
 
-/* Before the ends are opened: a map that tells of progress keeps a file from being truncated. */
+/*
+ * Before the ends are opened: a map that tells of progress keeps a file from being truncated, and
+ * what badblocks= names must be a file.
+ */
 int rescue_read(struct run *r, struct options *o, int argc, const char *const *argv) MUST_CHECK;
 
 /* When they are open and the span is known: whether these ends can do it, and are the map's. */
 int rescue_check(struct run *r) MUST_CHECK;
 
-/* Before anything is created or written. */
+/* Before anything is created or written: whether both can be saved. */
 int rescue_try_save(struct run *r) MUST_CHECK;
 
 /* Before and after copy_run(). */

@@ -292,3 +292,31 @@ int replace_file(const char *path, bool keep_old, replace_print_fn *print, const
 		*step = r.step;
 	return err;
 }
+
+static int try_new(struct replacing *r)
+{
+	int fd, err;
+
+	r->step = REPLACE_CREATE;
+	err = create(r, r->new_name, 0600, &fd);
+	if (err != 0)
+		return err;
+	(void)close(fd); /* nothing was written */
+	return remove_name(r, r->new_name);
+}
+
+int replace_check(const char *path, bool tries, enum replace_step *step)
+{
+	struct replacing r;
+	int err = open_folder(&r, path);
+
+	if (err == 0) {
+		err = look(&r);
+		if (err == 0 && tries)
+			err = try_new(&r);
+		(void)close(r.folder_fd);
+	}
+	if (err != 0)
+		*step = r.step;
+	return err;
+}

@@ -47,4 +47,10 @@ typedef void replace_print_fn(struct textout *t, const void *arg);
 int replace_file(const char *path, bool keep_old, replace_print_fn *print, const void *arg,
 	enum replace_step *step) MUST_CHECK;
 
+/*
+ * Whether replace_file() would come as far as its new file, and nothing is changed: 0, or as it
+ * says. tries: one is created and removed again; else that step is left out.
+ */
+int replace_check(const char *path, bool tries, enum replace_step *step) MUST_CHECK;
+
 #endif

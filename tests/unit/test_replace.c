@@ -550,6 +550,34 @@ static void what_is_no_regular_file_is_left_alone(void **state)
 	assert_int_equal(step, REPLACE_FOLDER);
 }
 
+/* What would fail is known, and nothing is changed. */
+static void whether_a_file_can_be_replaced_is_found_out_before(void **state)
+{
+	const struct folder *f = *state;
+	char new_path[PATH_MAX];
+	enum replace_step step;
+
+	assert_int_equal(replace_check(f->path, true, &step), 0);
+	assert_int_equal(seen(f, "", 1), '0');
+	assert_int_equal(seen(f, ".sgmmcp-new", 1), '0');
+	old_files(f);
+	assert_int_equal(replace_check(f->path, true, &step), 0);
+	assert_int_equal(seen(f, "", NEW_LEN), 'b');
+	assert_int_equal(seen(f, ".bak", NEW_LEN), 'a');
+	assert_int_equal(seen(f, ".sgmmcp-new", 1), '0');
+	assert_int_equal(mkdir(name_of(f, ".sgmmcp-new", new_path), 0700), 0);
+	assert_int_equal(replace_check(f->path, false, &step), 0);
+	assert_int_equal(replace_check(f->path, true, &step), EISDIR);
+	assert_int_equal(step, REPLACE_CREATE);
+	assert_int_equal(rmdir(new_path), 0);
+	remove_one(f, "");
+	assert_int_equal(mkfifo(f->path, 0600), 0);
+	assert_int_equal(replace_check(f->path, false, &step), ENOTSUP);
+	assert_int_equal(step, REPLACE_LOOK);
+	assert_int_equal(replace_check("/nonexistent/map", false, &step), ENOENT);
+	assert_int_equal(step, REPLACE_FOLDER);
+}
+
 static void names_that_are_too_long_are_refused_before_anything_is_done(void **state)
 {
 	char name[2 * PATH_MAX];
@@ -640,6 +668,7 @@ int main(void)
 		IN_FOLDER(killed_in_the_middle_of_a_write_too),
 		IN_FOLDER(links_are_not_followed),
 		IN_FOLDER(what_is_no_regular_file_is_left_alone),
+		IN_FOLDER(whether_a_file_can_be_replaced_is_found_out_before),
 		IN_FOLDER(names_that_are_too_long_are_refused_before_anything_is_done),
 		IN_FOLDER(a_name_without_a_folder_is_in_the_current_one),
 		IN_FOLDER(permissions_stay),
