@@ -210,6 +210,7 @@ static struct copy *copy_alloc(const struct plan *p, const struct sides *sides)
 static void make_map_rules(struct copy *c)
 {
 	const struct recipe *r = &c->recipe;
+	bool limited = policy_goes_on(&r->policy);
 
 	c->map = (struct feed_map){
 		.at_bytes = c->span->in_bytes,
@@ -219,8 +220,8 @@ static void make_map_rules(struct copy *c)
 		.first_only = c->plan->in_order,
 		.block_bytes = r->block_bytes,
 		.unit_bytes = r->unit_bytes,
-		.max_adjacent = r->policy.max_adjacent,
-		.max_bad = r->policy.max_bad,
+		.max_adjacent = limited ? r->policy.max_adjacent : 0,
+		.max_bad = limited ? r->policy.max_bad : UINT64_MAX,
 	};
 }
 
@@ -263,6 +264,7 @@ void copy_set_map(struct copy *c, struct ranges *map, const struct keeper *keepe
 	assert(!c->plan->in_order && (!keeper || sides_dests(&c->sides) <= 1));
 	c->map.ranges = map;
 	c->map.records = c->recipe.records = c->recipe.odd = true;
+	c->map.resumes = keeper != NULL;
 	if (keeper)
 		c->keeper = *keeper;
 	else

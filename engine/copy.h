@@ -100,8 +100,9 @@ void copy_set_digest(struct copy *c, struct digest *d);
  * What became of each byte of the source is kept in map, in positions of the source, which reaches
  * to the end of the span at least. It tells before copy_run() what is left to be done (DONE is left
  * alone), and after it what was: DONE is what was flushed. Without it a run has a map of its own,
- * of failures alone. No end is a stream; with a keeper there is one destination. keeper NULL: the
- * map is not saved, and bad blocks are left alone, whatever retries there are.
+ * of failures alone. No end is a stream; with a keeper there is one destination, and what is bad by
+ * then counts for the policy's limits. keeper NULL: the map is not saved, and bad blocks are left
+ * alone, whatever retries there are.
  */
 void copy_set_map(struct copy *c, struct ranges *map, const struct keeper *keeper);
 

@@ -32,8 +32,64 @@ static bool goes_back(const struct feed *f)
 	return f->map.reverse && f->pass <= PASS_REST;
 }
 
+/* --- limits; with the lock held, or before there are others --- */
+
+/* A last one may be shorter. */
+static uint64_t blocks_in(const struct feed *f, uint64_t bytes)
+{
+	return (bytes + f->map.unit_bytes - 1) / f->map.unit_bytes;
+}
+
+/* What is bad in all, or adjacent. */
+static bool is_over(const struct feed *f, uint64_t adjacent_blocks, enum feed_limit *limit)
+{
+	const struct feed_map *m = &f->map;
+
+	if (m->max_adjacent && adjacent_blocks > m->max_adjacent)
+		*limit = LIMIT_ADJACENT;
+	else if (blocks_in(f, ranges_bytes(m->ranges, RANGE_BAD)) > m->max_bad)
+		*limit = LIMIT_TOTAL;
+	else
+		return false;
+	return true;
+}
+
+/* Blocks of the longest bad range of the span. */
+static uint64_t most_adjacent(const struct feed *f)
+{
+	uint64_t at = f->map.at_bytes, end = at + f->end_bytes, most = 0;
+	struct range x;
+
+	for (; ranges_first(f->map.ranges, RANGE_IS(RANGE_BAD), at, end, &x);
+		at = x.at_bytes + x.len_bytes)
+		most = max_u64(most, x.len_bytes);
+	return blocks_in(f, most);
+}
+
+static void stop_at_limit(struct feed *f, enum feed_limit limit)
+{
+	f->limit = limit;
+	f->state = FEED_STOPPED;
+	pthread_cond_broadcast(&f->resumed);
+	pthread_cond_signal(&f->gathered);
+}
+
+/* More is bad than may be: all that loses no more is to try that again. */
+static void begin_over(struct feed *f, enum feed_limit limit)
+{
+	if (!f->map.again || most_adjacent(f) == 0) {
+		stop_at_limit(f, limit);
+		return;
+	}
+	f->again_first = true;
+	f->pass = PASS_AGAIN;
+	f->cursor_bytes = 0;
+}
+
 void feed_set_map(struct feed *f, const struct feed_map *map)
 {
+	enum feed_limit limit;
+
 	assert(f->state == FEED_PAUSED && f->waiting == 0);
 	assert(!map->ranges || map->at_bytes + f->end_bytes <= ranges_total(map->ranges));
 	assert(!map->ranges || map->unit_bytes > 0);
@@ -41,6 +97,8 @@ void feed_set_map(struct feed *f, const struct feed_map *map)
 	assert(!map->ranges || f->chunk_bytes % map->block_bytes == 0);
 	f->map = *map;
 	f->cursor_bytes = f->skipped_to_bytes = goes_back(f) ? f->end_bytes : 0;
+	if (map->resumes && is_over(f, most_adjacent(f), &limit))
+		begin_over(f, limit);
 }
 
 void feed_destroy(struct feed *f)
@@ -231,6 +289,10 @@ static enum feed_pass pass_after(struct feed *f)
 
 	if (f->map.first_only)
 		return PASS_NONE;
+	if (f->again_first) {
+		f->again_first = false;
+		return PASS_FIRST;
+	}
 	if (was_reset && is_worth_it(f))
 		return PASS_REST;
 	return f->pass == PASS_NARROW && f->furthest == PASS_AGAIN ? PASS_NONE : f->pass + 1;
@@ -239,7 +301,13 @@ static enum feed_pass pass_after(struct feed *f)
 /* Nothing of the pass is in flight: the next one in which there is something to do. */
 static void next_pass(struct feed *f)
 {
+	enum feed_limit limit;
+
 	f->pass_over = false;
+	if (f->again_first && is_over(f, most_adjacent(f), &limit)) {
+		stop_at_limit(f, limit);
+		return;
+	}
 	do {
 		f->pass = pass_after(f);
 		f->resets_before = f->resets;
@@ -305,12 +373,6 @@ void feed_leave(struct feed *f)
 
 /* --- what became of it --- */
 
-/* A last one may be shorter. */
-static uint64_t blocks_in(const struct feed *f, uint64_t bytes)
-{
-	return (bytes + f->map.unit_bytes - 1) / f->map.unit_bytes;
-}
-
 /* The bad range that c, or what is not DONE of it, belongs to. */
 static uint64_t adjacent(const struct feed *f, const struct chunk *c)
 {
@@ -322,27 +384,6 @@ static uint64_t adjacent(const struct feed *f, const struct chunk *c)
 			       ranges_get(map, x.at_bytes, &x)
 		       ? blocks_in(f, x.len_bytes)
 		       : 0;
-}
-
-static bool is_beyond(const struct feed *f, const struct chunk *c, enum feed_limit *limit)
-{
-	const struct feed_map *m = &f->map;
-
-	if (m->max_adjacent && adjacent(f, c) > m->max_adjacent)
-		*limit = LIMIT_ADJACENT;
-	else if (blocks_in(f, ranges_bytes(m->ranges, RANGE_BAD)) > m->max_bad)
-		*limit = LIMIT_TOTAL;
-	else
-		return false;
-	return true;
-}
-
-static void stop_at_limit(struct feed *f, enum feed_limit limit)
-{
-	f->limit = limit;
-	f->state = FEED_STOPPED;
-	pthread_cond_broadcast(&f->resumed);
-	pthread_cond_signal(&f->gathered);
 }
 
 static bool settle(struct feed *f, uint64_t at, uint64_t end, enum range_status status)
@@ -383,7 +424,7 @@ void feed_settle(struct feed *f, const struct chunk *c, enum range_status status
 		status = RANGE_UNTRIED;
 	if (!settle(f, m->at_bytes + c->at_bytes, m->at_bytes + c->at_bytes + len, status))
 		stop_at_limit(f, LIMIT_MEMORY);
-	else if (status == RANGE_BAD && is_beyond(f, c, &limit))
+	else if (status == RANGE_BAD && is_over(f, adjacent(f, c), &limit))
 		stop_at_limit(f, limit);
 	pthread_mutex_unlock(&f->lock);
 }

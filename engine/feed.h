@@ -11,8 +11,10 @@
  *     NARROW   chunks that failed, each by pieces
  *     AGAIN    bad blocks, where they are to be tried again
  *
- * What a reset takes in a later pass is a REST once more, as long as that gains something.
- * A pass begins when nothing of the one before is in flight any more. Without a map, FIRST is all.
+ * Where a map that is gone on with has more bad blocks than there may be, AGAIN comes first as
+ * well, or, where it does not, or as many stay bad, nothing at all. What a reset takes in a later
+ * pass is a REST once more, as long as that gains something. A pass begins when nothing of the one
+ * before is in flight any more. Without a map, FIRST is all.
  */
 #ifndef ENGINE_FEED_H
 #define ENGINE_FEED_H
@@ -52,6 +54,7 @@ struct feed_map {
 	bool records;			/* what is good is told too; else what fails alone */
 	bool reverse;			/* FIRST and REST go from the end to the start; records */
 	bool again;			/* there is a last pass */
+	bool resumes;			/* what is bad in it was lost before: that counts, too */
 	bool first_only;		/* chunks have an order: what fails is dealt with at once */
 	uint32_t block_bytes;		/* chunks begin and end at multiples of it, in the span */
 	uint32_t unit_bytes;		/* so long is what is counted as a bad block */
@@ -77,6 +80,7 @@ struct feed {
 	unsigned resets;
 	unsigned resets_before;	 /* the pass began */
 	enum feed_pass furthest; /* pass that was begun */
+	bool again_first;	 /* AGAIN comes before the others */
 	uint64_t least_untried;	 /* bytes, when REST began once more */
 	unsigned fruitless;	 /* times that it was no less */
 	enum feed_limit limit;	 /* what stopped the run */

@@ -850,6 +850,30 @@ limited() {
 	expect_lost 1280 "$((most - 1))"
 }
 
+# limited_before WORD...: a limit that a run has reached holds for the next one.
+limited_before() {
+	local lost_before
+
+	begin "a run that was ended by $1 ends before it reads when it is begun again"
+	afresh
+	bad_medium 1280 12
+	rescue "bpt=$CHUNK" qd=1 "$@"
+	expect_line '^sgmmcp: stopped: more '
+	number_before 'unrecovered block'
+	lost_before=$REPLY
+	rescue "bpt=$CHUNK" qd=1 "$@"
+	good_medium
+	expect_status 3
+	expect_line '^sgmmcp: stopped: more '
+	expect_line '^0\+0 records in$'
+	number_before 'unrecovered block'
+	((REPLY == lost_before)) || fail "$REPLY blocks lost, and $lost_before before"
+
+	begin 'with retries= it goes on when enough of them are good'
+	rescue "bpt=$CHUNK" qd=1 retries=1 "$@"
+	expect_all_done
+}
+
 refused() {
 	local text
 
@@ -1245,6 +1269,8 @@ reversed
 not_filled
 limited maxbad=5 'bad blocks than maxbad=' 6 maxbad=5
 limited coe_limit=5 'adjacent bad blocks than coe_limit=' 6 coe_limit=5
+limited_before maxbad=5
+limited_before coe_limit=5
 refused
 either_node
 another_destination

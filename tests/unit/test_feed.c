@@ -259,7 +259,8 @@ struct mapped {
 	struct ranges map;
 };
 
-static void begin_with_map(struct mapped *m, const struct feed_map *with)
+/* The first blocks are bad. */
+static void begin_with_bad(struct mapped *m, const struct feed_map *with, unsigned bad)
 {
 	struct feed_map map = *with;
 
@@ -268,9 +269,15 @@ static void begin_with_map(struct mapped *m, const struct feed_map *with)
 	map.block_bytes = map.unit_bytes = UNIT;
 	map.ranges = &m->map;
 	assert_true(ranges_init(&m->map, map.at_bytes + 20 * UNIT));
+	assert_true(ranges_set(&m->map, map.at_bytes, (uint64_t)bad * UNIT, RANGE_BAD));
 	feed_init(&m->feed, 20 * UNIT, 2 * UNIT, 1);
 	feed_set_map(&m->feed, &map);
 	feed_resume(&m->feed);
+}
+
+static void begin_with_map(struct mapped *m, const struct feed_map *with)
+{
+	begin_with_bad(m, with, 0);
 }
 
 static void end_with_map(struct mapped *m)
@@ -598,6 +605,88 @@ static void more_bad_blocks_than_allowed_stop_the_run(void **state)
 	end_with_map(&m);
 }
 
+/* What a run before it has lost counts, or each run would lose one more. */
+static void with_more_bad_blocks_than_allowed_a_run_ends_before_it_begins(void **state)
+{
+	static const struct {
+		struct feed_map map;
+		enum feed_limit limit;
+	} cases[] = {
+		{ { .records = true, .resumes = true, .max_bad = 3 }, LIMIT_TOTAL },
+		{ { .records = true, .resumes = true, .max_adjacent = 3 }, LIMIT_ADJACENT },
+		{ { .records = true, .resumes = true, .reverse = true, .max_bad = 3 },
+			LIMIT_TOTAL },
+	};
+	struct mapped m;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		begin_with_bad(&m, &cases[i].map, 4);
+		assert_true(feed_is_stopped(&m.feed));
+		assert_int_equal(m.feed.limit, cases[i].limit);
+		expect_answer(&m.feed, FEED_END);
+		end_with_map(&m);
+		begin_with_bad(&m, &cases[i].map, 3);
+		assert_false(feed_is_stopped(&m.feed));
+		assert_int_equal(claim(&m.feed).pass, PASS_FIRST);
+		end_with_map(&m);
+	}
+}
+
+/* Of a map that tells what is left out nothing was lost. */
+static void what_is_left_out_does_not_stop_the_run(void **state)
+{
+	struct mapped m;
+
+	(void)state;
+	begin_with_bad(&m, &(struct feed_map){ .records = true, .max_bad = 3 }, 4);
+	expect_of_pass(&m.feed, PASS_FIRST, 4 * UNIT, 2 * UNIT);
+	end_with_map(&m);
+}
+
+static void too_many_bad_blocks_are_tried_again_before_anything_else(void **state)
+{
+	const struct feed_map map = {
+		.records = true, .resumes = true, .again = true, .max_bad = 3
+	};
+	struct mapped m;
+
+	(void)state;
+	begin_with_bad(&m, &map, 5);
+	for (unsigned i = 0; i < 5; i++)
+		expect_of_pass(&m.feed, PASS_AGAIN, i * UNIT, UNIT);
+	expect_answer(&m.feed, FEED_PAUSE);
+	assert_true(ranges_set(&m.map, UNIT, UNIT, RANGE_WRITTEN)); /* and four stay bad */
+	feed_wait(&m.feed);
+	assert_true(feed_is_stopped(&m.feed));
+	assert_int_equal(m.feed.limit, LIMIT_TOTAL);
+	expect_answer(&m.feed, FEED_END);
+	end_with_map(&m);
+}
+
+static void when_enough_of_them_were_good_the_run_goes_on(void **state)
+{
+	const struct feed_map map = {
+		.records = true, .resumes = true, .again = true, .reverse = true, .max_bad = 1
+	};
+	struct mapped m;
+	struct chunk c;
+
+	(void)state;
+	begin_with_bad(&m, &map, 2);
+	c = claim(&m.feed);
+	feed_settle(&m.feed, &c, RANGE_WRITTEN);
+	expect_of_pass(&m.feed, PASS_AGAIN, UNIT, UNIT);
+	expect_answer(&m.feed, FEED_PAUSE);
+	feed_wait(&m.feed);
+	expect_of_pass(&m.feed, PASS_FIRST, 18 * UNIT, 2 * UNIT);
+	settle_all(&m.feed, RANGE_WRITTEN);
+	expect_answer(&m.feed, FEED_PAUSE);
+	feed_wait(&m.feed);
+	assert_int_equal(m.feed.limit, LIMIT_NONE);
+	end_with_map(&m);
+}
+
 static void a_last_block_that_is_shorter_counts_as_one(void **state)
 {
 	struct mapped m;
@@ -811,6 +900,10 @@ int main(void)
 		cmocka_unit_test(more_adjacent_bad_blocks_than_allowed_stop_the_run),
 		cmocka_unit_test(what_is_done_is_not_adjacent_to_bad_blocks),
 		cmocka_unit_test(more_bad_blocks_than_allowed_stop_the_run),
+		cmocka_unit_test(with_more_bad_blocks_than_allowed_a_run_ends_before_it_begins),
+		cmocka_unit_test(what_is_left_out_does_not_stop_the_run),
+		cmocka_unit_test(too_many_bad_blocks_are_tried_again_before_anything_else),
+		cmocka_unit_test(when_enough_of_them_were_good_the_run_goes_on),
 		cmocka_unit_test(a_last_block_that_is_shorter_counts_as_one),
 		cmocka_unit_test(a_pass_waits_for_what_is_still_at_work),
 	};
