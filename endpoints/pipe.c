@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "../core/diag.h"
@@ -28,6 +29,7 @@
 #include "../scsi/reply.h"
 #include "unsized.h"
 
+#define MEM_MAJOR  1	     /* null, zero, full, random, kmsg: admin-guide/devices.txt */
 #define PIPE_ROOM  (1 << 20) /* what users may have without privilege, pipe(7) */
 #define SKIP_BYTES 65536
 #define HURRY_MS   100	 /* how soon hurry is seen */
@@ -38,6 +40,7 @@ struct pipe_end {
 	int fd;
 	bool owns_fd;
 	bool blocks;	    /* fd: to be polled before it is used */
+	bool never_waits;   /* what it does not take at once it refuses; it need not poll ready */
 	size_t piece_bytes; /* the most for one system call */
 	bool seekable;
 	bool is_file;	/* a regular one */
@@ -121,7 +124,8 @@ static size_t move_all(struct pipe_end *e, uint8_t *mem, size_t len, int *err)
 			break;
 		}
 		nmoved = move_some(e, mem + done, len - done);
-		wait = e->blocks || nmoved > 0 || (nmoved < 0 && errno == EAGAIN);
+		wait = e->blocks || (nmoved > 0 && !e->never_waits) ||
+		       (nmoved < 0 && errno == EAGAIN);
 		if (nmoved > 0) {
 			done += (size_t)nmoved;
 		} else if (nmoved == 0) {
@@ -456,13 +460,25 @@ static void reopen(struct pipe_end *e)
 	e->blocks = false;
 }
 
-static void avoid_blocking(struct pipe_end *e, mode_t mode)
+/*
+ * random(4) polls writable only as long as it is not seeded, and never waits for a write, as none
+ * of its kind does; but there are some that wait for a read.
+ */
+static bool never_waits(const struct pipe_end *e, const struct stat *st)
+{
+	if (S_ISCHR(st->st_mode))
+		return e->ep.role == END_DEST && major(st->st_rdev) == MEM_MAJOR;
+	return (S_ISREG(st->st_mode) && !e->unsized) || S_ISBLK(st->st_mode);
+}
+
+static void avoid_blocking(struct pipe_end *e, const struct stat *st)
 {
 	int flags = fcntl(e->fd, F_GETFL);
-	bool never_waits = (S_ISREG(mode) && !e->unsized) || S_ISBLK(mode);
+	mode_t mode = st->st_mode;
 
 	e->piece_bytes = SIZE_MAX;
-	e->blocks = !never_waits && !(flags & O_NONBLOCK);
+	e->never_waits = never_waits(e, st);
+	e->blocks = !e->never_waits && !(flags & O_NONBLOCK);
 	if (e->blocks && (S_ISFIFO(mode) || (S_ISREG(mode) && e->owns_fd) || isatty(e->fd))) {
 		if (!e->owns_fd)
 			reopen(e);
@@ -507,7 +523,7 @@ static int setup(struct pipe_end *e, int fd)
 		(void)fcntl(e->fd, F_SETPIPE_SZ, PIPE_ROOM); /* twice as fast as with 64 KiB */
 	e->is_file = S_ISREG(st.st_mode);
 	e->unsized = e->ep.role == END_SOURCE && e->is_file && unsized_fd(e->fd);
-	avoid_blocking(e, st.st_mode);
+	avoid_blocking(e, &st);
 	hole_facts(e, &st);
 	e->seekable = (e->is_file || S_ISBLK(st.st_mode)) &&
 		      (!e->unsized || lseek(e->fd, 0, SEEK_CUR) >= 0);

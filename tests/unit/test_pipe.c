@@ -405,6 +405,22 @@ static void a_full_device_has_no_space(void **state)
 	ends_close(ep, lane);
 }
 
+/* Once its generator is seeded random(4) never polls writable, and a write to it never waits. */
+static void a_device_of_memory_is_not_waited_for(void **state)
+{
+	uint8_t mem[512] = { 0 };
+	struct endpoint *ep;
+	struct lane *lane;
+
+	(void)state;
+	strcpy(path, "/dev/random");
+	ep = open_on(-1, END_DEST);
+	lane = ends_lane(ep);
+	ep->hurry = true; /* so that waiting would end */
+	ends_move_all(lane, mem, 0, 512);
+	ends_close(ep, lane);
+}
+
 /* The far side goes without having read all that it was sent: a reset, told once, then the end. */
 static void reset_behind(const char *text, int *fd)
 {
@@ -916,6 +932,7 @@ int main(void)
 		on_tree(a_reader_that_left_is_a_broken_pipe),
 		on_tree(a_reader_that_leaves_in_the_middle_counts_what_it_took),
 		on_tree(a_full_device_has_no_space),
+		on_tree(a_device_of_memory_is_not_waited_for),
 		on_tree(a_transfer_that_failed_half_way_is_not_begun_again),
 		on_tree(a_transfer_that_failed_at_its_first_byte_is),
 		on_tree(a_read_in_a_hurry_ends_with_what_it_has),
