@@ -101,20 +101,28 @@ static const char *stdio_path(enum end_role role)
 	return role == END_SOURCE ? "/proc/self/fd/0" : "/proc/self/fd/1";
 }
 
+static const char *stdio_name(enum end_role role)
+{
+	return role == END_SOURCE ? "standard input" : "standard output";
+}
+
 const char *end_path(const struct end *e)
 {
 	return e->node.kind == NODE_STDIO ? stdio_path(e->ep->role) : e->ep->name;
 }
 
-/* A shell may have opened a file for us (> disk.img): it is a stream, and guarded like any file. */
-static void note_stdio_file(struct opening *w)
+/*
+ * A shell may have opened a file for us (> disk.img): it is a stream, and guarded like any file.
+ * What is read from a socket is not what is written to it: as a source it is no pipe.
+ */
+static void note_stdio(struct opening *w)
 {
 	struct stat st;
 
-	if (fstat(w->role == END_SOURCE ? STDIN_FILENO : STDOUT_FILENO, &st) ||
-		!S_ISREG(st.st_mode))
+	if (fstat(w->role == END_SOURCE ? STDIN_FILENO : STDOUT_FILENO, &st))
 		return;
-	w->node->is_file = true;
+	w->node->is_file = S_ISREG(st.st_mode);
+	w->node->is_pipe = S_ISFIFO(st.st_mode) || (S_ISSOCK(st.st_mode) && w->role == END_DEST);
 	w->node->file_dev = st.st_dev;
 	w->node->file_ino = st.st_ino;
 }
@@ -151,9 +159,7 @@ static struct endpoint *open_stdio(struct opening *w)
 	if (stdio_disk(w))
 		return open_pipe(w, reads ? "/dev/stdin" : "/dev/stdout",
 			reads ? STDIN_FILENO : STDOUT_FILENO, FORM_STREAM_DISK);
-	note_stdio_file(w);
-	return open_pipe(w, reads ? "standard input" : "standard output",
-		reads ? STDIN_FILENO : STDOUT_FILENO,
+	return open_pipe(w, stdio_name(w->role), reads ? STDIN_FILENO : STDOUT_FILENO,
 		w->node->is_file ? FORM_STREAM_FILE : FORM_STREAM);
 }
 
@@ -199,41 +205,118 @@ static struct endpoint *open_node(struct opening *w)
 	}
 }
 
-static struct endpoint *open_path(struct opening *w)
+static int look_up(struct opening *w)
 {
 	const char *path = w->path ? w->path : "-";
 
-	if (node_lookup(path, "/sys", w->node) == 0)
-		return open_node(w);
-	diag_errno(path, errno, "cannot look it up");
-	w->exit_status = EXIT_FILE;
-	return NULL;
+	if (node_lookup(path, "/sys", w->node) < 0) {
+		diag_errno(path, errno, "cannot look it up");
+		return EXIT_FILE;
+	}
+	if (w->node->kind == NODE_STDIO)
+		note_stdio(w);
+	return 0;
 }
+
+static bool is_made(const struct options *o)
+{
+	return o->generated || o->in.flags & (END_ZEROS | END_ONES);
+}
+
+static struct opening opening_in(struct end *e, const struct options *o)
+{
+	const struct side_options *side = &o->in;
+
+	return (struct opening){ o, side, side->path, END_SOURCE, &e->node, &e->is_disk,
+		&e->from_bytes, 0 };
+}
+
+static struct opening opening_out(struct end *e, const struct options *o, const char *path)
+{
+	enum end_role role = o->compare ? END_SOURCE : END_DEST;
+
+	return (struct opening){ o, &o->out, path, role, &e->node, &e->is_disk, &e->from_bytes, 0 };
+}
+
+static int look_up_in(struct ends *e, const struct options *o)
+{
+	struct opening w = opening_in(&e->in, o);
+
+	return is_made(o) ? 0 : look_up(&w);
+}
+
+static int look_up_outs(struct ends *e, const struct options *o)
+{
+	int exit_status = 0;
+
+	for (unsigned i = 0; i < o->nouts && !exit_status; i++) {
+		struct opening w = opening_out(&e->out[i], o, o->out_path[i]);
+
+		exit_status = look_up(&w);
+	}
+	return exit_status;
+}
+
+/* --- one pipe at two ends --- */
+
+static const char *name_of(const struct opening *w)
+{
+	return w->node->kind == NODE_STDIO ? stdio_name(w->role) : w->path;
+}
+
+static int check_two(const struct opening *a, const struct opening *b)
+{
+	const struct node *m = a->node, *n = b->node;
+
+	if (!m->is_pipe || !n->is_pipe || m->file_dev != n->file_dev || m->file_ino != n->file_ino)
+		return 0;
+	diag(name_of(b), "is the same file as %s: %s", name_of(a),
+		b->role == END_DEST ? "not writing"
+				    : "what one reads of it is not there for the other");
+	return EXIT_CONTRADICT;
+}
+
+static int check_pipes(struct ends *e, const struct options *o)
+{
+	struct opening in = opening_in(&e->in, o);
+	int exit_status = 0;
+
+	for (unsigned i = 0; i < o->nouts && !exit_status; i++) {
+		struct opening out = opening_out(&e->out[i], o, o->out_path[i]);
+
+		exit_status = check_two(&in, &out);
+		for (unsigned k = 0; k < i && !exit_status; k++) {
+			struct opening other = opening_out(&e->out[k], o, o->out_path[k]);
+
+			exit_status = check_two(&other, &out);
+		}
+	}
+	return exit_status;
+}
+
+/* --- all ends --- */
 
 static int open_in(struct end *e, const struct options *o)
 {
-	const struct side_options *side = &o->in;
-	struct opening w = { o, side, side->path, END_SOURCE, &e->node, &e->is_disk, &e->from_bytes,
-		0 };
+	struct opening w = opening_in(e, o);
 
 	if (o->generated) {
 		e->ep = synth_open_pattern(o->generated, &o->pattern, &w.exit_status);
-	} else if (side->flags & (END_ZEROS | END_ONES)) {
-		bool ones = (side->flags & END_ONES) != 0;
+	} else if (is_made(o)) {
+		bool ones = (o->in.flags & END_ONES) != 0;
 
 		e->ep = synth_open_byte(ones ? "ff" : "00", ones ? 0xff : 0, &w.exit_status);
 	} else {
-		e->ep = open_path(&w);
+		e->ep = open_node(&w);
 	}
 	return w.exit_status;
 }
 
 static int open_out(struct end *e, const struct options *o, const char *path)
 {
-	enum end_role role = o->compare ? END_SOURCE : END_DEST;
-	struct opening w = { o, &o->out, path, role, &e->node, &e->is_disk, &e->from_bytes, 0 };
+	struct opening w = opening_out(e, o, path);
 
-	e->ep = open_path(&w);
+	e->ep = open_node(&w);
 	return w.exit_status;
 }
 
@@ -259,8 +342,11 @@ static int open_outs(struct ends *e, const struct options *o)
 
 int ends_open_outs(struct ends *e, const struct options *o)
 {
+	int exit_status;
+
 	memset(e, 0, sizeof(*e));
-	return open_outs(e, o);
+	exit_status = look_up_outs(e, o);
+	return exit_status ? exit_status : open_outs(e, o);
 }
 
 int ends_open(struct ends *e, const struct options *o)
@@ -268,7 +354,13 @@ int ends_open(struct ends *e, const struct options *o)
 	int exit_status;
 
 	memset(e, 0, sizeof(*e));
-	exit_status = open_in(&e->in, o);
+	exit_status = look_up_in(e, o);
+	if (!exit_status)
+		exit_status = look_up_outs(e, o);
+	if (!exit_status)
+		exit_status = check_pipes(e, o);
+	if (!exit_status)
+		exit_status = open_in(&e->in, o);
 	if (!exit_status)
 		exit_status = open_outs(e, o);
 	if (!exit_status && o->generated)

@@ -27,8 +27,9 @@ const char *end_path(const struct end *e) MUST_CHECK;
 /*
  * Opens all, each out as a further source where they are to be compared; a side without a name is
  * standard input or output. What cannot be an end, does not exist or is of the wrong kind is
- * refused; nothing is created yet. 0, or the exit status with the reason said; ends_close() either
- * way.
+ * refused, and so is one pipe at two ends, before the open of a FIFO waits for its
+ * other side; nothing is created yet. 0, or the exit status with the reason said; ends_close()
+ * either way.
  */
 int ends_open(struct ends *e, const struct options *o) MUST_CHECK;
 void ends_close(struct ends *e);

@@ -321,6 +321,7 @@ int node_lookup(const char *path, const char *sysfs_root, struct node *n)
 		return errno == ENOENT ? 0 : -1;
 	n->kind = kind_of(&st);
 	n->is_file = n->kind == NODE_FILE;
+	n->is_pipe = n->kind == NODE_FIFO;
 	if (n->is_file && unsized_path(path))
 		n->kind = NODE_UNSIZED;
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))

@@ -36,7 +36,8 @@ struct node {
 	dev_t rdev;	/* of the node itself */
 	bool is_file;	/* a regular one; NODE_STDIO: node_lookup() does not look, who opens it does
 			 */
-	dev_t file_dev; /* is_file: which file it is */
+	bool is_pipe;	/* a FIFO; NODE_STDIO: likewise */
+	dev_t file_dev; /* is_file, is_pipe: which file it is */
 	ino_t file_ino;
 	/* For every node that leads to a disk, a partition too; "" where there is none. */
 	char sg_path[NODE_NAME_ROOM];	 /* "/dev/sg1" */

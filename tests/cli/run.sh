@@ -15,9 +15,11 @@
 #   tty      standard output is a terminal
 #   closed   standard output is closed
 #   unread   standard output is a pipe that nobody reads from any more; a refusal in no words
+#   piped    standard output is a pipe
 #   from     NAME: standard input is that file
 #   to, onto NAME: standard output is that file, truncated by the shell or not (> and >>)
 #   file     NAME TEXT: a file of one line, or of more by \n, in the working directory beforehand
+#   fifo     NAME: a FIFO in the working directory
 #   leaves   NAME TEXT: one that must be there afterwards; without TEXT an empty one
 #   size     NAME BYTES: one that must be there afterwards, of that length
 #   longer   a refusal may have more than 200 characters
@@ -71,6 +73,7 @@ run_binary()
 	# A refusal that is gone would overwrite it: no case may name a file outside its directory.
 	for word in "${args[@]}"; do
 		[[ ${args[0]} != -x ]] || break # opens both ends for reading
+		[[ $word != of=/dev/stdout ]] || continue # is below $scratch, or a pipe
 		if [[ $word == of=/* && -f ${word#of=} || $word == of=*..* || $word == of=/dev/sd* ]]; then
 			echo "run.sh: $name: $word is a real file or disk" >&2
 			exit 1
@@ -86,6 +89,11 @@ run_binary()
 		timeout 20 "$binary" "${args[@]}" >&- 2>"$scratch/err" </dev/null
 	elif ((unread)); then
 		timeout 20 "$binary" "${args[@]}" 2>"$scratch/err" </dev/null | :
+		status=${PIPESTATUS[0]}
+		cd "$here" || exit 1
+		return
+	elif ((piped)); then
+		timeout 20 "$binary" "${args[@]}" 2>"$scratch/err" <"$from" | cat >"$scratch/out"
 		status=${PIPESTATUS[0]}
 		cd "$here" || exit 1
 		return
@@ -115,6 +123,7 @@ run_case()
 	for line in "${files[@]}"; do
 		printf '%b\n' "${line#* }" >"$scratch/work/${line%% *}"
 	done
+	for line in "${fifos[@]}"; do mkfifo "$scratch/work/$line"; done
 	[[ -z $to ]] || : >"$scratch/work/$to"
 	run_binary
 	for line in "${leaves[@]}"; do
@@ -126,7 +135,7 @@ run_case()
 		[[ $(stat -c %s "$scratch/work/${line%% *}") == "${line##* }" ]] || fail "not so long: $line"
 		rm -f "$scratch/work/${line%% *}"
 	done
-	for line in "${files[@]}"; do rm -f "$scratch/work/${line%% *}"; done
+	for line in "${files[@]}" "${fifos[@]}"; do rm -f "$scratch/work/${line%% *}"; done
 	((status == want_status)) || fail "exit status $status, not $want_status"
 	check_stream stdout "$scratch/out" "$out_literal" "${out_patterns[@]}"
 	check_stream stderr "$scratch/err" "$err_literal" "${err_patterns[@]}"
@@ -141,9 +150,9 @@ run_case()
 
 begin_case()
 {
-	name=$1 args_text='' want_status=0 on_tty=0 closed=0 unread=0 longer=0 lines=1
+	name=$1 args_text='' want_status=0 on_tty=0 closed=0 unread=0 piped=0 longer=0 lines=1
 	from=/dev/null to='' onto=''
-	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() leaves=() sizes=()
+	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() fifos=() leaves=() sizes=()
 }
 
 run_file()
@@ -163,10 +172,12 @@ run_file()
 		longer) longer=1 ;;
 		lines) lines=$text ;;
 		unread) unread=1 ;;
+		piped) piped=1 ;;
 		from) from=$text ;;
 		to) to=$text onto=$text ;;
 		onto) onto=$text ;;
 		file) files+=("$text") ;;
+		fifo) fifos+=("$text") ;;
 		leaves) leaves+=("$text") ;;
 		stdout) out_literal+=$text$'\n' ;;
 		stderr) err_literal+=$text$'\n' ;;

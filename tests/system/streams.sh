@@ -167,6 +167,47 @@ stuttering() {
 	expect 'what is left differs' cmp -s -i $((1006 * 512)):0 "$source_data" /tmp/rest
 }
 
+# --- sockets ---
+
+# Runs its arguments with one socket as standard input and output; sends it what comes, prints what
+# comes back.
+# shellcheck disable=SC2016
+readonly ON_A_SOCKET='
+	use Socket;
+	socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0 or die "socketpair: $!\n";
+	unless (fork) {
+		open STDIN, "<&", $theirs and open STDOUT, ">&", $theirs or die "dup: $!\n";
+		close $ours;
+		exec @ARGV;
+	}
+	close $theirs;
+	syswrite $ours, $_ while sysread STDIN, $_, 4096;
+	shutdown $ours, 1;
+	print while sysread $ours, $_, 65536;
+	wait;
+	exit $? >> 8;'
+
+# on_a_socket WORD...
+on_a_socket() {
+	command_line="sgmmcp $* on a socket"
+	perl -e "$ON_A_SOCKET" "$sgmmcp" "$@" 2>/tmp/err >/tmp/copy </tmp/short
+	took
+}
+
+sockets() {
+	head -c 50000 "$source_data" >/tmp/short
+
+	begin 'what is read from a socket may be written to it'
+	on_a_socket bs=1
+	expect_status 0
+	expect 'the data differ' cmp -s /tmp/short /tmp/copy
+
+	begin 'a socket is not written twice'
+	on_a_socket if=/tmp/short of=- of=- bs=1
+	expect_status 31
+	expect_one_line 'standard output: is the same file as standard output: not writing$'
+}
+
 # --- a reader that leaves ---
 
 # leaves IF: after 100,000 bytes.
@@ -327,6 +368,7 @@ truncate -s "${MIB}M" "$zeros"
 must fill "$disk_a" "$source_data"
 into_programs
 stuttering
+sockets
 reader_leaves
 medium_errors
 holes
