@@ -18,6 +18,8 @@
 #include "endpoints/sg.h"
 #include "endpoints/synth.h"
 
+#define NOT_TAKEN "is no disk, file or stream (give an sg node, /dev/sgN)"
+
 /* One operand on its way to being an endpoint. */
 struct opening {
 	const struct options *o;
@@ -96,6 +98,11 @@ static struct endpoint *open_unsized(struct opening *w)
 	return NULL;
 }
 
+static int stdio_fd(enum end_role role)
+{
+	return role == END_SOURCE ? STDIN_FILENO : STDOUT_FILENO;
+}
+
 static const char *stdio_path(enum end_role role)
 {
 	return role == END_SOURCE ? "/proc/self/fd/0" : "/proc/self/fd/1";
@@ -119,7 +126,7 @@ static void note_stdio(struct opening *w)
 {
 	struct stat st;
 
-	if (fstat(w->role == END_SOURCE ? STDIN_FILENO : STDOUT_FILENO, &st))
+	if (fstat(stdio_fd(w->role), &st))
 		return;
 	w->node->is_file = S_ISREG(st.st_mode);
 	w->node->is_pipe = S_ISFIFO(st.st_mode) || (S_ISSOCK(st.st_mode) && w->role == END_DEST);
@@ -127,24 +134,49 @@ static void note_stdio(struct opening *w)
 	w->node->file_ino = st.st_ino;
 }
 
-/* Or a disk (> /dev/sdb). */
-static bool stdio_disk(struct opening *w)
+/* Tapes and the like are character devices too, and no streams. */
+static bool is_stream(const struct node *n)
 {
-	off_t offset = lseek(w->role == END_SOURCE ? STDIN_FILENO : STDOUT_FILENO, 0, SEEK_CUR);
-	struct node n;
+	enum { MEM = 1, TTY = 4, TTY_AUX = 5, PTY_FIRST = 136, PTY_LAST = 143 };
+	unsigned number = major(n->rdev);
 
-	if (node_lookup(stdio_path(w->role), "/sys", &n) < 0 ||
-		(n.kind != NODE_BLOCK && n.kind != NODE_BLOCK_SCSI))
+	return number == MEM || number == TTY || number == TTY_AUX ||
+	       (number >= PTY_FIRST && number <= PTY_LAST);
+}
+
+/* Or a disk (> /dev/sdb). */
+static bool take_stdio_disk(struct opening *w, const struct node *n)
+{
+	off_t offset = lseek(stdio_fd(w->role), 0, SEEK_CUR);
+
+	if (n->kind != NODE_BLOCK && n->kind != NODE_BLOCK_SCSI)
 		return false;
-	*w->node = n;
+	*w->node = *n;
 	*w->is_disk = true;
 	*w->from_bytes = offset > 0 ? (uint64_t)offset : 0;
+	return true;
+}
+
+/* What its read() and write() carry is not the data of a disk; and the guard would not see it. */
+static bool refuse_stdio_node(struct opening *w, const struct node *n)
+{
+	const char *operand = w->side == &w->o->in ? "if" : "of";
+
+	if (n->kind == NODE_SG)
+		diag(stdio_name(w->role), "%s: is no stream (give its name: %s=%s)",
+			node_kind_name(n->kind), operand, n->sg_path);
+	else if (n->kind == NODE_BSG || (n->kind == NODE_CHAR && !is_stream(n)))
+		diag(stdio_name(w->role), "%s: " NOT_TAKEN, node_kind_name(n->kind));
+	else
+		return false;
+	w->exit_status = EXIT_FILE;
 	return true;
 }
 
 static struct endpoint *open_stdio(struct opening *w)
 {
 	bool reads = w->role == END_SOURCE;
+	struct node n;
 
 	if (!reads && isatty(STDOUT_FILENO)) {
 		diag("of=", "missing, and standard output is a terminal (give of=)");
@@ -156,21 +188,15 @@ static struct endpoint *open_stdio(struct opening *w)
 		w->exit_status = EXIT_FILE;
 		return NULL;
 	}
-	if (stdio_disk(w))
-		return open_pipe(w, reads ? "/dev/stdin" : "/dev/stdout",
-			reads ? STDIN_FILENO : STDOUT_FILENO, FORM_STREAM_DISK);
-	return open_pipe(w, stdio_name(w->role), reads ? STDIN_FILENO : STDOUT_FILENO,
+	if (node_lookup(stdio_path(w->role), "/sys", &n) == 0) {
+		if (refuse_stdio_node(w, &n))
+			return NULL;
+		if (take_stdio_disk(w, &n))
+			return open_pipe(w, reads ? "/dev/stdin" : "/dev/stdout", stdio_fd(w->role),
+				FORM_STREAM_DISK);
+	}
+	return open_pipe(w, stdio_name(w->role), stdio_fd(w->role),
 		w->node->is_file ? FORM_STREAM_FILE : FORM_STREAM);
-}
-
-/* Tapes and the like are character devices too, and no streams. */
-static bool is_stream(const struct node *n)
-{
-	enum { MEM = 1, TTY = 4, TTY_AUX = 5, PTY_FIRST = 136, PTY_LAST = 143 };
-	unsigned number = major(n->rdev);
-
-	return number == MEM || number == TTY || number == TTY_AUX ||
-	       (number >= PTY_FIRST && number <= PTY_LAST);
 }
 
 static struct endpoint *open_node(struct opening *w)
@@ -194,14 +220,14 @@ static struct endpoint *open_node(struct opening *w)
 	case NODE_CHAR:
 		if (is_stream(w->node))
 			return open_pipe(w, w->path, -1, FORM_STREAM);
-		return refuse(w, "is no disk, file or stream (give an sg node, /dev/sgN)");
+		return refuse(w, NOT_TAKEN);
 	case NODE_MISSING:
 		if (w->role == END_DEST)
 			return open_file(w);
 		diag(w->path, "no such file or device");
 		w->exit_status = EXIT_FILE;
 		return NULL;
-	default: return refuse(w, "is no disk, file or stream (give an sg node, /dev/sgN)");
+	default: return refuse(w, NOT_TAKEN);
 	}
 }
 

@@ -308,6 +308,47 @@ same_disk() {
 	refused 31 'is the same disk as' if=/tmp/disk "of=$b"
 }
 
+# from_node NODE WORD...: standard input is that node; where that hangs, it ends.
+from_node() {
+	command_line="sgmmcp ${*:2} < $1"
+	timeout -k 5 20 "$sgmmcp" "${@:2}" <"$1" >/tmp/out 2>/tmp/err
+	took
+}
+
+redirected_nodes() {
+	local before
+
+	begin 'an sg node is given by its name, not as standard output'
+	sum_of "$disk_b"
+	before=$REPLY
+	command_line="sgmmcp if=$a count=1 > $b"
+	"$sgmmcp" "if=$a" count=1 >"$b" 2>/tmp/err </dev/null
+	took
+	expect_status 15
+	expect_one_line "standard output: sg node: is no stream \(give its name: of=$b\)\$"
+	sum_of "$disk_b"
+	[[ $REPLY == "$before" ]] || fail 'the disk has changed'
+
+	begin 'nor as standard input'
+	from_node "$a" "of=$disk_b"
+	expect_status 15
+	expect_one_line "standard input: sg node: is no stream \(give its name: if=$a\)\$"
+
+	begin 'nor to be compared with'
+	from_node "$a" -x "if=$disk_b" of=-
+	expect_status 15
+	expect_one_line "standard input: sg node: is no stream \(give its name: of=$a\)\$"
+
+	begin 'it is taken where a name leads to it'
+	from_node "$a" if=/dev/stdin of=/dev/null count=1
+	expect_status 0
+
+	begin 'a character device that is refused by its name is no stream either'
+	from_node /dev/loop-control of=/tmp/file
+	expect_status 15
+	expect_one_line 'standard input: character device: is no disk, file or stream \(give an sg node, /dev/sgN\)$'
+}
+
 wrong_operands() {
 	begin 'a destination smaller than the source is refused'
 	refused 22 'is too small: .*room for 8388096' "if=$a" "of=$b" seek=1
@@ -430,6 +471,7 @@ other_users
 kept_away
 root_disk
 same_disk
+redirected_nodes
 wrong_operands
 terminal
 write_protected
