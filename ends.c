@@ -12,6 +12,7 @@
 #include "core/status.h"
 #include "endflags.h"
 #include "endpoints/aio.h"
+#include "endpoints/append.h"
 #include "endpoints/file.h"
 #include "endpoints/mapped.h"
 #include "endpoints/pipe.h"
@@ -67,6 +68,15 @@ static bool flags_are_good(struct opening *w, const char *name, enum end_form fo
 	return w->exit_status == 0;
 }
 
+/* As >> does; where parts are left out, or for later, each must have its place. */
+static bool is_appended_to(const struct opening *w)
+{
+	const struct options *o = w->o;
+	bool has_gaps = w->side->flags & (END_SPARSE | END_TRIM) || o->min_rate || o->slow_ms;
+
+	return w->role == END_DEST && w->side->flags & END_APPEND && !has_gaps;
+}
+
 static struct endpoint *open_file(struct opening *w)
 {
 	const struct file_params params = { w->path, w->role, w->side->flags };
@@ -75,8 +85,10 @@ static struct endpoint *open_file(struct opening *w)
 		return NULL;
 	if (w->side->flags & END_MMAP)
 		return mapped_open(&params, &w->exit_status);
-	return w->side->flags & END_DIRECT ? aio_open(&params, &w->exit_status)
-					   : file_open(&params, &w->exit_status);
+	if (w->side->flags & END_DIRECT)
+		return aio_open(&params, &w->exit_status);
+	return is_appended_to(w) ? append_open(&params, &w->exit_status)
+				 : file_open(&params, &w->exit_status);
 }
 
 static struct endpoint *open_pipe(struct opening *w, const char *name, int fd, enum end_form form)

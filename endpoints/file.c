@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Opening and moving are filenode.c's; here is what is special about the page cache: END_NOCACHE.
- *
- * Pages are dropped only when clean, so a write starts write-back of its range and drops what the
- * lane wrote before, by now mostly clean; flush drops the rest. Nothing waits here:
- * sync_file_range() that waits would also take the error that fsync() is to report
- * (mm/filemap.c file_check_and_advance_wb_err()).
  */
 #include "file.h"
 
@@ -17,9 +12,8 @@
 
 struct file_lane {
 	struct lane lane; /* first */
-	bool drop_behind;
-	off_t written_at; /* END_NOCACHE: the last write, in the page cache still */
-	off_t written_bytes;
+	bool drops_behind;
+	struct filenode_behind behind;
 };
 
 static struct file_lane *lane_of(struct lane *lane)
@@ -34,7 +28,7 @@ static struct lane *file_lane_open(struct endpoint *ep, const struct lane_spec *
 	assert(!spec->own_buffer);
 	if (!l)
 		return NULL;
-	l->drop_behind = ((const struct filenode *)ep)->flags & END_NOCACHE;
+	l->drops_behind = ((const struct filenode *)ep)->flags & END_NOCACHE;
 	return &l->lane;
 }
 
@@ -53,11 +47,7 @@ static COLD void drop_behind(struct file_lane *l, const struct xfer *x)
 		posix_fadvise(n->fd, at, x->done_bytes, POSIX_FADV_DONTNEED);
 		return;
 	}
-	if (l->written_bytes > 0) /* 0 would mean all of the file */
-		posix_fadvise(n->fd, l->written_at, l->written_bytes, POSIX_FADV_DONTNEED);
-	(void)sync_file_range(n->fd, at, x->done_bytes, SYNC_FILE_RANGE_WRITE);
-	l->written_at = at;
-	l->written_bytes = x->done_bytes;
+	filenode_drop_behind(n, &l->behind, at, x->done_bytes);
 }
 
 static enum xfer_state file_submit(struct lane *lane, struct xfer *x)
@@ -72,7 +62,7 @@ static enum xfer_state file_submit(struct lane *lane, struct xfer *x)
 		return XFER_DONE;
 	}
 	filenode_move((const struct filenode *)lane->ep, x);
-	if (l->drop_behind && x->done_bytes > 0)
+	if (l->drops_behind && x->done_bytes > 0)
 		drop_behind(l, x);
 	return XFER_DONE;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Decides what may be opened and what that changes; see filenode.h. O_APPEND is never used: on
+ * Decides what may be opened and what that changes; see filenode.h. O_APPEND is not used here: on
  * Linux it makes pwrite() ignore its offset (pwrite(2), BUGS).
  */
 #include "filenode.h"
@@ -682,6 +682,16 @@ void filenode_trim(struct filenode *n, struct xfer *x)
 		fault_from_errno(&x->fault, errno);
 		filenode_judge(n, &x->fault);
 	}
+}
+
+void filenode_drop_behind(
+	const struct filenode *n, struct filenode_behind *behind, off_t at, off_t bytes)
+{
+	if (behind->bytes > 0) /* 0 would mean all of the file */
+		posix_fadvise(n->fd, behind->at, behind->bytes, POSIX_FADV_DONTNEED);
+	(void)sync_file_range(n->fd, at, bytes, SYNC_FILE_RANGE_WRITE);
+	behind->at = at;
+	behind->bytes = bytes;
 }
 
 /* EINVAL: nothing that could be flushed (files of /proc, folders of CIFS), fsync(2). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What an end that is a regular file or a block node needs whichever way its bytes move: opening,
- * facts, creating and truncating, blocking transfers, flush. file.c, aio.c and mapped.c put their
- * lanes on top and are the only ones to include this.
+ * facts, creating and truncating, blocking transfers, flush. file.c, append.c, aio.c and
+ * mapped.c put their lanes on top and are the only ones to include this.
  *
  * filenode_open() changes nothing. A destination that is not there is created by begin(), which
  * also truncates a regular file to where writing will start (as dd does), unless END_NOTRUNC or
@@ -92,6 +92,20 @@ void filenode_move(const struct filenode *n, struct xfer *x);
 
 /* XFER_TRIM, all but the notes. Blocks. Any thread. */
 void filenode_trim(struct filenode *n, struct xfer *x);
+
+/* END_NOCACHE: the last write of a lane, in the page cache still. */
+struct filenode_behind {
+	off_t at, bytes;
+};
+
+/*
+ * After a write of bytes (> 0) at that place. Pages are dropped only when clean, so it starts
+ * write-back of that range and drops what the lane wrote before, by now mostly clean; flush drops
+ * the rest. Nothing waits: sync_file_range() that waits would also take the error that fsync() is
+ * to report (mm/filemap.c file_check_and_advance_wb_err()).
+ */
+void filenode_drop_behind(
+	const struct filenode *n, struct filenode_behind *behind, off_t at, off_t bytes);
 
 /* The outcome of x is FAULT_SHORT: done_bytes are all that there is. */
 void filenode_came_short(struct xfer *x);

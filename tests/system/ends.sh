@@ -129,6 +129,39 @@ odd_tails() {
 	expect_status 0
 	cat "$files/odd" "$files/odd" >/tmp/twice
 	expect 'the files differ' cmp -s /tmp/twice "$files/copy"
+	appended_by_others
+}
+
+# appended_by_others: while sgmmcp waits for its second block, another process appends a line.
+appended_by_others() {
+	local two_blocks=/tmp/two
+
+	begin 'what others append meanwhile stays'
+	head -c 1024 "$source_data" >$two_blocks
+	echo start >"$files/log"
+	rm -f /tmp/fifo && mkfifo /tmp/fifo
+	{
+		head -c 512 $two_blocks
+		wait_for has_size "$files/log" 518
+		echo another >>"$files/log"
+		tail -c 512 $two_blocks
+	} >/tmp/fifo &
+	run if=/tmp/fifo "of=$files/log" oflag=append bs=512 bpt=1
+	wait $!
+	expect_status 0
+	{
+		echo start
+		head -c 512 $two_blocks
+		echo another
+		tail -c 512 $two_blocks
+	} >"$expected"
+	expect 'the files differ' cmp -s "$expected" "$files/log"
+	rm -f /tmp/fifo "$files/log"
+}
+
+# has_size FILE BYTES
+has_size() {
+	[[ $(stat -c %s "$1") == "$2" ]]
 }
 
 # --- pipes ---
