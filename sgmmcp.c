@@ -743,7 +743,7 @@ int main(int argc, char **argv)
 	if (is_to_be_verified(&r)) {
 		int verify_status = verify(&r);
 
-		exit_status = exit_status ? exit_status : verify_status;
+		exit_status = verdict_with_verify(&r, exit_status, verify_status);
 	}
 	exit_status = rescue_end(&r, exit_status);
 	run_close(&r);
