@@ -95,7 +95,7 @@ FORCE:
 
 # Functions of the C library that a test has its own of: the scripted driver, and failures.
 WRAP_scripted_sg := open ioctl mmap read write clock_nanosleep
-WRAP_copy        := clock_nanosleep pthread_create
+WRAP_copy        := clock_gettime clock_nanosleep pthread_create
 WRAP_aio         := io_getevents ioctl open pwrite
 WRAP_file        := fsync ioctl open
 WRAP_ranges      := malloc realloc

@@ -48,6 +48,12 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* A file that may not become so long is an error like others, with a report. */
+static void ignore_file_size_signal(void)
+{
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 /* --- before the first command that moves data --- */
 
 /* Without those that failed in a run before: to check them would be to find what was said. */
@@ -721,6 +727,7 @@ int main(int argc, char **argv)
 	struct run r;
 	int exit_status;
 
+	ignore_file_size_signal();
 	switch (options_parse(&o, argc, (const char **)argv, &exit_status)) {
 	case OPTIONS_RUN: break;
 	default: return exit_status;
@@ -736,7 +743,7 @@ int main(int argc, char **argv)
 	if (is_to_be_verified(&r)) {
 		int verify_status = verify(&r);
 
-		exit_status = exit_status ? exit_status : verify_status;
+		exit_status = verdict_with_verify(&r, exit_status, verify_status);
 	}
 	exit_status = rescue_end(&r, exit_status);
 	run_close(&r);

@@ -472,3 +472,10 @@ int verdict(struct run *r)
 	statuses[5] = lost_status;
 	return first_of(statuses, ARRAY_SIZE(statuses));
 }
+
+int verdict_with_verify(const struct run *r, int copied, int verified)
+{
+	if (verified == EXIT_MISCOMPARE && !r->result.failed)
+		return verified;
+	return copied ? copied : verified;
+}

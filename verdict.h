@@ -7,9 +7,14 @@
 
 /*
  * Says what is to be said of r->result and prints report and hash. The exit status: that of the
- * first failure, then that of a miscompare, of a flush, of the hash.
+ * first failure that ended the run or dropped an end, then that of a miscompare, of a flush, of the
+ * hash, of what was lost, of a reset.
  */
 int verdict(struct run *r) MUST_CHECK;
+
+/* That of both, where r, which ended with copied, was read back with verified: in the same order.
+ */
+int verdict_with_verify(const struct run *r, int copied, int verified) MUST_CHECK;
 
 /* In mid-run: the nth thing that the run has to do without. */
 void verdict_say_loss(const struct run *r, uint64_t nth, const struct incident *l);

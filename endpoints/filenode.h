@@ -22,7 +22,9 @@
  * if it can, or says EOPNOTSUPP: it never writes zeros itself (block/fops.c blkdev_fallocate(),
  * BLKDEV_ZERO_NOFALLBACK). A hole at the end leaves the file's length alone: end() sees to that.
  *
- * A write past RLIMIT_FSIZE raises SIGXFSZ: the caller has it blocked or ignored, and sees EFBIG.
+ * What would make a file longer than RLIMIT_FSIZE raises SIGXFSZ, from begin() to end(): the
+ * program ignores it, as a blocked one would kill later, and what is asked for here fails with
+ * EFBIG.
  */
 #ifndef ENDPOINTS_FILENODE_H
 #define ENDPOINTS_FILENODE_H

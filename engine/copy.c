@@ -279,6 +279,7 @@ void copy_move_map(struct copy *c, struct ranges *to)
 
 void copy_close(struct copy *c)
 {
+	signals_end(&c->signals);
 	for (size_t i = 0; c->legs && i < (size_t)c->plan->depth * c->sides.n; i++) {
 		struct lane *lane = c->legs[i].lane;
 

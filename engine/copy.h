@@ -111,8 +111,9 @@ void copy_move_map(struct copy *c, struct ranges *to);
 
 /*
  * Moves the data; returns when the last transfer is home. Takes SIGINT, SIGTERM, SIGHUP, SIGQUIT
- * (no further chunk is begun; a second one kills), SIGUSR1 and SIGTSTP (pauses with nothing in
- * flight) for the time being, unless they were ignored. Then, if flush_at_end and something was
+ * (no further chunk is begun; one that comes within SIGNALS_REPEAT_NS is swallowed, a later one
+ * kills, and it stays so until copy_close()), SIGUSR1 and SIGTSTP (pauses with nothing in flight)
+ * for the time being, unless they were ignored. Then, if flush_at_end and something was
  * written, flushes. 0, or the errno of a thread or descriptor that could not be made, or ENOMEM
  * (nothing moved).
  */

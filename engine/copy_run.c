@@ -58,10 +58,10 @@ static void take_signal(struct copy *c, const struct copy_watch *watch, int sign
 	case SIGTSTP: stop_and_go(c); break;
 	default:
 		c->ended_by = signal_number;
+		signals_heard(&c->signals, clock_now_ns());
 		feed_stop(&c->feed);
 		for (unsigned side = 0; side < c->sides.n; side++)
 			c->sides.end[side]->hurry = true;
-		signals_unblock_deadly();
 		break;
 	}
 }
@@ -223,26 +223,25 @@ static void stop_saver(struct copy *c, const struct signals *sigs, const struct 
 int copy_run(
 	struct copy *c, const struct copy_watch *watch, bool flush_at_end, struct copy_result *r)
 {
-	struct signals sigs;
 	int err;
 
 	memset(r, 0, sizeof(*r));
 	if (!c->map.ranges && !make_own_map(c))
 		return ENOMEM;
 	c->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (c->done_fd < 0 || signals_take(&sigs) < 0)
+	if (c->done_fd < 0 || signals_take(&c->signals) < 0)
 		return errno;
 	feed_init(&c->feed, c->span->len_bytes, c->plan->chunk_bytes, c->plan->workers);
 	feed_set_map(&c->feed, &c->map);
 	start_saver(c);
-	err = run_workers(c, &sigs, watch);
-	stop_saver(c, &sigs, watch);
+	err = run_workers(c, &c->signals, watch);
+	stop_saver(c, &c->signals, watch);
 	copy_result_fill(c, r);
 	if (err == 0)
-		copy_end(c, &sigs, watch, flush_at_end, r);
-	take_late_signals(c, &sigs, watch);
+		copy_end(c, &c->signals, watch, flush_at_end, r);
+	take_late_signals(c, &c->signals, watch);
 	r->signal = c->ended_by;
 	feed_destroy(&c->feed); /* signals reach it during the flush too */
-	signals_give_back(&sigs);
+	signals_give_back(&c->signals);
 	return err;
 }

@@ -36,6 +36,7 @@ struct copy {
 	unsigned missing_depth; /* slots of workers that could not be started */
 	uint64_t before_bytes, told_losses, told_recovered;
 	int done_fd;
+	struct signals signals;	       /* until copy_close(): the report is to be heard out, too */
 	nsec_t started_ns, stopped_ns; /* stopped: time spent in Ctrl-Z */
 	struct rusage before;
 	int ended_by; /* signal */

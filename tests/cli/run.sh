@@ -16,6 +16,7 @@
 #   closed   standard output is closed
 #   unread   standard output is a pipe that nobody reads from any more; a refusal in no words
 #   piped    standard output is a pipe
+#   limit    KIB: no file may become longer (ulimit -f)
 #   from     NAME: standard input is that file
 #   to, onto NAME: standard output is that file, truncated by the shell or not (> and >>)
 #   file     NAME TEXT: a file of one line, or of more by \n, in the working directory beforehand
@@ -101,7 +102,10 @@ run_binary()
 		: >"$scratch/out"
 		timeout 20 "$binary" "${args[@]}" >>"$onto" 2>"$scratch/err" <"$from"
 	else
-		timeout 20 "$binary" "${args[@]}" >"$scratch/out" 2>"$scratch/err" <"$from"
+		(
+			ulimit -Sf "$limit"
+			timeout 20 "$binary" "${args[@]}" >"$scratch/out" 2>"$scratch/err" <"$from"
+		)
 	fi
 	status=$?
 	cd "$here" || exit 1
@@ -151,7 +155,7 @@ run_case()
 begin_case()
 {
 	name=$1 args_text='' want_status=0 on_tty=0 closed=0 unread=0 piped=0 longer=0 lines=1
-	from=/dev/null to='' onto=''
+	from=/dev/null to='' onto='' limit=unlimited
 	out_literal='' err_literal='' out_patterns=() err_patterns=() files=() fifos=() leaves=() sizes=()
 }
 
@@ -170,6 +174,7 @@ run_file()
 		closed) closed=1 ;;
 		size) sizes+=("$text") ;;
 		longer) longer=1 ;;
+		limit) limit=$text ;;
 		lines) lines=$text ;;
 		unread) unread=1 ;;
 		piped) piped=1 ;;

@@ -687,6 +687,10 @@ static void the_gravest_gives_the_status(void **state)
 
 	(void)state;
 	make_scene(&s, 2);
+	result(&s, 1)->count.resets = 1;
+	assert_int_equal(status_of(&s), EXIT_UNIT_ATTENTION);
+	lose_one(&s);
+	assert_int_equal(status_of(&s), EXIT_MEDIUM_HARD);
 	make_hash(&s, LEN, -1);
 	assert_int_equal(status_of(&s), EXIT_OS + EBADF);
 	result(&s, 2)->flushed = true;
@@ -699,6 +703,49 @@ static void the_gravest_gives_the_status(void **state)
 	fail_side(&s, 2, FAULT_DATA_PROTECT, 0);
 	assert_int_equal(status_of(&s), EXIT_DATA_PROTECT);
 	digest_destroy(&s.run.digest);
+}
+
+/* The blocks were lost first; but what is known to be wrong is worse than what is missing. */
+static void a_miscompare_goes_before_lost_blocks(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	make_compare(&s);
+	lose_one(&s);
+	differ(&s, 2, 0, 1);
+	assert_int_equal(status_of(&s), EXIT_MISCOMPARE);
+	s.run.result.limit = LIMIT_TOTAL;
+	assert_int_equal(status_of(&s), EXIT_MISCOMPARE);
+	s.run.result.signal = SIGINT;
+	assert_int_equal(status_of(&s), EXIT_MISCOMPARE);
+
+	make_compare(&s);
+	lose_one(&s);
+	s.end[1].facts.size_bytes += 9;
+	assert_int_equal(status_of(&s), EXIT_MISCOMPARE);
+
+	make_compare(&s);
+	lose_one(&s);
+	s.run.span.open_ended = s.run.result.source_has_more = true;
+	assert_int_equal(status_of(&s), EXIT_MISCOMPARE);
+}
+
+static void one_that_is_read_back_goes_before_what_the_copy_lost(void **state)
+{
+	struct scene s;
+	int lost = EXIT_MEDIUM_HARD;
+
+	(void)state;
+	make_scene(&s, 2);
+	assert_int_equal(verdict_with_verify(&s.run, 0, 0), 0);
+	assert_int_equal(verdict_with_verify(&s.run, 0, EXIT_TIMEOUT), EXIT_TIMEOUT);
+	assert_int_equal(verdict_with_verify(&s.run, lost, 0), lost);
+	assert_int_equal(verdict_with_verify(&s.run, lost, EXIT_TIMEOUT), lost);
+	assert_int_equal(verdict_with_verify(&s.run, lost, EXIT_MISCOMPARE), EXIT_MISCOMPARE);
+	fail_side(&s, 2, FAULT_DATA_PROTECT, 0);
+	assert_int_equal(
+		verdict_with_verify(&s.run, EXIT_DATA_PROTECT, EXIT_MISCOMPARE), EXIT_DATA_PROTECT);
 }
 
 static void the_report_is_printed_unless_it_was_not_wanted(void **state)
@@ -756,6 +803,8 @@ int main(void)
 		cmocka_unit_test(the_hash_of_a_part_says_of_which),
 		cmocka_unit_test(a_hash_that_cannot_be_printed_is_a_failure),
 		cmocka_unit_test(the_gravest_gives_the_status),
+		cmocka_unit_test(a_miscompare_goes_before_lost_blocks),
+		cmocka_unit_test(one_that_is_read_back_goes_before_what_the_copy_lost),
 		cmocka_unit_test(the_report_is_printed_unless_it_was_not_wanted),
 	};
 
