@@ -112,7 +112,8 @@ static void command_set(struct sg_lane *l, unsigned cdb_bytes)
 {
 	struct sg_end *end = end_of(l->lane.ep);
 
-	l->cdb_bytes = end->cdb_bytes = cdb_bytes;
+	l->cdb_bytes = cdb_bytes;
+	end->cdb_bytes = cdb_bytes;
 	cdb_init(l->cdb, cdb_bytes, end->op, cdb_flags(end));
 	l->hdr.cmd_len = (unsigned char)cdb_bytes;
 }

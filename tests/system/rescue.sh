@@ -1082,14 +1082,14 @@ healed_in_part() {
 # map_of_ddrescue: to the first bad block of a longer one all has been copied, and no further.
 map_of_ddrescue() {
 	printf '%d / 1\n' $((1078 * block))
-	printf '%d %d %s\n' 0 $((1077 * block)) + $((1077 * block)) $block - \
+	printf '%d %d %s\n' 0 $((1077 * block)) + $((1077 * block)) "$block" - \
 		$((1078 * block)) $((2 * block)) / $((1080 * block)) $(((BLOCKS - 1080) * block)) '?'
 }
 
 within_a_block_of_another_map() {
 	begin 'a map of ddrescue that ends within a longer block is gone on with, and no block lost by it'
 	afresh
-	dd "if=$source_data" "of=$loop" bs=$block count=1077 conv=notrunc status=none
+	dd "if=$source_data" "of=$loop" "bs=$block" count=1077 conv=notrunc status=none
 	map_of_ddrescue >"$map"
 	bad_medium 1077 1
 	run_guarded "if=$a" "of=$loop" coe=1 "map=$map" "bpt=$CHUNK"
@@ -1102,7 +1102,7 @@ within_a_block_of_another_map() {
 
 	begin 'what a longer block has from before, and the source has no more, is not given up for the rest'
 	afresh
-	dd "if=$source_data" "of=$loop" bs=$block count=1077 conv=notrunc status=none
+	dd "if=$source_data" "of=$loop" "bs=$block" count=1077 conv=notrunc status=none
 	map_of_ddrescue >"$map"
 	bad_medium 1076 1
 	run_guarded "if=$a" "of=$loop" coe=1 "map=$map" retries=1 "bpt=$CHUNK"
