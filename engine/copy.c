@@ -127,11 +127,26 @@ static bool make_room_for_bad(struct copy *c)
 	return c->room_for_bad != NULL;
 }
 
+/* What is mapped lies in its file. Not touched before it is needed, it takes no memory. */
+static bool wants_room_to_keep(const struct recipe *r)
+{
+	return r->reads_once && r->mapped == NO_SIDE &&
+	       ((r->policy.go_on_out && r->writes) || (r->policy.go_on_in && r->checks));
+}
+
+static bool make_room_to_keep(struct copy *c)
+{
+	if (!wants_room_to_keep(&c->recipe))
+		return true;
+	c->recipe.kept = malloc(c->plan->chunk_bytes);
+	return c->recipe.kept != NULL;
+}
+
 static enum copy_opened open_slots(struct copy *c, int *exit_status)
 {
 	const struct plan *p = c->plan;
 
-	if (!make_room_aside(c) || !make_room_for_bad(c) ||
+	if (!make_room_aside(c) || !make_room_for_bad(c) || !make_room_to_keep(c) ||
 		(p->user_buffers && buffers_alloc(&c->memory, p->depth * p->user_buffers,
 					    p->chunk_bytes) < 0)) {
 		out_of_memory(exit_status);
@@ -296,6 +311,7 @@ void copy_close(struct copy *c)
 	stalls_free(&c->stalls);
 	saver_destroy(&c->saver);
 	free(c->room_for_bad);
+	free(c->recipe.kept);
 	free(c->workers);
 	free(c->turns);
 	free(c->rings);

@@ -12,7 +12,7 @@
 
 #define INCIDENTS_KEPT 100
 
-/* A block, or a chunk of a stream, that the run had to do without; or a recovered error. */
+/* A block that the run had to do without; or a recovered error. */
 struct incident {
 	unsigned side;
 	bool salvaged; /* what the medium has of it all the same was copied */

@@ -83,7 +83,7 @@ enum slot_news pad_settle(struct slot *s, unsigned *bad)
 static COLD bool is_to_pad(const struct slot *s)
 {
 	const struct recipe *r = s->recipe;
-	bool is_put_off = s->failed && s->chunk.len_bytes > r->block_bytes && !r->reads_once;
+	bool is_put_off = s->failed && s->chunk.len_bytes > r->block_bytes;
 	uint64_t end = r->feed->end_bytes;
 
 	return s->claimed_to_bytes >= end && padding_end(&r->padding, end) > end && !is_put_off;

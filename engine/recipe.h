@@ -49,7 +49,8 @@ struct recipe {
 	/* What is done where something fails: */
 	bool records;	 /* what is good is told to the feed, too */
 	bool at_once;	 /* chunks have an order: what fails is taken apart where it is */
-	bool reads_once; /* the source is a stream: nothing can be taken apart */
+	bool reads_once; /* the source is a stream: what fails there ends the run */
+	uint8_t *kept;	 /* a chunk of it while that is taken apart; NULL: is never needed */
 	/* Where the source's own buffer can only be read: zeros, of a chunk; room for one tail. */
 	void *zeros, *room;
 	side_set_t fills;		      /* those that get zeros for what cannot be read */
@@ -60,7 +61,7 @@ struct recipe {
 	_Atomic bool hint_lies; /* the sense data have named a good block */
 };
 
-/* *r is zeroed; its feed, failures, digest, zeros and room are the caller's to set. */
+/* *r is zeroed; its feed, failures, digest, zeros, room and kept are the caller's to set. */
 void recipe_make(struct recipe *r, const struct plan *p, const struct span *s,
 	const struct sides *sides, const struct policy *policy);
 

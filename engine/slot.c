@@ -10,6 +10,7 @@
 
 #include "pad.h"
 #include "parts.h"
+#include "refill.h"
 
 /* --- a file that the data lie in --- */
 
@@ -114,6 +115,8 @@ static COLD enum slot_news next_piece(struct slot *s)
 	s->chunk.at_bytes = p.at_bytes - s->leg[0].start_bytes;
 	s->chunk.len_bytes = p.len_bytes;
 	slot_begin_piece(s);
+	if (s->recipe->reads_once)
+		refill_piece(s);
 	return SLOT_GOES_ON;
 }
 
@@ -126,6 +129,8 @@ static COLD enum slot_news take_apart(struct slot *s, uint64_t hint_bytes)
 	const struct recipe *r = s->recipe;
 	uint64_t left = r->feed->end_bytes - s->chunk.at_bytes;
 
+	if (r->reads_once)
+		refill_keep(s);
 	narrow_begin(&s->narrow, leg_place(&s->leg[0]), (uint32_t)min_u64(s->chunk.len_bytes, left),
 		r->block_bytes, r->physical_bytes, hint_bytes);
 	return next_piece(s);
@@ -432,7 +437,7 @@ static COLD void spare(struct slot *s)
 
 /*
  * Those that were written need no second copy, but of the pieces of what several could not write.
- * What is moved once more counts once.
+ * What is moved once more counts once; a stream is not read once more.
  */
 static COLD void move_again(struct slot *s)
 {
@@ -443,7 +448,7 @@ static COLD void move_again(struct slot *s)
 		return;
 	if (!s->spared)
 		spare(s);
-	again = (side_bit(0) | r->writes | r->checks) & ~s->spared & ~s->lost;
+	again = ((r->reads_once ? 0 : side_bit(0)) | r->writes | r->checks) & ~s->spared & ~s->lost;
 	for (; again; again &= again - 1) {
 		struct leg *l = &s->leg[__builtin_ctz(again)];
 		uint64_t moved = s->chunk.len_bytes + (l->side > 0 ? s->pad_bytes : 0);
@@ -469,10 +474,8 @@ static COLD enum slot_news whole_failed(struct slot *s, unsigned *bad)
 	if (s->chunk.len_bytes <= r->block_bytes)
 		return bad_block(s, bad);
 	feed_settle(r->feed, &s->chunk, RANGE_FAILED);
-	if (r->reads_once) {
-		*bad = slot_lost_side(s);
+	if (s->failed & side_bit(0) && r->reads_once) /* it has no next byte */
 		return SLOT_THROUGH;
-	}
 	if (s->failed & side_bit(0) && !r->at_once) {
 		remember_hint(s);
 		return SLOT_THROUGH;
@@ -529,7 +532,8 @@ static COLD void forget_rest(struct slot *s)
 		return;
 	note_rest(s);
 	left = (uint32_t)(s->narrow.end_bytes - leg_place(&s->leg[0]));
-	counter_add(&s->leg[0].tally->count.bytes, left - s->chunk.len_bytes);
+	if (!s->recipe->reads_once)
+		counter_add(&s->leg[0].tally->count.bytes, left - s->chunk.len_bytes);
 	rest.len_bytes = left;
 	feed_settle(s->recipe->feed, &rest, RANGE_WRITTEN);
 }

@@ -6,8 +6,9 @@
  *
  * Where the run goes on after errors, a slot may take its chunk apart (narrow.h): it then walks
  * through its recipe with one piece after the other, and what cannot be read is, as a block of
- * zeros, written all the same. The slot that had the last of the source goes on with the zeros that
- * are asked for behind it (recipe->padding).
+ * zeros, written all the same. What a stream gave is read once, and comes from memory (refill.h).
+ * The slot that had the last of the source goes on with the zeros that are asked for behind it
+ * (recipe->padding).
  */
 #ifndef ENGINE_SLOT_H
 #define ENGINE_SLOT_H
@@ -36,9 +37,10 @@ struct slot {
 	bool salvaged;		 /* that is what the medium has of it */
 	bool apart;		 /* the chunk is a piece of: */
 	struct narrow narrow;
-	nsec_t sent_ns;	     /* the last read, where that is */
-	uint32_t tail_bytes; /* of a last block that cannot be written */
-	uint32_t pad_bytes;  /* of the chunk, zeros that the source does not have */
+	uint64_t kept_at_bytes; /* where that began, of a stream: refill.h */
+	nsec_t sent_ns;		/* the last read, where that is */
+	uint32_t tail_bytes;	/* of a last block that cannot be written */
+	uint32_t pad_bytes;	/* of the chunk, zeros that the source does not have */
 	uint64_t claimed_at_bytes, claimed_to_bytes; /* the chunk as it was handed out */
 	uint64_t padded_to_bytes; /* how far the zeros behind the source have come; 0: none yet */
 	bool padding;		  /* the chunk is a piece of these */
@@ -65,8 +67,7 @@ static inline bool slot_is_to_settle(const struct slot *s)
 
 /*
  * Tells the feed what became of the chunk, or of the piece, and begins the next piece. *bad is set
- * to the side whose leg->x tells why a block, or all of a chunk of a stream, cannot be had; or to
- * NO_SIDE.
+ * to the side whose leg->x tells why a block cannot be had; or to NO_SIDE.
  */
 enum slot_news slot_settle(struct slot *s, unsigned *bad);
 

@@ -335,6 +335,7 @@ static COLD bool settle(struct worker *w, struct slot *s)
 		note_loss(w, s, bad);
 	if (w->in_order)
 		w->apart = w->apart - was_apart + s->apart;
+	assert(w->apart <= 1 || !w->recipe->reads_once);      /* there is memory for one */
 	if (news == SLOT_THROUGH && feed_is_stopped(w->feed)) /* perhaps in the midst of it */
 		w->broken = w->in_order;
 	return news == SLOT_GOES_ON;
@@ -398,20 +399,6 @@ static void drive(struct worker *w, struct slot *s)
 	}
 }
 
-static void unpark(struct worker *w)
-{
-	struct slot *s = w->parked;
-
-	w->parked = NULL;
-	while (s) {
-		struct slot *next = s->next;
-
-		if (next_chunk(w, s))
-			drive(w, s);
-		s = next;
-	}
-}
-
 static void land(struct worker *w)
 {
 	struct leg *l = ring_pop(w);
@@ -423,6 +410,31 @@ static void land(struct worker *w)
 	run_leg(w, l, next, w->in_order);
 	if (l->slot->pending == 0)
 		drive(w, l->slot);
+}
+
+/*
+ * A stream is not read on while a chunk of it is taken apart, whose pieces are the next to land: a
+ * read that fails meanwhile would be repeated too late.
+ */
+static void finish_apart(struct worker *w)
+{
+	while (w->apart > 0 && w->recipe->reads_once)
+		land(w);
+}
+
+static void unpark(struct worker *w)
+{
+	struct slot *s = w->parked;
+
+	w->parked = NULL;
+	while (s) {
+		struct slot *next = s->next;
+
+		finish_apart(w);
+		if (next_chunk(w, s))
+			drive(w, s);
+		s = next;
+	}
 }
 
 void done_tell(int done_fd)

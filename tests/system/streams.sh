@@ -336,6 +336,35 @@ dm_hole() {
 	must wait_for test -b /dev/mapper/hole
 }
 
+# into_a_hole WORD...: from a pipe, which is not read again.
+into_a_hole() {
+	local node=/dev/mapper/hole lba want=() listed lines sum
+
+	for ((lba = BAD_LBA; lba < BAD_LBA + 8; lba++)); do
+		want+=("$lba")
+	done
+	fill "$disk_b" "$pattern"
+	begin "what cannot be written of a stream is lost by the block ($*)"
+	command_line="stutter | sgmmcp of=$node coe=1 badblocks=bad hash=sha256 $*"
+	stutter <"$source_data" | "$sgmmcp" "of=$node" coe=1 badblocks=/tmp/bad hash=sha256 "$@" \
+		>/tmp/out 2>/tmp/err
+	took_all "${PIPESTATUS[@]}"
+	expect_status 55
+	expect_line '^8 unrecovered blocks'
+	expect_line "unrecovered 8\b"
+	expect_no_line 'were not copied'
+	lines=$(grep -c "^sgmmcp: $node: .*Input/output error" /tmp/err)
+	expect "$lines errors are told" test "$lines" = 8
+	mapfile -t listed </tmp/bad
+	expect "badblocks=: ${listed[*]}" test "${listed[*]}" = "${want[*]}"
+	read -r sum _ < <(sha256sum "$source_data")
+	expect "the hash is $(</tmp/out), not $sum" grep -q "$sum" /tmp/out
+	cp "$source_data" /tmp/want
+	must dd "if=$pattern" of=/tmp/want bs=512 "skip=$BAD_LBA" "seek=$BAD_LBA" count=8 conv=notrunc \
+		status=none
+	expect_equal "$disk_b" /tmp/want
+}
+
 holes() {
 	local node=/dev/mapper/hole flag
 
@@ -352,6 +381,9 @@ holes() {
 	begin 'a block node that cannot write some blocks'
 	fails_at 55 "$node: .*Input/output error" "if=$a" "of=$node" bpt=$CHUNK qd=8
 	expect_reported "$pattern" "$disk_b" $CHUNK
+
+	into_a_hole bpt=$CHUNK qd=8
+	into_a_hole bpt=2048 qd=1
 
 	begin 'what the page cache could not write is told at the end'
 	fill "$disk_b" "$pattern"

@@ -3004,6 +3004,347 @@ static void what_was_written_before_its_source_went_bad_is_not_compared_with_zer
 	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
 }
 
+/* --- streams whose chunks cannot be written as a whole --- */
+
+/* Of chunks of 64: the first block of one, two in the midst of one, the last of two in a row. */
+static const struct sim_rule holes_in_it[] = {
+	{ .kind = FAULT_MEDIUM, .first_blk = 0, .end_blk = 1 },
+	{ .kind = FAULT_MEDIUM, .first_blk = 90, .end_blk = 92 },
+	{ .kind = FAULT_MEDIUM, .first_blk = 127, .end_blk = 128 },
+	{ .kind = FAULT_MEDIUM, .first_blk = 191, .end_blk = 192 },
+};
+
+#define HOLES_IN_IT 5u
+
+static bool is_in_a_hole(uint64_t block)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(holes_in_it); i++)
+		if (block >= holes_in_it[i].first_blk && block < holes_in_it[i].end_blk)
+			return true;
+	return false;
+}
+
+static void stream_goes_on(struct scene *s)
+{
+	go_on(s);
+	make_stream(s, 0);
+	s->request.queue_depth = 4;
+}
+
+static void has_holes(struct scene *s, unsigned side)
+{
+	s->spec[side].rules = holes_in_it;
+	s->spec[side].nrules = ARRAY_SIZE(holes_in_it);
+}
+
+/* All blocks of the side are there, but for those. */
+static void assert_all_but_holes(const struct scene *s, unsigned side)
+{
+	assert_int_equal(bytes_of(s, side), (BLOCKS - HOLES_IN_IT) * BLOCK);
+	assert_side_is_true(s, side);
+	for (uint64_t b = 0; b < BLOCKS; b++)
+		assert_int_equal(sim_acknowledged(s->end[side], b), !is_in_a_hole(b));
+}
+
+static void assert_blocks_lost(const struct scene *s, unsigned n)
+{
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, n);
+	assert_int_equal(s->told, n);
+	assert_int_equal(s->result.bad_bytes, n * BLOCK);
+	assert_int_equal(s->result.undone_bytes, 0);
+	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
+	assert_int_equal(counter_get(&result(s, 0)->count.commands), BLOCKS / 64);
+}
+
+static void lose_of_a_stream(struct scene *s, enum xfer_method method, enum plan_buffer buffer)
+{
+	stream_goes_on(s);
+	has_holes(s, 1);
+	s->spec[1].can_dio = true;
+	s->request.out_method = method;
+	run(s);
+	assert_int_equal(s->plan.buffer, buffer);
+	assert_int_equal(s->plan.depth, 4);
+	assert_blocks_lost(s, HOLES_IN_IT);
+	assert_all_but_holes(s, 1);
+	assert_int_equal(s->result.first_loss.side, 1);
+	assert_int_equal(s->result.first_loss.x.offset_bytes, 0);
+}
+
+static void what_cannot_be_written_of_a_stream_is_lost_by_the_block_from_a_mapped_buffer(
+	void **state)
+{
+	lose_of_a_stream(*state, METHOD_MMAP, BUFFER_OUT);
+}
+
+static void what_cannot_be_written_of_a_stream_is_lost_by_the_block(void **state)
+{
+	lose_of_a_stream(*state, METHOD_DIO, BUFFER_USER);
+}
+
+static void a_block_of_a_stream_costs_four_commands_too_if_it_is_named(void **state)
+{
+	struct scene *s = *state;
+
+	stream_goes_on(s);
+	s->rule[1] = (struct sim_rule){
+		.kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78, .info = SIM_INFO
+	};
+	run(s);
+	assert_blocks_lost(s, 1);
+	assert_lost(s, 77, 1);
+	assert_true(extra_commands(s, 1) <= 4);
+}
+
+static void of_a_stream_only_the_one_that_failed_is_written_again(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 4;
+	stream_goes_on(s);
+	make_stream(s, 3);
+	s->span.open_ended = true;
+	has_holes(s, 1);
+	run(s);
+	assert_blocks_lost(s, HOLES_IN_IT);
+	assert_all_but_holes(s, 1);
+	for (unsigned side = 2; side < s->n; side++) {
+		assert_side_is_whole(s, side);
+		assert_int_equal(counter_get(&result(s, side)->count.commands), BLOCKS / 64);
+	}
+}
+
+static void of_a_stream_two_lose_what_each_cannot_write(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	stream_goes_on(s);
+	has_holes(s, 1);
+	bad_block(s, 2, 100);
+	run(s);
+	assert_blocks_lost(s, HOLES_IN_IT + 1);
+	assert_all_but_holes(s, 1);
+	assert_side_is_true(s, 2);
+	assert_int_equal(bytes_of(s, 2), (BLOCKS - 1) * BLOCK);
+}
+
+/* Its pieces are written to both until one of the two has its part. */
+static void of_a_stream_the_rest_goes_to_those_that_lack_it(void **state)
+{
+	struct scene *s = *state;
+
+	s->n = 3;
+	stream_goes_on(s);
+	bad_block(s, 1, 127);
+	bad_block(s, 2, 70);
+	run(s);
+	assert_blocks_lost(s, 2);
+	for (unsigned side = 1; side < s->n; side++) {
+		assert_side_is_true(s, side);
+		assert_int_equal(bytes_of(s, side), (BLOCKS - 1) * BLOCK);
+	}
+}
+
+/* What it had no more need of is nobody's loss; the bytes of the stream count once. */
+static void of_a_stream_one_that_is_dropped_in_mid_chunk_leaves_the_rest_to_the_other(void **state)
+{
+	static const struct sim_rule rules[] = {
+		{ .kind = FAULT_MEDIUM, .first_blk = 70, .end_blk = 71 },
+		{ .kind = FAULT_MEDIUM, .first_blk = 120, .end_blk = 121 },
+		{ .kind = FAULT_GONE, .first_blk = 80, .end_blk = 81 },
+	};
+	struct scene *s = *state;
+
+	s->n = 3;
+	stream_goes_on(s);
+	s->spec[1].rules = rules;
+	s->spec[1].nrules = ARRAY_SIZE(rules);
+	run(s);
+	assert_true(result(s, 1)->failed);
+	assert_int_equal(s->result.losses, 1);
+	assert_side_is_true(s, 1);
+	assert_side_is_whole(s, 2);
+	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
+}
+
+static void a_stream_is_hashed_once(void **state)
+{
+	struct scene *s = *state;
+
+	stream_goes_on(s);
+	ask_hash(s);
+	has_holes(s, 1);
+	run(s);
+	assert_blocks_lost(s, HOLES_IN_IT);
+	assert_hash(s, BLOCKS * BLOCK);
+}
+
+/* The last block of the disk has 700 bytes of the stream; it is in a chunk that fails. */
+static void the_last_piece_of_a_stream_is_padded(void **state)
+{
+	static const uint8_t zeros[4096];
+	struct scene *s = *state;
+
+	go_on(s);
+	make_tail(s, 10 * 4096 + 700);
+	s->request.bpt_blk = 4;
+	s->span.pad = true;
+	bad_block(s, 1, 9);
+	run(s);
+	assert_false(s->result.failed);
+	assert_int_equal(s->result.losses, 1);
+	assert_int_equal(s->result.bad_bytes, 4096);
+	assert_int_equal(in_bytes(s), 10 * 4096 + 700);
+	assert_int_equal(out_bytes(s), 10 * 4096);
+	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), 9 * 4096);
+	assert_memory_equal(sim_data(s->end[1]) + 10 * 4096, sim_data(s->end[0]) + 10 * 4096, 700);
+	assert_memory_equal(sim_data(s->end[1]) + 10 * 4096 + 700, zeros, 4096 - 700);
+	assert_false(sim_acknowledged(s->end[1], 11));
+}
+
+static void a_last_piece_of_a_stream_that_fills_no_block_is_told(void **state)
+{
+	struct scene *s = *state;
+
+	go_on(s);
+	make_tail(s, 10 * 4096 + 700);
+	s->request.bpt_blk = 4;
+	bad_block(s, 1, 9);
+	run(s);
+	assert_tail(s, 700);
+	assert_int_equal(s->result.losses, 1);
+	assert_int_equal(out_bytes(s), 9 * 4096);
+	assert_int_equal(s->result.undone_bytes, 0);
+}
+
+/* Those of the piece that is bad count as lost, and not as trimmed. */
+static void zeros_of_a_stream_are_trimmed_by_the_piece(void **state)
+{
+	struct scene *s = *state;
+
+	stream_goes_on(s);
+	make_zeros(s, END_TRIM);
+	s->request.bpt_blk = 64;
+	s->spec[1].can_trim = true;
+	s->spec[1].rewritten = true; /* a chunk has several parts, and all of it comes again */
+	has_holes(s, 1);
+	open_zeros(s);
+	run(s);
+	assert_int_equal(s->plan.side[1].holes, HOLES_TRIM);
+	assert_blocks_lost(s, HOLES_IN_IT);
+	assert_int_equal(out_bytes(s), (BLOCKS - HOLES_IN_IT) * BLOCK);
+	assert_int_equal(holes_of(s, 1), ZERO_BLOCKS * BLOCK);
+	for (uint64_t b = 0; b < BLOCKS; b++)
+		if (!is_in_a_hole(b))
+			assert_memory_equal(sim_data(s->end[1]) + b * BLOCK,
+				sim_data(s->end[0]) + b * BLOCK, BLOCK);
+}
+
+/* One byte comes back as another, in a chunk of which a block was not written. */
+static void the_pieces_of_a_stream_are_read_back(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	stream_goes_on(s);
+	has_holes(s, 1);
+	s->spec[2].rots_at = 100 * BLOCK;
+	s->spec[2].rots = 1;
+	run(s);
+	assert_blocks_lost(s, HOLES_IN_IT);
+	assert_all_but_holes(s, 1);
+	assert_int_equal(miscompare(s, 2)->blocks, 1);
+	assert_int_equal(miscompare(s, 2)->at_bytes, 100 * BLOCK);
+}
+
+static void what_cannot_be_read_back_of_a_stream_is_lost_by_the_block(void **state)
+{
+	struct scene *s = *state;
+
+	read_back(s);
+	stream_goes_on(s);
+	has_holes(s, 2);
+	run(s);
+	assert_blocks_lost(s, HOLES_IN_IT);
+	assert_side_is_whole(s, 1);
+	assert_int_equal(bytes_of(s, 2), (BLOCKS - HOLES_IN_IT) * BLOCK);
+	assert_int_equal(miscompare(s, 2)->blocks, 0);
+}
+
+/* What the stream gave lies in the file, where each piece of it is to be. */
+static void pieces_of_a_stream_lie_in_a_mapped_file(void **state)
+{
+	struct scene *s = *state;
+
+	stream_goes_on(s);
+	make_mapped(s, 1);
+	has_holes(s, 1);
+	run(s);
+	assert_int_equal(s->plan.user_buffers, 0);
+	assert_blocks_lost(s, HOLES_IN_IT);
+	assert_int_equal(out_bytes(s), (BLOCKS - HOLES_IN_IT) * BLOCK);
+}
+
+/*
+ * The other slots have nothing yet when the first chunk fails at once, and a piece of it flies: the
+ * next read comes after that, and is repeated before the one behind it.
+ */
+static void read_on_behind_bad_blocks(struct scene *s, uint64_t seed)
+{
+	stream_goes_on(s);
+	s->request.queue_depth = 16;
+	s->request.bpt_blk = 8;
+	s->spec[1].seed = seed;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_ABORTED, .tries = 2 };
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 0, .end_blk = 64 };
+	run(s);
+	assert_lost(s, 0, 64);
+	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
+}
+
+static void a_stream_is_not_read_on_while_a_chunk_of_it_is_taken_apart(void **state)
+{
+	struct scene *s;
+
+	(void)state;
+	for (uint64_t seed = 0; seed < 40; seed++) {
+		setup((void **)&s);
+		read_on_behind_bad_blocks(s, seed);
+		teardown((void **)&s);
+	}
+}
+
+static void a_chunk_of_a_stream_that_is_interrupted_is_not_called_bad(void **state)
+{
+	struct scene *s = *state;
+
+	stream_goes_on(s);
+	s->request.queue_depth = 1;
+	s->spec[1].on_submit = interrupt_until_hurried;
+	s->spec[1].arg = s;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_MEDIUM, .first_blk = 0, .end_blk = 64 };
+	run(s);
+	assert_int_equal(s->result.signal, SIGINT);
+	assert_true(s->result.undone_bytes > 0);
+	assert_true(s->result.losses > 0 && s->result.losses < 64);
+	assert_int_equal(s->result.bad_bytes, s->result.losses * BLOCK);
+	assert_side_is_true(s, 1);
+}
+
+static void a_write_error_ends_a_stream_that_does_not_go_on(void **state)
+{
+	struct scene *s = *state;
+
+	stream_goes_on(s);
+	s->policy.go_on_out = false;
+	bad_block(s, 1, 100);
+	run(s);
+	assert_failed(s, 1, FAULT_MEDIUM, XFER_WRITE);
+	assert_int_equal(s->result.losses, 0);
+}
+
 /* A shell's background job starts with some of them ignored, and ignored they would stay. */
 static void heed_signals(void)
 {
@@ -3127,6 +3468,26 @@ static const struct CMUnitTest streams_tests[] = {
 	TEST(a_buffer_that_o_direct_cannot_pin_asks_for_another_plan),
 };
 
+static const struct CMUnitTest streams_apart_tests[] = {
+	TEST(what_cannot_be_written_of_a_stream_is_lost_by_the_block_from_a_mapped_buffer),
+	TEST(what_cannot_be_written_of_a_stream_is_lost_by_the_block),
+	TEST(a_block_of_a_stream_costs_four_commands_too_if_it_is_named),
+	TEST(of_a_stream_only_the_one_that_failed_is_written_again),
+	TEST(of_a_stream_two_lose_what_each_cannot_write),
+	TEST(of_a_stream_the_rest_goes_to_those_that_lack_it),
+	TEST(of_a_stream_one_that_is_dropped_in_mid_chunk_leaves_the_rest_to_the_other),
+	TEST(a_stream_is_hashed_once),
+	TEST(the_last_piece_of_a_stream_is_padded),
+	TEST(a_last_piece_of_a_stream_that_fills_no_block_is_told),
+	TEST(zeros_of_a_stream_are_trimmed_by_the_piece),
+	TEST(the_pieces_of_a_stream_are_read_back),
+	TEST(what_cannot_be_read_back_of_a_stream_is_lost_by_the_block),
+	TEST(pieces_of_a_stream_lie_in_a_mapped_file),
+	cmocka_unit_test(a_stream_is_not_read_on_while_a_chunk_of_it_is_taken_apart),
+	TEST(a_chunk_of_a_stream_that_is_interrupted_is_not_called_bad),
+	TEST(a_write_error_ends_a_stream_that_does_not_go_on),
+};
+
 static const struct CMUnitTest several_tests[] = {
 	TEST(several_destinations_get_the_same),
 	TEST(one_that_fails_is_dropped_and_the_others_are_finished),
@@ -3235,6 +3596,7 @@ int main(void)
 	failed += GROUP(going_on);
 	failed += GROUP(hashes);
 	failed += GROUP(streams);
+	failed += GROUP(streams_apart);
 	failed += GROUP(several);
 	failed += GROUP(read_back);
 	failed += GROUP(compare);
