@@ -233,6 +233,8 @@ void rescue_set_map(struct run *r)
 		copy_set_map(r->copy, &r->keep.map.ranges, &keeper);
 	else if (r->todo)
 		copy_set_map(r->copy, r->todo, NULL);
+	if (r->differences)
+		copy_set_differences(r->copy, r->differences);
 }
 
 void rescue_take_map(struct run *r)
@@ -285,6 +287,16 @@ int rescue_todo(const struct run *r, struct ranges *todo, bool *has_todo)
 	ranges_turn(todo, RANGE_WRITTEN, RANGE_UNTRIED);
 	ranges_turn(todo, RANGE_DONE, RANGE_UNTRIED);
 	return widen_bad(todo, &r->span) ? 0 : no_memory();
+}
+
+void rescue_save_differences(struct run *r, struct differences *d)
+{
+	if (!differences_end(d))
+		return;
+	diag(r->keep.path,
+		"%llu bytes that differ count as not copied (the same command copies them again)",
+		(unsigned long long)d->bytes);
+	save_map(r, d->map);
 }
 
 /* What is not known is not listed: that of no run, or of one that has come to nothing. */
