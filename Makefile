@@ -99,6 +99,7 @@ WRAP_copy        := clock_gettime clock_nanosleep pthread_create
 WRAP_aio         := io_getevents ioctl open pwrite
 WRAP_file        := fsync ioctl open
 WRAP_ranges      := malloc realloc
+WRAP_differences := malloc
 WRAP_keep        := write fsync flock
 WRAP_replace     := open openat fstatat fchown fchmod read write fsync close linkat renameat unlinkat
 

@@ -105,14 +105,13 @@ static int check_files(const struct run *r)
 	return EXIT_CONTRADICT;
 }
 
-static uint64_t size_of_out(const struct end *out, unsigned flags)
+static uint64_t size_of_out(const struct end *out)
 {
 	struct stat st;
 
 	if (out->node.kind == NODE_MISSING)
 		return 0;
-	/* Zeros at its end that are left out are not there yet. */
-	if (out->node.kind != NODE_FILE || flags & (END_SPARSE | END_TRIM))
+	if (out->node.kind != NODE_FILE)
 		return out->ep->facts.size_bytes;
 	return stat(out->ep->name, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
@@ -155,7 +154,6 @@ static struct keep_about about_run(const struct run *r)
 {
 	const struct endpoint *in = r->ends.in.ep;
 	const struct end *out = &r->ends.out[0];
-	const struct options *o = r->o;
 	struct keep_about about = {
 		.in_name = in->name,
 		.out_name = out->ep->name,
@@ -164,7 +162,7 @@ static struct keep_about about_run(const struct run *r)
 		.in_bytes = r->span.in_bytes,
 		.out_bytes = r->span.out_bytes,
 		.len_bytes = r->span.len_bytes,
-		.out_size_bytes = size_of_out(out, o->out.flags),
+		.out_size_bytes = size_of_out(out),
 	};
 
 	tell_unit(&r->ends.in, &about.in_unit);
@@ -235,6 +233,8 @@ void rescue_set_map(struct run *r)
 		copy_set_map(r->copy, &r->keep.map.ranges, &keeper);
 	else if (r->todo)
 		copy_set_map(r->copy, r->todo, NULL);
+	if (r->differences)
+		copy_set_differences(r->copy, r->differences);
 }
 
 void rescue_take_map(struct run *r)
@@ -287,6 +287,16 @@ int rescue_todo(const struct run *r, struct ranges *todo, bool *has_todo)
 	ranges_turn(todo, RANGE_WRITTEN, RANGE_UNTRIED);
 	ranges_turn(todo, RANGE_DONE, RANGE_UNTRIED);
 	return widen_bad(todo, &r->span) ? 0 : no_memory();
+}
+
+void rescue_save_differences(struct run *r, struct differences *d)
+{
+	if (!differences_end(d))
+		return;
+	diag(r->keep.path,
+		"%llu bytes that differ count as not copied (the same command copies them again)",
+		(unsigned long long)d->bytes);
+	save_map(r, d->map);
 }
 
 /* What is not known is not listed: that of no run, or of one that has come to nothing. */

@@ -33,6 +33,12 @@ void rescue_take_map(struct run *r);
  */
 int rescue_todo(const struct run *r, struct ranges *todo, bool *has_todo) MUST_CHECK;
 
+/*
+ * The map that is kept, in which a run that has verified has noted its differences: what is done no
+ * more is told, and saved, so that the same command copies it once more.
+ */
+void rescue_save_differences(struct run *r, struct differences *d);
+
 /* When all is over: the list of bad blocks, the lock of the map. exit_status, or what failed. */
 int rescue_end(struct run *r, int exit_status) MUST_CHECK;
 

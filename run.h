@@ -33,6 +33,7 @@ struct run {
 	struct keep keep;
 	struct ranges own_map;
 	struct ranges *todo;
+	struct differences *differences; /* of it: what differs is noted; NULL: there is no map */
 };
 
 /* When the drive verifies, the source is read for a second time. */

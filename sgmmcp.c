@@ -569,7 +569,8 @@ static void drop_failed(struct options *o, const struct copy_result *copied)
 }
 
 /* What was written is read back by ends of its own, while the first ones keep their locks. */
-static int verify_after(const struct run *copied, struct ranges *todo, int *signal_number)
+static int verify_after(
+	const struct run *copied, struct ranges *todo, struct differences *d, int *signal_number)
 {
 	struct options o = readback_options(copied->o);
 	struct run r;
@@ -578,6 +579,7 @@ static int verify_after(const struct run *copied, struct ranges *todo, int *sign
 	drop_failed(&o, &copied->result);
 	run_init(&r, &o);
 	r.todo = todo;
+	r.differences = d;
 	exit_status = run(&r);
 	*signal_number = r.result.signal;
 	run_close(&r);
@@ -640,9 +642,23 @@ static void locate_miscompares(const struct run *r)
 			continue;
 		o = from_there(r, side);
 		run_init(&located, &o);
+		located.differences = r->differences;
 		if (run(&located) == 0 && !located.result.signal)
 			verdict_say_not_found(r, side);
 		run_close(&located);
+	}
+}
+
+/* By the drive's word the chunk differs, whatever is found in it: it may have been read well now.
+ */
+static void note_chunks(const struct run *r)
+{
+	for (unsigned side = 1; side < r->sides.n && r->differences; side++) {
+		const struct xfer *x = &r->result.side[side].failure;
+
+		if (r->result.side[side].failed && x->fault.kind == FAULT_MISCOMPARE)
+			differences_note(r->differences, x->offset_bytes - r->span.out_bytes,
+				x->len_bytes, r->span.block_bytes);
 	}
 }
 
@@ -659,7 +675,8 @@ static void drop_failed_sides(struct sides *s, const struct copy_result *copied)
 /*
  * The same copy once more, with VERIFY in place of WRITE: the disk reads, compares, stores nothing.
  */
-static int verify_drive(struct run *r, struct ranges *todo, int *signal_number)
+static int verify_drive(
+	struct run *r, struct ranges *todo, struct differences *d, int *signal_number)
 {
 	struct copy_result written = r->result;
 	int exit_status;
@@ -668,9 +685,11 @@ static int verify_drive(struct run *r, struct ranges *todo, int *signal_number)
 	drop_failed_sides(&r->sides, &r->result);
 	r->request.job = JOB_VERIFY;
 	r->todo = todo;
+	r->differences = d;
 	exit_status = make_plan(r);
 	if (!exit_status)
 		exit_status = carry_out(r);
+	note_chunks(r);
 	if (r->result.signal == 0)
 		locate_miscompares(r);
 	*signal_number = r->result.signal;
@@ -678,23 +697,29 @@ static int verify_drive(struct run *r, struct ranges *todo, int *signal_number)
 	return exit_status;
 }
 
+static int verify_by(struct run *r, struct ranges *todo, struct differences *d, int *signal_number)
+{
+	if (r->o->status != STATUS_NONE)
+		diag_plain("verify: what was written is compared with the source");
+	if (r->o->verify == VERIFY_DRIVE)
+		return verify_drive(r, todo, d, signal_number);
+	copy_done(r);
+	return verify_after(r, todo, d, signal_number);
+}
+
 static int verify(struct run *r)
 {
+	bool is_kept = run_is_kept(r), has_todo;
+	struct differences differences;
 	struct ranges todo = { 0 };
-	bool has_todo;
 	int exit_status = rescue_todo(r, &todo, &has_todo), signal_number = 0;
 
 	if (exit_status)
 		return exit_status;
-
-	if (r->o->status != STATUS_NONE)
-		diag_plain("verify: what was written is compared with the source");
-	if (r->o->verify == VERIFY_DRIVE) {
-		exit_status = verify_drive(r, has_todo ? &todo : NULL, &signal_number);
-	} else {
-		copy_done(r);
-		exit_status = verify_after(r, has_todo ? &todo : NULL, &signal_number);
-	}
+	differences_init(&differences, &r->keep.map.ranges);
+	exit_status = verify_by(
+		r, has_todo ? &todo : NULL, is_kept ? &differences : NULL, &signal_number);
+	rescue_save_differences(r, &differences);
 	r->result.signal = signal_number;
 	ranges_destroy(&todo);
 	return exit_status;

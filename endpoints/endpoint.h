@@ -276,6 +276,15 @@ struct endpoint_ops {
 	int (*end)(struct endpoint *ep, uint64_t end_bytes, bool cut);
 
 	/*
+	 * In mid-run, before flush(): the end reaches to end_bytes at least, as end() would make
+	 * it. The byte before that is as it should be, written or left out; transfers may be in
+	 * flight, and one that brings that byte once more brings the same. Nothing gets shorter,
+	 * nor lost. Any thread, one at a time. NULL where begin() has seen to that, or there is
+	 * nothing to do. True when *f is good.
+	 */
+	bool (*reach)(struct endpoint *ep, uint64_t end_bytes, struct fault *f);
+
+	/*
 	 * The run does not come about, nothing was written: what begin() has created is removed, if
 	 * the name is still that of it. Main thread. NULL where nothing is ever created.
 	 */

@@ -82,6 +82,7 @@ static const struct endpoint_ops file_ops = {
 	.submit = file_submit,
 	.reap = file_reap,
 	.end = filenode_end,
+	.reach = filenode_reach,
 	.uncreate = filenode_uncreate,
 	.flush = filenode_flush,
 	.close = filenode_close,

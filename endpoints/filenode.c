@@ -565,6 +565,35 @@ int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut)
 	return grow(n, now_bytes, end);
 }
 
+/*
+ * Others may make it longer between a look and a cut to that length: a byte is written, which never
+ * cuts. It was left out, so it is zero, and whoever writes it again meanwhile writes zero.
+ * (fallocate() does without, and not every file system has it.)
+ */
+static int write_last_zero(const struct filenode *n, uint64_t end_bytes)
+{
+	ssize_t ret;
+
+	do
+		ret = pwrite(n->fd, "", 1, (off_t)(end_bytes - 1));
+	while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -1 : 0;
+}
+
+bool filenode_reach(struct endpoint *ep, uint64_t end_bytes, struct fault *f)
+{
+	const struct filenode *n = node_of(ep);
+	uint64_t end = end_of(n->base_bytes, end_bytes);
+	struct stat st;
+
+	memset(f, 0, sizeof(*f));
+	if (n->is_block || end == 0)
+		return true;
+	if (fstat(n->fd, &st) < 0 || ((uint64_t)st.st_size < end && write_last_zero(n, end) < 0))
+		fault_from_errno(f, errno);
+	return fault_is_good(f);
+}
+
 void *filenode_lane(struct endpoint *ep, size_t size)
 {
 	struct lane *lane = calloc(1, size);

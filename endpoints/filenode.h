@@ -15,7 +15,7 @@
  * end() that is to cut makes it as long as the copy is, or as it was when begin() had truncated it:
  * no zeros stand for what was never written. It leaves alone what is longer than this copy would
  * have made it, or may be: others write to other parts of it. What is killed leaves a file of full
- * length with holes.
+ * length with holes, or one that ends where the last write, or reach(), did.
  *
  * XFER_TRIM is fallocate()'s punched hole: of a regular file blocks are given back and the rest
  * cleared, to the byte; of a block node the kernel has the device zero the range, and give it back
@@ -66,6 +66,8 @@ int filenode_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes) 
 /* END_MAPPED: len_bytes is known, and the end not behind INT64_MAX. */
 int filenode_begin(struct endpoint *ep, uint64_t at_bytes, uint64_t len_bytes) MUST_CHECK;
 int filenode_end(struct endpoint *ep, uint64_t end_bytes, bool cut) MUST_CHECK;
+/* Not END_MAPPED, nor direct IO of a known length: theirs is there. */
+bool filenode_reach(struct endpoint *ep, uint64_t end_bytes, struct fault *f);
 void filenode_uncreate(struct endpoint *ep);
 bool filenode_flush(struct endpoint *ep, struct fault *f); /* of its folder, too, if it is new */
 void filenode_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room);

@@ -16,10 +16,12 @@ static uint32_t first_difference(const uint8_t *want, const uint8_t *got)
 void compare_add(struct miscompare *sum, const struct miscompare *m)
 {
 	uint64_t blocks = sum->blocks + m->blocks;
+	struct differences *differences = sum->differences;
 
 	if (m->blocks && (!sum->blocks || m->at_bytes < sum->at_bytes))
 		*sum = *m;
 	sum->blocks = blocks;
+	sum->differences = differences;
 }
 
 static COLD void compare_blocks(struct miscompare *m, const uint8_t *want, const uint8_t *got,
@@ -31,7 +33,10 @@ static COLD void compare_blocks(struct miscompare *m, const uint8_t *want, const
 		if (memcmp(want + at, got + at, len) != 0) {
 			uint32_t i = at + first_difference(want + at, got + at);
 
-			compare_add(m, &(struct miscompare){ 1, at_bytes + i, want[i], got[i] });
+			compare_add(
+				m, &(struct miscompare){ 1, at_bytes + i, want[i], got[i], NULL });
+			if (m->differences)
+				differences_note(m->differences, at_bytes + at, len, block_bytes);
 		}
 	}
 }

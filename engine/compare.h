@@ -3,12 +3,13 @@
 #ifndef ENGINE_COMPARE_H
 #define ENGINE_COMPARE_H
 
-#include "../core/base.h"
+#include "differences.h"
 
 struct miscompare {
 	uint64_t blocks;   /* that differ; 0: none, and the rest means nothing */
 	uint64_t at_bytes; /* the first byte that differs, from the start of the span */
 	uint8_t expected, found;
+	struct differences *differences; /* where each block is noted, too; NULL: nowhere */
 };
 
 /*

@@ -286,6 +286,15 @@ void copy_set_map(struct copy *c, struct ranges *map, const struct keeper *keepe
 		c->map.again = false;
 }
 
+void copy_set_differences(struct copy *c, struct differences *d)
+{
+	d->at_bytes = c->span->in_bytes;
+	d->len_bytes = c->span->len_bytes;
+	for (unsigned i = 0; i < c->plan->workers; i++)
+		for (unsigned side = 0; side < c->sides.n; side++)
+			c->workers[i].tally[side].miscompare.differences = d;
+}
+
 void copy_move_map(struct copy *c, struct ranges *to)
 {
 	*to = c->own_map;

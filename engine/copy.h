@@ -106,6 +106,12 @@ void copy_set_digest(struct copy *c, struct digest *d);
  */
 void copy_set_map(struct copy *c, struct ranges *map, const struct keeper *keeper);
 
+/*
+ * Blocks that are compared and differ are noted in d, which gets the span of this run, before
+ * copy_run(); d outlives the copy.
+ */
+void copy_set_differences(struct copy *c, struct differences *d);
+
 /* After copy_run(): the run's own map becomes *to, which owns nothing. */
 void copy_move_map(struct copy *c, struct ranges *to);
 

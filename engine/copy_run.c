@@ -199,6 +199,7 @@ static void start_saver(struct copy *c)
 		.feed = &c->feed,
 		.sides = &c->sides,
 		.writes = c->recipe.writes,
+		.out_bytes = c->span->out_bytes,
 		.workers = c->workers,
 		.nworkers = c->plan->workers,
 		.turns = c->turns,

@@ -21,12 +21,36 @@ static bool flush_end(struct saver *s, unsigned side, struct fault *f)
 	return good;
 }
 
+/*
+ * In the destination: the end of what the copy calls written. Not of what is bad: that may be tried
+ * again right now.
+ */
+static uint64_t reached_bytes(const struct saver *s)
+{
+	const unsigned set = RANGE_IS(RANGE_WRITTEN) | RANGE_IS(RANGE_DONE);
+	uint64_t start = s->run.feed->map.at_bytes, end = start + s->run.feed->end_bytes;
+	struct range x;
+
+	return ranges_last(&s->copy, set, start, end, &x)
+		       ? s->run.out_bytes + (x.at_bytes + x.len_bytes - start)
+		       : 0;
+}
+
+/* Zeros at its end that were left out are to be there after a crash, too. */
+static bool has_length(const struct saver *s, unsigned side, struct fault *f)
+{
+	struct endpoint *ep = s->run.sides->end[side];
+	uint64_t end_bytes = ep->ops->reach ? reached_bytes(s) : 0;
+
+	return end_bytes == 0 || ep->ops->reach(ep, end_bytes, f);
+}
+
 static enum flushed flush_side(struct saver *s, unsigned side)
 {
 	struct endpoint *ep = s->run.sides->end[side];
 	struct fault f = { .kind = FAULT_NONE };
 
-	if (!ep->facts.needs_flush || flush_end(s, side, &f))
+	if (has_length(s, side, &f) && (!ep->facts.needs_flush || flush_end(s, side, &f)))
 		return FLUSH_GOOD;
 	if (fault_is_reset(&f)) {
 		s->resets[side]++;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Saves the map of a run while it runs, so that nothing the saved map calls finished can be lost:
- * a copy is made of the map, then the destinations are flushed, then what the copy calls written,
- * and is still, is called done, and the map is saved. A thread of its own: a flush may take
- * minutes.
+ * a copy is made of the map, then the destinations get the length that it tells of and are flushed,
+ * then what the copy calls written, and is still, is called done, and the map is saved. A thread of
+ * its own: a flush may take minutes.
  */
 #ifndef ENGINE_SAVER_H
 #define ENGINE_SAVER_H
@@ -22,7 +22,8 @@ struct keeper {
 struct saver_run {
 	struct feed *feed; /* with a map */
 	const struct sides *sides;
-	side_set_t writes; /* the destinations to be flushed */
+	side_set_t writes;  /* the destinations to be flushed */
+	uint64_t out_bytes; /* where the span begins in them */
 	const struct worker *workers;
 	unsigned nworkers;
 	uint64_t *turns;       /* room for a figure of each */

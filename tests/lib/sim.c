@@ -743,9 +743,24 @@ static int sim_end(struct endpoint *ep, uint64_t end_bytes, bool cut)
 	must(e->counts.in_flight == 0 && e->counts.ends == 0);
 	e->counts.ends++;
 	e->counts.end_bytes = end_bytes;
+	e->counts.reached_bytes = max_u64(e->counts.reached_bytes, end_bytes);
 	e->counts.cut = cut;
 	ep->exit_status = e->spec->end_status;
 	return e->spec->end_status ? -1 : 0;
+}
+
+static bool sim_reach(struct endpoint *ep, uint64_t end_bytes, struct fault *f)
+{
+	struct sim_end *e = end_of(ep);
+
+	must(e->spec->role == END_DEST && e->counts.ends == 0);
+	must(end_bytes > 0 && end_bytes <= contents_bytes(e));
+	memset(f, 0, sizeof(*f));
+	if (e->spec->reach_err)
+		fault_from_errno(f, e->spec->reach_err);
+	else
+		e->counts.reached_bytes = max_u64(e->counts.reached_bytes, end_bytes);
+	return fault_is_good(f);
 }
 
 /* What was answered as good when a flush begins. */
@@ -796,7 +811,8 @@ static void sim_describe(const struct endpoint *ep, const struct xfer *x, char *
 #define SIM_OPS \
 	.probe = sim_probe, .begin = sim_begin, .lane_open = sim_lane_open, \
 	.lane_close = sim_lane_close, .submit = sim_submit, .reap = sim_reap, .end = sim_end, \
-	.flush = sim_flush, .close = sim_ep_close, .describe = sim_describe, .start = sim_start
+	.reach = sim_reach, .flush = sim_flush, .close = sim_ep_close, .describe = sim_describe, \
+	.start = sim_start
 
 static const struct endpoint_ops sim_ops = { SIM_OPS };
 static const struct endpoint_ops salvage_ops = { SIM_OPS, .salvage = sim_salvage };

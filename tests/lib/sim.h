@@ -18,7 +18,7 @@
  * not asked for, salvage of a block that was not tried, a trim that was not planned, of no
  * whole grains, too long, or of other bytes than zeros, a transfer that was changed in flight or
  * reaped by another thread, one that a sequential end stands not before, lanes or transfers left
- * behind at close, end() too early or twice.
+ * behind at close, end() too early or twice, reach() after end().
  */
 #ifndef TESTS_SIM_H
 #define TESTS_SIM_H
@@ -84,6 +84,7 @@ struct sim_spec {
 	unsigned memories;	  /* END_MAPPED: no memory() after so many; 0: always */
 	unsigned salvages;	  /* a source: of each nth block there is something; 0: of none */
 	int end_status;		  /* end() fails with it */
+	int reach_err;		  /* so does reach(), with an errno value */
 	unsigned not_direct_nth;  /* each nth transfer of direct IO is copied after all; 0: none */
 	const struct sim_rule *rules;
 	unsigned nrules;
@@ -106,11 +107,12 @@ struct sim_counts {
 	_Atomic uint64_t position; /* sequential: the byte that is next */
 	_Atomic uint64_t looks;	   /* reads of one byte, which no other figure counts */
 	_Atomic uint64_t trims, trimmed_bytes,
-		unsupported;	   /* these are in no other figure but
-				    * submitted, and good_bytes if granted */
-	_Atomic uint64_t salvaged; /* blocks of which there was something */
-	_Atomic uint64_t starts;   /* calls of start() */
-	uint64_t ends, end_bytes;  /* calls of end(), and what the last one said */
+		unsupported;		/* these are in no other figure but
+					 * submitted, and good_bytes if granted */
+	_Atomic uint64_t salvaged;	/* blocks of which there was something */
+	_Atomic uint64_t starts;	/* calls of start() */
+	uint64_t ends, end_bytes;	/* calls of end(), and what the last one said */
+	_Atomic uint64_t reached_bytes; /* the most that it or reach() has said */
 	bool cut;
 };
 

@@ -190,6 +190,75 @@ in_files() {
 	umount "$files"
 }
 
+# --- with a map ---
+
+map=/tmp/map copy=/tmp/copy
+
+# some_is_saved: asked for with each look; also where the run has ended.
+some_is_saved() {
+	kill -USR1 "$pid" 2>/dev/null || return 0
+	grep -q '+$' "$map"
+}
+
+# end_in_map: sets REPLY to where the last that the map has as copied ends.
+end_in_map() {
+	local at len state
+
+	REPLY=0
+	while read -r at len state; do
+		[[ $state != + ]] || REPLY=$((at + len))
+	done <"$map"
+}
+
+# killed WORD...: a copy to a file, right after its map was saved in mid-run.
+killed() {
+	rm -f "$map" "$copy"
+	sd_set ndelay 10000000
+	start_counting "$a"
+	start "if=$a" "of=$copy" "map=$map" bpt=64 qd=1 "$@"
+	wait_midway "$a" 100
+	wait_for some_is_saved || fail 'the map is not saved'
+	kill -KILL "$pid"
+	complete
+	expect_signal 9
+	WAIT_S=60 wait_for sd_set ndelay 0 2>/dev/null
+}
+
+# resumed AFTER WORD...: killed, by a run that does AFTER alone.
+resumed() {
+	local how=$1
+
+	begin "what a map calls copied is in the length of the file, and the same goes on (${*:2})"
+	killed "${@:2}"
+	end_in_map
+	((REPLY > 0)) || fail 'nothing is copied'
+	(($(stat -c %s "$copy") >= REPLY)) || fail "$(stat -c %s "$copy") bytes, copied up to $REPLY"
+	# shellcheck disable=SC2086
+	run "if=$a" "of=$copy" "map=$map" $how
+	expect_status 0
+	expect 'it differs' cmp -s "$disk_a" "$copy"
+}
+
+with_map() {
+	local how
+
+	load
+	resumed '' oflag=sparse -R
+	resumed oflag=sparse oflag=sparse -R
+	resumed '' oflag=sparse
+	resumed oflag=trim oflag=trim -R
+
+	for how in oflag=sparse oflag=trim ''; do
+		begin "a destination that is too short is none of the map ($how)"
+		: >"$copy"
+		# shellcheck disable=SC2086
+		run "if=$a" "of=$copy" "map=$map" $how
+		expect_status 31
+		expect_one_line 'it is not the destination of this map'
+		expect 'it was written' test ! -s "$copy"
+	done
+}
+
 must mkdir -p "$files"
 make_source
 must make_data "$pattern" "$MIB"
@@ -197,5 +266,6 @@ truncate -s "${MIB}M" /tmp/zeros
 by_commands
 not_to_be_had
 sparse_on_disks
+with_map
 in_files
 finish

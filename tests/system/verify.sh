@@ -104,6 +104,118 @@ after_and_drive() {
 	expect_line 'records compared'
 }
 
+# --- with a map ---
+
+map=/tmp/map
+
+# read_map: sets map_text to its ranges, as FIRST+COUNT and the status.
+read_map() {
+	local at len state
+
+	map_text=''
+	while read -r at len state; do
+		[[ $at == '#'* || $state == [0-9]* ]] || map_text+="$((at / 512))+$((len / 512))$state "
+	done <"$map"
+}
+
+# copied_again COUNT HOW WORD...: the same run finds so many blocks to copy, and then all is there.
+copied_again() {
+	run "${@:3}"
+	expect_status 0
+	number_before 'records in'
+	(($1 == REPLY)) || fail "$REPLY blocks copied, not $1"
+	run "${@:3}" "verify=$2"
+	expect_status 0
+	expect_no_line differ
+}
+
+# What the map has when blocks 5 and LBA differ, and how many blocks those are. The drive tells of a
+# chunk of 64.
+declare -A untried=(
+	[after]="0+5+ 5+1? 6+$((LBA - 6))+ $LBA+1? $((LBA + 1))+$((MIB * 2048 - LBA - 1))+ "
+	[drive]="0+64? 64+$((LBA - 64))+ $LBA+1? $((LBA + 1))+$((MIB * 2048 - LBA - 1))+ "
+) again=([after]=2 [drive]=65)
+
+map_of_differences() {
+	local how words
+
+	for how in after drive; do
+		words=("if=$a" "of=$b" "map=$map" bpt=64 qd=1)
+		begin "what verify=$how finds to differ is not copied by the map, and the same copies it"
+		rm -f "$map"
+		fill "$disk_b" "$pattern"
+		run "${words[@]}"
+		expect_status 0
+		damage "$LBA"
+		damage 5
+		run "${words[@]}" "verify=$how"
+		expect_status 14
+		expect_line "miscompare at LBA 5, byte $BYTE: .*; 2 blocks "
+		expect_line "^sgmmcp: $map: $((again[$how] * 512)) bytes that differ count as not copied \\(the same"
+		read_map
+		[[ $map_text == "${untried[$how]}" ]] || fail "map: $map_text"
+		copied_again "${again[$how]}" "$how" "${words[@]}"
+		expect_equal "$disk_b" "$source_data"
+	done
+
+	begin 'also in the run that copied, and what was good stays copied'
+	rm -f "$map"
+	fill "$disk_b" "$pattern"
+	sd_set ndelay 2000000
+	start "${words[@]}" verify=after
+	WAIT_S=60 wait_for is_verifying
+	damage "$LBA"
+	complete
+	wait_for sd_set ndelay 20000
+	expect_status 14
+	copied_again 1 after "${words[@]}"
+	expect_equal "$disk_b" "$source_data"
+
+	begin 'also elsewhere on the destination, and where a block was bad'
+	words=("if=$a" "of=$disk_b" "map=$map" skip=1000 seek=3000 count=4000 coe=1)
+	rm -f "$map"
+	sd_set medium_error_start 1500
+	sd_set medium_error_count 2
+	sd_set opts 2
+	run "${words[@]}"
+	sd_set opts 0
+	expect_status 3
+	damage 3100
+	run "${words[@]}" verify=after
+	expect_status 3
+	expect_line 'miscompare at LBA 3100, .*; 1 block '
+	read_map
+	[[ $map_text == *' 1100+1? '*' 1500+2- '* ]] || fail "map: $map_text"
+
+	for how in after drive; do
+		begin "also of generated data, which go by the place (verify=$how)"
+		words=(pattern=random seed=5 "of=$b" "map=$map" seek=3000 count=4000 bpt=64)
+		rm -f "$map"
+		run "${words[@]}"
+		expect_status 0
+		damage 3100
+		run "${words[@]}" "verify=$how"
+		expect_status 14
+		expect_line 'bytes that differ count as not copied'
+		read_map
+		[[ $how == drive || $map_text == *' 3100+1? '* ]] || fail "map: $map_text"
+		copied_again "$([[ $how == after ]] && echo 1 || echo 64)" "$how" "${words[@]}"
+	done
+
+	begin 'also of a file that is padded, in its last block'
+	words=(if=/tmp/odd of=/tmp/padded "map=$map" bs=4096 conv=sync)
+	rm -f "$map"
+	head -c 100000 "$source_data" >/tmp/odd
+	run "${words[@]}"
+	expect_status 0
+	printf x | dd of=/tmp/padded bs=1 seek=100001 conv=notrunc status=none
+	run "${words[@]}" verify=after
+	expect_status 14
+	expect_line "^sgmmcp: $map: 1696 bytes that differ"
+	run "${words[@]}" verify=after
+	expect_status 0
+}
+
 # --- larger blocks, other ends ---
 
 # What the copies of this part have in common, and how long its commands take: so that there is time
@@ -203,6 +315,7 @@ must fill "$disk_a" "$source_data"
 if is_uml; then
 	after_and_drive
 	comparing
+	map_of_differences
 	lengths
 	larger_blocks
 else

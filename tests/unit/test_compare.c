@@ -79,8 +79,8 @@ static void a_last_block_may_be_short(void **state)
 
 static void sums_keep_the_first_place(void **state)
 {
-	struct miscompare sum = { 0, 0, 0, 0 }, late = { 2, 900, 1, 2 }, early = { 3, 100, 3, 4 },
-			  none = { 0, 5, 6, 7 };
+	struct miscompare sum = { 0 }, late = { 2, 900, 1, 2, NULL },
+			  early = { 3, 100, 3, 4, NULL }, none = { 0, 5, 6, 7, NULL };
 
 	(void)state;
 	compare_add(&sum, &none);

@@ -1714,6 +1714,38 @@ static void one_is_compared_with_two(void **state)
 	assert_false(result(s, 1)->flushed);
 }
 
+/* By several workers. */
+static void what_differs_is_taken_out_of_a_map(void **state)
+{
+	struct scene *s = *state;
+	struct differences d;
+	struct ranges map;
+	int exit_status;
+
+	s->span.len_bytes -= 7 * BLOCK;
+	s->span.in_bytes = s->span.out_bytes = 7 * BLOCK;
+	s->request.workers = 3;
+	s->request.io = IO_RW;
+	make_compare(s, 1);
+	for (unsigned b = 8; b < BLOCKS; b += 2)
+		sim_data(s->end[1])[b * BLOCK + b] ^= 1;
+	assert_true(ranges_init(&map, BLOCKS * BLOCK));
+	ranges_turn(&map, RANGE_UNTRIED, RANGE_DONE);
+	differences_init(&d, &map);
+	assert_int_equal(open_copy(s, &exit_status), COPY_READY);
+	copy_set_differences(s->copy, &d);
+	assert_int_equal(copy_run(s->copy, &s->watch, false, &s->result), 0);
+	assert_true(differences_end(&d));
+	assert_int_equal(d.bytes, miscompare(s, 1)->blocks * BLOCK);
+	for (unsigned b = 0; b < BLOCKS; b++) {
+		struct range x;
+
+		assert_true(ranges_get(&map, (uint64_t)b * BLOCK, &x));
+		assert_int_equal(x.status, b > 7 && b % 2 == 0 ? RANGE_UNTRIED : RANGE_DONE);
+	}
+	ranges_destroy(&map);
+}
+
 static void one_that_cannot_be_read_is_compared_no_more(void **state)
 {
 	struct scene *s = *state;
@@ -3521,6 +3553,7 @@ static const struct CMUnitTest read_back_tests[] = {
 
 static const struct CMUnitTest compare_tests[] = {
 	TEST(one_is_compared_with_two),
+	TEST(what_differs_is_taken_out_of_a_map),
 	TEST(one_that_cannot_be_read_is_compared_no_more),
 	TEST(with_none_left_to_compare_the_run_stops),
 };

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <scsi/scsi.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -959,6 +960,99 @@ static void the_end_makes_a_file_longer_and_never_shorter(void **state)
 	length_at_the_end(END_APPEND, 123, 5123);
 }
 
+static void length_reached(unsigned flags, uint64_t end_bytes, long long size)
+{
+	struct endpoint *ep;
+	struct fault f;
+
+	ends_file(path, 5000, 1);
+	ep = begin_dest(flags, 0);
+	assert_true(ep->ops->reach(ep, end_bytes, &f));
+	ends_close(ep, NULL);
+	assert_int_equal(ends_size(path), size);
+}
+
+static void in_mid_run_a_file_gets_the_length_of_what_was_left_out(void **state)
+{
+	uint8_t *bytes = calloc(1, 20000);
+
+	(void)state;
+	length_reached(0, 0, 0);
+	length_reached(END_NOTRUNC, 4999, 5000);
+	length_reached(END_NOTRUNC, 5000, 5000);
+	length_reached(END_APPEND, 123, 5123);
+	length_reached(0, 20000, 20000);
+	ends_expect(path, bytes, 20000);
+	free(bytes);
+}
+
+#define GROWTH_STEPS 3000u
+
+struct growth {
+	struct lane *lane;
+	_Atomic uint64_t step;
+};
+
+/* Of two blocks that are left out and one that is written, again and again. */
+static void *write_each_third(void *arg)
+{
+	struct growth *g = arg;
+	uint8_t mem[4096];
+
+	memset(mem, 0xee, sizeof(mem));
+	for (; g->step < GROWTH_STEPS; g->step++) {
+		struct xfer x = { .op = XFER_WRITE,
+			.len_bytes = sizeof(mem),
+			.offset_bytes = (3 * g->step + 2) * sizeof(mem),
+			.buf = mem };
+
+		(void)g->lane->ep->ops->submit(g->lane, &x); /* what is in the file tells */
+	}
+	return NULL;
+}
+
+static void what_is_written_while_a_file_gets_its_length_stays(void **state)
+{
+	struct endpoint *ep = begin_dest(0, 0);
+	struct growth g = { .lane = ends_lane(ep) };
+	uint8_t block[4096];
+	pthread_t thread;
+	struct fault f;
+	int fd;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, write_each_third, &g), 0);
+	while (g.step < GROWTH_STEPS)
+		assert_true(ep->ops->reach(ep, (3 * g.step + 1) * sizeof(block), &f));
+	pthread_join(thread, NULL);
+	ends_close(ep, g.lane);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (uint64_t i = 0; i < GROWTH_STEPS; i++) {
+		off_t at = (off_t)((3 * i + 2) * sizeof(block));
+
+		assert_int_equal(pread(fd, block, sizeof(block), at), sizeof(block));
+		assert_int_equal(block[0], 0xee);
+		assert_int_equal(block[sizeof(block) - 1], 0xee);
+	}
+	close(fd);
+}
+
+static void a_length_that_cannot_be_had_is_a_fault(void **state)
+{
+	struct endpoint *ep = begin_dest(0, 0);
+	struct filenode *n = (struct filenode *)ep;
+	int fd = n->fd;
+	struct fault f;
+
+	(void)state;
+	n->fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_false(ep->ops->reach(ep, 1, &f));
+	close(n->fd);
+	n->fd = fd;
+	assert_int_equal(f.err, EBADF);
+	ends_close(ep, NULL);
+}
+
 static void an_end_that_no_file_reaches_is_told(void **state)
 {
 	struct endpoint *ep = begin_dest(0, 0);
@@ -1065,6 +1159,9 @@ int main(void)
 		on_tree(a_copy_that_ends_in_a_hole_gets_its_length),
 		on_tree(what_is_read_back_behind_its_end_is_zeros),
 		on_tree(the_end_makes_a_file_longer_and_never_shorter),
+		on_tree(in_mid_run_a_file_gets_the_length_of_what_was_left_out),
+		on_tree(what_is_written_while_a_file_gets_its_length_stays),
+		on_tree(a_length_that_cannot_be_had_is_a_fault),
 		on_tree(an_end_that_no_file_reaches_is_told),
 		on_tree(holes_that_cannot_be_are_asked_for_once),
 		on_tree(a_hole_that_fails_is_a_fault),

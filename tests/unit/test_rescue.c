@@ -1103,6 +1103,7 @@ static void saved(void *arg, const struct ranges *map)
 			continue;
 		world_expected(w, 1, at, len, want);
 		assert(world_holes(w, 1) == HOLES_SKIP && zeros_all(want, len));
+		assert(sim_counts(w->sides.end[1])->reached_bytes >= w->span.out_bytes + end);
 	}
 	r->saving = false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The saver alone: a feed whose map is set by hand, and a simulated destination to be flushed. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 
 #define BLOCK  512u
 #define BLOCKS 8u
+#define OUT    (2 * BLOCK) /* the span begins there in the destination */
 
 struct scene {
 	struct sim_spec spec[2];
@@ -30,7 +32,9 @@ struct scene {
 	uint64_t turns;
 	struct saver saver;
 	_Atomic unsigned saves;
-	unsigned flushes_before; /* the first save */
+	unsigned flushes_before;       /* the first save */
+	uint64_t reached_bytes;	       /* by then */
+	uint64_t reached_before_flush; /* the one before it */
 	enum range_status saved[BLOCKS];
 	void (*during_flush)(struct scene *s);
 	nsec_t flushing_since_ns;
@@ -45,6 +49,12 @@ static void settle(struct scene *s, unsigned block, enum range_status status)
 	feed_settle(&s->feed, &c, status);
 }
 
+static void note_counts(struct scene *s, const struct sim_counts *k)
+{
+	s->flushes_before = (unsigned)k->flushes;
+	s->reached_bytes = k->reached_bytes;
+}
+
 /* Of the first save. */
 static void save(void *arg, const struct ranges *map)
 {
@@ -55,7 +65,7 @@ static void save(void *arg, const struct ranges *map)
 		if (ranges_get(map, (uint64_t)b * BLOCK, &x))
 			s->saved[b] = x.status;
 	if (s->saves == 0)
-		s->flushes_before = (unsigned)sim_counts(s->sides.end[1])->flushes;
+		note_counts(s, sim_counts(s->sides.end[1]));
 	s->saves++;
 }
 
@@ -81,7 +91,7 @@ static int setup(void **state)
 	for (unsigned side = 0; side < 2; side++) {
 		s->spec[side] = (struct sim_spec){ .role = side ? END_DEST : END_SOURCE,
 			.block_bytes = BLOCK,
-			.blocks = BLOCKS,
+			.blocks = BLOCKS + OUT / BLOCK,
 			.on_flush = flushing,
 			.arg = s };
 		s->sides.end[side] = sim_open(&s->spec[side]);
@@ -123,6 +133,7 @@ static void start_of(struct scene *s, side_set_t writes)
 		.feed = &s->feed,
 		.sides = &s->sides,
 		.writes = writes,
+		.out_bytes = OUT,
 		.workers = &s->worker,
 		.nworkers = 1,
 		.turns = &s->turns,
@@ -183,6 +194,56 @@ static void what_is_saved_as_done_was_flushed_before(void **state)
 	assert_int_equal(s->saved[1], RANGE_BAD);
 	assert_int_equal(s->saved[2], RANGE_UNTRIED);
 	assert_int_equal(status_of(s, 0), RANGE_DONE);
+}
+
+static void look_at_length_and_write_more(struct scene *s)
+{
+	s->reached_before_flush = sim_counts(s->sides.end[1])->reached_bytes;
+	settle(s, 6, RANGE_WRITTEN);
+}
+
+/* What was left out at its end has no length yet. */
+static void what_is_saved_as_done_is_in_the_length_of_the_destination(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 4, RANGE_WRITTEN);
+	settle(s, 5, RANGE_BAD); /* may be tried again meanwhile */
+	s->during_flush = look_at_length_and_write_more;
+	start(s);
+	wait_for_save(s);
+	stop(s);
+	assert_int_equal(s->reached_before_flush, OUT + 5 * BLOCK);
+	assert_int_equal(s->saved[4], RANGE_DONE);
+	assert_int_not_equal(s->saved[6], RANGE_DONE);
+}
+
+static void where_nothing_is_done_nothing_is_made_longer(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 5, RANGE_BAD);
+	start(s);
+	wait_for_save(s);
+	stop(s);
+	assert_int_equal(s->reached_bytes, 0);
+}
+
+static void a_length_that_cannot_be_had_stops_the_run_like_a_flush(void **state)
+{
+	struct scene *s = *state;
+
+	settle(s, 1, RANGE_WRITTEN);
+	s->spec[1].reach_err = ENOSPC;
+	start(s);
+	wait_for_save(s);
+	while (s->saves == 0)
+		usleep(200);
+	stop(s);
+	assert_true(feed_is_stopped(&s->feed));
+	assert_int_equal(s->saver.failed, 1);
+	assert_int_equal(s->saver.fault.err, ENOSPC);
+	assert_int_equal(s->saved[1], RANGE_UNTRIED);
 }
 
 static void write_more(struct scene *s)
@@ -462,6 +523,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE(what_is_saved_as_done_was_flushed_before),
+		SCENE(what_is_saved_as_done_is_in_the_length_of_the_destination),
+		SCENE(where_nothing_is_done_nothing_is_made_longer),
+		SCENE(a_length_that_cannot_be_had_stops_the_run_like_a_flush),
 		SCENE(what_is_written_during_the_flush_is_not_saved_as_done),
 		SCENE(a_bad_block_is_saved_as_that_when_its_zeros_were_flushed),
 		SCENE(a_bad_block_whose_zeros_were_lost_is_not_saved_as_that),

@@ -85,7 +85,7 @@ static void fail_side(struct scene *s, unsigned side, enum fault_kind kind, uint
 
 static void differ(struct scene *s, unsigned side, uint64_t at_bytes, uint64_t blocks)
 {
-	result(s, side)->miscompare = (struct miscompare){ blocks, at_bytes, 0x11, 0x22 };
+	result(s, side)->miscompare = (struct miscompare){ blocks, at_bytes, 0x11, 0x22, NULL };
 }
 
 /* The status is that, and the lines are these and no others. */
