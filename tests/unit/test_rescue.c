@@ -1219,7 +1219,7 @@ static void run_worlds(enum kind kind)
 	assert_true(t.lost > n / 10 && t.bad > t.units / 100);
 	assert_true(kind == NO_MAP || t.foreign > n / 10);
 	assert_true(kind == WITH_MAP || t.of_streams > n / 50);
-	assert_true(t.salvaged > n / 10);
+	assert_true(t.salvaged > n / 20);
 }
 
 static void what_is_lost_is_what_is_bad_and_no_more(void **state)
