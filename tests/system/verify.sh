@@ -182,7 +182,7 @@ map_of_differences() {
 	expect_status 3
 	damage 3100
 	run "${words[@]}" verify=after
-	expect_status 3
+	expect_status 14
 	expect_line 'miscompare at LBA 3100, .*; 1 block '
 	read_map
 	[[ $map_text == *' 1100+1? '*' 1500+2- '* ]] || fail "map: $map_text"
