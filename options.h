@@ -93,6 +93,12 @@ enum options_result {
 enum options_result options_parse(
 	struct options *o, int argc, const char **argv, int *exit_status) MUST_CHECK;
 
+/* Whether what is generated depends on a seed. */
+static inline bool options_have_seed(const struct options *o)
+{
+	return o->generated && o->pattern.kind != PATTERN_BYTES;
+}
+
 /*
  * The table, for the tests and the completion: name without '=' or leading dashes; NULL past the
  * end. Aliases have rows of their own. *is_operand tells NAME=VALUE words from options.

@@ -53,4 +53,22 @@ static inline const struct ranges *run_map(const struct run *r)
 	return r->o->map_path ? &r->keep.map.ranges : &r->own_map;
 }
 
+/* *r is anything before. o outlives r. */
+void run_init(struct run *r, const struct options *o);
+
+/*
+ * All of it but verify=after and verify=drive: prepares, creates and truncates what is written,
+ * copies, and says how that went. 0, or the exit status with the reason said. Main thread.
+ */
+int run(struct run *r) MUST_CHECK;
+
+/* The part that moves data, by the plan that there is; once more after run_close_copy(). */
+int run_planned(struct run *r) MUST_CHECK;
+
+/* Threads, lanes and buffers of the copy, as far as there are any. */
+void run_close_copy(struct run *r);
+
+/* The copy and all else, but the map and its lock: rescue_end(). */
+void run_close(struct run *r);
+
 #endif
