@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Before the first command that moves data: ends, span, guards, probe, plan. Each says what is wrong
- * by itself; here only the order is decided.
+ * Before the first command that moves data: ends, span, guards, probe, plan. Each says what is
+ * wrong by itself; here only the order is decided.
  */
 #include "prepare.h"
 

@@ -6,9 +6,9 @@
 #include "run.h"
 
 /*
- * Opens the ends, finds the span, asks the guards and the map, probes, plans, and looks whether what
- * verify= asks can be done. Changes nothing on any end. 0, or the exit status with the reason said;
- * run_close() either way.
+ * Opens the ends, finds the span, asks the guards and the map, probes, plans, and looks whether
+ * what verify= asks can be done. Changes nothing on any end. 0, or the exit status with the reason
+ * said; run_close() either way.
  */
 int prepare(struct run *r) MUST_CHECK;
 

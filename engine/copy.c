@@ -130,8 +130,7 @@ static bool make_room_for_bad(struct copy *c)
 /* What is mapped lies in its file. Not touched before it is needed, it takes no memory. */
 static bool wants_room_to_keep(const struct recipe *r)
 {
-	return r->reads_once && r->mapped == NO_SIDE &&
-	       ((r->policy.go_on_out && r->writes) || (r->policy.go_on_in && r->checks));
+	return r->reads_once && r->mapped == NO_SIDE && (r->writes | r->checks);
 }
 
 static bool make_room_to_keep(struct copy *c)

@@ -147,9 +147,7 @@ static COLD enum leg_next lose(struct leg *l)
 
 static bool can_be_smaller(const struct leg *l)
 {
-	const struct recipe *r = l->slot->recipe;
-
-	return !r->reads_once && !l->lane->ep->facts.sequential && !is_block(l);
+	return !l->lane->ep->facts.sequential && !is_block(l);
 }
 
 /* A device that is further than it was has not stopped working. */

@@ -399,6 +399,15 @@ static COLD enum slot_news fill(struct slot *s)
 	return SLOT_GOES_ON;
 }
 
+/* It will be read once more, in the last pass, and counts then. */
+static COLD void count_later(struct slot *s)
+{
+	const struct feed_map *m = &s->recipe->feed->map;
+
+	if (m->again && !m->first_only && s->chunk.pass != PASS_AGAIN)
+		counter_add(&s->leg[0].tally->count.bytes, -(uint64_t)s->chunk.len_bytes);
+}
+
 /*
  * A block that cannot be had. One that is known to be bad stays so, but for those of its parts that
  * can be had by now; by a reset, what else is in it may be untried.
@@ -420,6 +429,8 @@ static COLD enum slot_news bad_block(struct slot *s, unsigned *bad)
 		return is_left(s);
 	if (of_parts || (unread && s->recipe->fills && !has_done(s)))
 		return fill(s);
+	if (!unread)
+		count_later(s);
 	return is_bad(s);
 }
 

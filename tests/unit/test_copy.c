@@ -2836,6 +2836,30 @@ static void a_bad_block_that_a_last_try_can_read_is_not_lost(void **state)
 	assert_memory_equal(sim_data(s->end[1]), sim_data(s->end[0]), BLOCKS * BLOCK);
 }
 
+static void counts_once(struct scene *s, unsigned tries, uint64_t written)
+{
+	go_on(s);
+	s->policy.retries = 3;
+	s->spec[1].rewritten = true;
+	s->rule[1] = (struct sim_rule){
+		.kind = FAULT_MEDIUM, .first_blk = 77, .end_blk = 78, .tries = tries
+	};
+	run(s);
+	assert_int_equal(s->result.losses, 1);
+	assert_int_equal(in_bytes(s), BLOCKS * BLOCK);
+	assert_int_equal(out_bytes(s), written);
+}
+
+static void what_a_last_try_can_write_counts_once(void **state)
+{
+	counts_once(*state, 3, BLOCKS * BLOCK);
+}
+
+static void what_no_try_can_write_counts_as_read_once(void **state)
+{
+	counts_once(*state, 0, (BLOCKS - 1) * BLOCK);
+}
+
 static void a_deferred_error_calls_nothing_bad(void **state)
 {
 	struct scene *s = *state;
@@ -3365,6 +3389,20 @@ static void a_chunk_of_a_stream_that_is_interrupted_is_not_called_bad(void **sta
 	assert_side_is_true(s, 1);
 }
 
+static void of_a_stream_what_is_refused_as_too_long_is_written_in_halves(void **state)
+{
+	struct scene *s = *state;
+
+	make_stream(s, 0);
+	s->request.queue_depth = 4;
+	s->request.bpt_blk = 64;
+	s->rule[1] = (struct sim_rule){ .kind = FAULT_ILLEGAL_REQUEST, .longer_blk = 5 };
+	run(s);
+	assert_all_arrived(s);
+	assert_int_equal(s->result.losses, 0);
+	assert_true(s->result.chunk_bytes <= 5 * BLOCK);
+}
+
 static void a_write_error_ends_a_stream_that_does_not_go_on(void **state)
 {
 	struct scene *s = *state;
@@ -3450,6 +3488,8 @@ static const struct CMUnitTest going_on_tests[] = {
 	TEST(transfers_that_are_refused_as_too_long_are_halved),
 	TEST(a_block_that_is_refused_ends_the_run),
 	TEST(a_bad_block_that_a_last_try_can_read_is_not_lost),
+	TEST(what_a_last_try_can_write_counts_once),
+	TEST(what_no_try_can_write_counts_as_read_once),
 	TEST(a_deferred_error_calls_nothing_bad),
 	TEST(with_too_many_bad_blocks_the_run_ends),
 	TEST(of_a_longer_block_only_what_cannot_be_read_is_lost),
@@ -3517,6 +3557,7 @@ static const struct CMUnitTest streams_apart_tests[] = {
 	TEST(pieces_of_a_stream_lie_in_a_mapped_file),
 	cmocka_unit_test(a_stream_is_not_read_on_while_a_chunk_of_it_is_taken_apart),
 	TEST(a_chunk_of_a_stream_that_is_interrupted_is_not_called_bad),
+	TEST(of_a_stream_what_is_refused_as_too_long_is_written_in_halves),
 	TEST(a_write_error_ends_a_stream_that_does_not_go_on),
 };
 

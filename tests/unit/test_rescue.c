@@ -150,7 +150,7 @@ static void add_illegal(struct rescue *r, unsigned side)
 	struct world *w = &r->w;
 	uint64_t block = w->spec[side].block_bytes;
 
-	if (w->spec[side].sequential || (w->spec[0].sequential && w->is_sim[0]))
+	if (w->spec[side].sequential)
 		return;
 	world_add_rule(w, side,
 		(struct sim_rule){ .kind = FAULT_ILLEGAL_REQUEST,
