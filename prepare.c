@@ -178,7 +178,7 @@ static int check_verify_out(const struct run *r, const struct endpoint *out)
 		(out->facts.cls == END_DEVICE || out->facts.block_bytes > 1))
 		return cannot_verify(out, "sparse leaves old data where zeros belong: there is "
 					  "nothing to verify (give oflag=trim)");
-	if (verify != VERIFY_DRIVE && r->o->out.flags & END_APPEND)
+	if (r->o->out.flags & END_APPEND)
 		return cannot_verify(out, "append: where the copy lies cannot be known afterwards "
 					  "(leave verify= out)");
 	if (out->facts.sequential)

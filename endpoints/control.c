@@ -183,7 +183,8 @@ bool control_ready(int fd, const struct control_wait *w, struct fault *f)
 	uint32_t got;
 
 	while (!send_command(fd, &ready, f, &got)) {
-		if (!will_be_ready(f) || !has_patience(&p, w->limit_s, f))
+		if (!will_be_ready(f) || !has_patience(&p, w->limit_s, f) ||
+			(w->hurry && *w->hurry))
 			return false;
 		tell_wait(&p, w, f);
 		wait_on(&p);

@@ -17,6 +17,7 @@ struct control_wait {
 	/* After two seconds, and each minute; NULL: nobody. */
 	void (*tell)(void *arg, const struct fault *f);
 	void *arg;
+	const _Atomic bool *hurry; /* true: no longer; NULL: never */
 };
 
 /*

@@ -259,10 +259,11 @@ struct endpoint_ops {
 	bool (*salvage)(struct endpoint *ep, uint64_t offset_bytes, void *block);
 
 	/*
-	 * Where facts.can_start, after FAULT_STOPPED: starts the unit and waits until it is ready.
-	 * Any thread, in between the lane's transfers; others may fly. False: *f tells.
+	 * Where facts.can_start, after FAULT_STOPPED: starts the unit and waits until it is ready,
+	 * or for hurry. Any thread, in between the lane's transfers; others may fly. False: it
+	 * cannot be, which is said once, and not tried again.
 	 */
-	bool (*start)(struct endpoint *ep, struct fault *f);
+	bool (*start)(struct endpoint *ep);
 
 	/*
 	 * After the last transfer and before flush(): the copy ended at end_bytes. All before that

@@ -137,16 +137,21 @@ static void say_waiting(void *arg, const struct fault *f)
 }
 
 /* With the flag start, one that waits to be started is. */
-static bool make_ready(struct sg_end *e, bool says_so, struct fault *f)
+static bool make_ready(struct sg_end *e, const struct control_wait *wait, struct fault *f)
 {
-	const struct control_wait wait = { READY_WAIT_S, says_so ? say_waiting : NULL, e };
-
-	if (control_ready(e->control_fd, &wait, f))
+	if (control_ready(e->control_fd, wait, f))
 		return true;
 	if (!(e->flags & END_START) || f->kind != FAULT_STOPPED)
 		return false;
 	return control_start(e->control_fd, READY_WAIT_S, f) &&
-	       control_ready(e->control_fd, &wait, f);
+	       control_ready(e->control_fd, wait, f);
+}
+
+static bool is_made_ready(struct sg_end *e, struct fault *f)
+{
+	const struct control_wait wait = { READY_WAIT_S, say_waiting, e, NULL };
+
+	return make_ready(e, &wait, f);
 }
 
 /* A unit that is not ready says by TEST UNIT READY what it waits for, and may yet become ready. */
@@ -158,7 +163,7 @@ static int ask_identity(struct sg_end *e)
 		return 0;
 	if (f.kind == FAULT_TIMEOUT || f.kind == FAULT_GONE)
 		return fail_fault(e, "cannot be identified", &f);
-	if (!make_ready(e, true, &ready))
+	if (!is_made_ready(e, &ready))
 		return fail_fault(e, "is not ready", &ready);
 	if (control_identify(e->control_fd, &e->id, &f))
 		return 0;
@@ -174,7 +179,7 @@ static int identify(struct sg_end *e)
 	identity_text(&e->id, e->identity_text, sizeof(e->identity_text));
 	if (check_type(e) < 0)
 		return -1;
-	if (!make_ready(e, true, &f))
+	if (!is_made_ready(e, &f))
 		return fail_fault(e, "is not ready", &f);
 	return check_writable(e);
 }
@@ -345,13 +350,52 @@ static int sg_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)
 
 /* --- the rest --- */
 
-static bool sg_flush(struct endpoint *ep, struct fault *f)
+/* What is waited for stalls.h tells. */
+static bool start_once(struct sg_end *e)
+{
+	const struct control_wait wait = { READY_WAIT_S, NULL, e, &e->ep.hurry };
+	struct fault f;
+	char text[256];
+
+	if (e->start_failed || e->ep.hurry)
+		return false;
+	if (make_ready(e, &wait, &f))
+		return true;
+	e->start_failed = true;
+	if (!e->ep.hurry)
+		diag(e->ep.name, "cannot be started: %s", fault_describe(&f, text, sizeof(text)));
+	return false;
+}
+
+/* Each slot that finds it stopped asks: to one that runs by now START is no news. */
+static bool sg_start(struct endpoint *ep)
 {
 	struct sg_end *e = end_of(ep);
+	bool started;
+
+	pthread_mutex_lock(&e->control_lock);
+	started = start_once(e);
+	pthread_mutex_unlock(&e->control_lock);
+	return started;
+}
+
+static bool sync_cache(struct sg_end *e, struct fault *f)
+{
 	unsigned timeout_s = e->timeout_ms / 1000;
 
 	return control_sync_cache(
-		e->control_fd, timeout_s > FLUSH_MIN_S ? timeout_s : FLUSH_MIN_S, &ep->hurry, f);
+		e->control_fd, timeout_s > FLUSH_MIN_S ? timeout_s : FLUSH_MIN_S, &e->ep.hurry, f);
+}
+
+/* A disk that stops has flushed its cache, SBC-4 5.31; but it has not said so. */
+static bool sg_flush(struct endpoint *ep, struct fault *f)
+{
+	struct sg_end *e = end_of(ep);
+
+	if (sync_cache(e, f))
+		return true;
+	return f->kind == FAULT_STOPPED && !f->deferred && ep->facts.can_start && sg_start(ep) &&
+	       sync_cache(e, f);
 }
 
 static void sg_describe(const struct endpoint *ep, const struct xfer *x, char *text, size_t room)
@@ -391,18 +435,6 @@ static bool sg_salvage(struct endpoint *ep, uint64_t offset_bytes, void *block)
 	salvaged = control_read_long(e->control_fd, lba, block, ep->facts.block_bytes, &f);
 	pthread_mutex_unlock(&e->control_lock);
 	return salvaged;
-}
-
-/* Each slot that finds it stopped asks: to one that runs by now START is no news. */
-static bool sg_start(struct endpoint *ep, struct fault *f)
-{
-	struct sg_end *e = end_of(ep);
-	bool started;
-
-	pthread_mutex_lock(&e->control_lock);
-	started = make_ready(e, false, f); /* stalls.h tells what is waited for */
-	pthread_mutex_unlock(&e->control_lock);
-	return started;
 }
 
 static const struct endpoint_ops sg_ops = {

@@ -29,6 +29,7 @@ struct sg_end {
 	struct trim_how trim;
 	uint8_t *zero_block;	      /* what WRITE SAME sends; NULL where it is not used */
 	pthread_mutex_t control_lock; /* one command of a worker on control_fd at a time */
+	bool start_failed;	      /* with that lock */
 	_Atomic bool trim_refused;    /* the unit does not know the command it claims to have */
 };
 

@@ -424,7 +424,7 @@ void feed_settle(struct feed *f, const struct chunk *c, enum range_status status
 		status = RANGE_UNTRIED;
 	if (!settle(f, m->at_bytes + c->at_bytes, m->at_bytes + c->at_bytes + len, status))
 		stop_at_limit(f, LIMIT_MEMORY);
-	else if (status == RANGE_BAD && is_over(f, adjacent(f, c), &limit))
+	else if (status == RANGE_BAD && !f->again_first && is_over(f, adjacent(f, c), &limit))
 		stop_at_limit(f, limit);
 	pthread_mutex_unlock(&f->lock);
 }

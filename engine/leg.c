@@ -163,10 +163,13 @@ static COLD nsec_t failing_for(struct leg *l)
 	return now - l->failing_ns;
 }
 
-/* Once for each transfer. */
+/* Once for each transfer, if that is still to be made. */
 static bool can_start(const struct leg *l)
 {
-	return l->lane->ep->facts.can_start && !l->started;
+	const struct recipe *r = l->slot->recipe;
+
+	return l->lane->ep->facts.can_start && !l->started && !feed_is_stopped(r->feed) &&
+	       !(r->dropped & side_bit(l->side));
 }
 
 static COLD struct policy_verdict judge(struct leg *l)
@@ -235,13 +238,12 @@ static COLD enum leg_next send_again(struct leg *l, nsec_t delay_ns)
 	return LEG_AGAIN;
 }
 
-/* If not, what keeps the unit from being ready is what the run ends with. */
 static COLD bool starts(struct leg *l)
 {
 	struct endpoint *ep = l->lane->ep;
 
 	l->started = true;
-	return ep->ops->start(ep, &l->x.fault);
+	return ep->ops->start(ep);
 }
 
 static COLD enum leg_next trouble(struct leg *l)
@@ -434,6 +436,7 @@ enum leg_part leg_read_part(struct leg *l, uint32_t at_bytes, uint32_t len_bytes
 	l->x.buf = l->buf;
 	while ((v = try_part(l, tries)).action == POLICY_RETRY && tries++ < most)
 		counter_add(&c->retries, 1);
+	l->started = false;
 	if (v.action == POLICY_LOSE)
 		return LEG_PART_BAD;
 	if (v.action != POLICY_GOOD) {

@@ -27,7 +27,10 @@ enum parts_news parts_gather(struct slot *s) MUST_CHECK;
 /* Whether the chunk has several: then its losses have been told. */
 bool parts_are_several(const struct slot *s);
 
-/* What was had is that (RANGE_WRITTEN; RANGE_FAILED: left), the rest of the chunk is bad. */
+/*
+ * What was had is that (RANGE_WRITTEN; RANGE_FAILED: left), the rest of the chunk is bad, but for
+ * what is done: feed_settle() leaves that.
+ */
 void parts_settle(struct slot *s, enum range_status had_as);
 
 #endif

@@ -91,7 +91,7 @@ static bool rule_hits(const struct sim_rule *r, const struct sim_lane *l, const 
 {
 	if (r->kind == FAULT_UNMAPPABLE && (l->method != METHOD_DIO || l->sent.op == XFER_TRIM))
 		return false;
-	if (r->kind == FAULT_STOPPED && (e->counts.starts > 0 || l->sent.op == XFER_TRIM))
+	if (r->kind == FAULT_STOPPED && (e->counts.runs || l->sent.op == XFER_TRIM))
 		return false;
 	/* It knows what the user chose. */
 	if (r->kind == FAULT_INVALID_OPCODE &&
@@ -701,11 +701,14 @@ static bool sim_salvage(struct endpoint *ep, uint64_t offset_bytes, void *block)
 	return true;
 }
 
-static bool sim_start(struct endpoint *ep, struct fault *f)
+static bool sim_start(struct endpoint *ep)
 {
-	must(ep->facts.can_start && f->kind == FAULT_STOPPED);
-	end_of(ep)->counts.starts++;
-	return true;
+	struct sim_end *e = end_of(ep);
+
+	must(ep->facts.can_start);
+	e->counts.starts++;
+	e->counts.runs = !e->spec->never_starts;
+	return e->counts.runs;
 }
 
 static int sim_probe(struct endpoint *ep, uint32_t want_bytes, uint64_t at_bytes)

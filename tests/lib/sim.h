@@ -69,8 +69,9 @@ struct sim_spec {
 	unsigned pinnable_lanes; /* lanes from this one on are not; 0: all as .pinnable says */
 	unsigned lanes_max;	 /* no more can be opened; 0: no limit */
 	/* A destination's zeros; facts of the same names. */
-	bool fresh;	/* all of its contents are zeros */
-	bool can_start; /* until start() a rule of FAULT_STOPPED holds, and none after it */
+	bool fresh;	   /* all of its contents are zeros */
+	bool can_start;	   /* until start() a rule of FAULT_STOPPED holds, and none after it, */
+	bool never_starts; /* unless start() fails */
 	bool can_trim;
 	uint32_t hole_bytes, trim_grain_bytes, max_trim_bytes;
 	unsigned trims_granted;	  /* those after the first so many are unsupported; 0: none is */
@@ -111,6 +112,7 @@ struct sim_counts {
 					 * submitted, and good_bytes if granted */
 	_Atomic uint64_t salvaged;	/* blocks of which there was something */
 	_Atomic uint64_t starts;	/* calls of start() */
+	_Atomic bool runs;		/* one of them was good */
 	uint64_t ends, end_bytes;	/* calls of end(), and what the last one said */
 	_Atomic uint64_t reached_bytes; /* the most that it or reach() has said */
 	bool cut;

@@ -1034,8 +1034,9 @@ padded() {
 	done
 }
 
-# bad_in_part WORD...
+# bad_in_part WORD...: a mapped buffer is no memory for direct IO here.
 bad_in_part() {
+	[[ $* != *xfer=mmap* ]] || set -- "$@" oflag=nodirect
 	begin "of a longer block of the destination only what cannot be read is lost ($*)"
 	afresh
 	dd "if=$pattern" "of=$loop" bs=1M status=none
@@ -1124,7 +1125,7 @@ onto_longer_blocks() {
 	must losetup -b 4096 "$loop" "$image"
 	padded
 	all_or "$DEEP" bad_in_part
-	bad_in_part qd=1 io=sg_io xfer=mmap oflag=nodirect
+	bad_in_part qd=1 io=sg_io xfer=mmap
 	healed_in_part
 	within_a_block_of_another_map
 	losetup -d "$loop"

@@ -721,6 +721,18 @@ static void a_destination_that_stops_is_started_where_that_was_asked(void **stat
 	is_started(*state, 1);
 }
 
+static void a_unit_that_cannot_be_started_ends_the_run(void **state)
+{
+	struct scene *s = *state;
+
+	s->request.io = IO_RW;
+	s->spec[0].can_start = s->spec[0].never_starts = true;
+	s->rule[0] = (struct sim_rule){ .kind = FAULT_STOPPED, .after = 20 };
+	run(s);
+	assert_failed(s, 0, FAULT_STOPPED, XFER_READ);
+	assert_int_equal(sim_counts(s->end[0])->starts, 1);
+}
+
 static void a_unit_that_stops_ends_the_run_where_it_is_not_to_be_started(void **state)
 {
 	struct scene *s = *state;
@@ -3471,6 +3483,7 @@ static const struct CMUnitTest faults_tests[] = {
 	TEST(a_write_that_is_not_known_goes_in_its_other_form),
 	TEST(a_source_that_stops_is_started_where_that_was_asked),
 	TEST(a_destination_that_stops_is_started_where_that_was_asked),
+	TEST(a_unit_that_cannot_be_started_ends_the_run),
 	TEST(a_unit_that_stops_ends_the_run_where_it_is_not_to_be_started),
 	TEST(direct_io_that_was_asked_does_not_fall_back),
 };

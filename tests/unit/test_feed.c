@@ -673,10 +673,15 @@ static void when_enough_of_them_were_good_the_run_goes_on(void **state)
 	struct chunk c;
 
 	(void)state;
-	begin_with_bad(&m, &map, 2);
+	begin_with_bad(&m, &map, 3);
 	c = claim(&m.feed);
-	feed_settle(&m.feed, &c, RANGE_WRITTEN);
-	expect_of_pass(&m.feed, PASS_AGAIN, UNIT, UNIT);
+	feed_settle(&m.feed, &c, RANGE_BAD); /* there are more than that until all were tried */
+	assert_false(feed_is_stopped(&m.feed));
+	for (unsigned i = 1; i < 3; i++) {
+		c = claim(&m.feed);
+		assert_int_equal(c.pass, PASS_AGAIN);
+		feed_settle(&m.feed, &c, RANGE_WRITTEN);
+	}
 	expect_answer(&m.feed, FEED_PAUSE);
 	feed_wait(&m.feed);
 	expect_of_pass(&m.feed, PASS_FIRST, 18 * UNIT, 2 * UNIT);

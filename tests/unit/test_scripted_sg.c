@@ -1441,6 +1441,83 @@ static void a_flush_that_was_busy_for_long_is_repeated_when_it_is_aborted(void *
 	assert_int_equal(flushed(replies, ARRAY_SIZE(replies)).kind, FAULT_NONE);
 }
 
+static bool flushes_stopped(const struct script_step *steps, size_t n, unsigned flags)
+{
+	struct capture said;
+	struct endpoint *ep;
+	struct fault f;
+	int status;
+	bool good;
+
+	script_begin(steps, n);
+	ep = open_end(&said, END_DEST, flags, &status);
+	assert_non_null(ep);
+	good = ep->ops->flush(ep, &f);
+	if (!good)
+		assert_int_equal(f.kind, FAULT_STOPPED);
+	ep->ops->close(ep);
+	script_end();
+	return good;
+}
+
+#define OPENED_TO_WRITE OPENS(SG_NAME, O_RDWR), IDENTIFIED, IS_READY
+#define IS_STOPPED	CHECK_CONDITION(2, 0x04, 0x02)
+
+static void a_unit_that_stopped_before_the_flush_is_started_where_that_was_asked(void **state)
+{
+	static const struct script_step starts[] = { OPENED_TO_WRITE, FLUSHES(IS_STOPPED),
+		ASKS_READY(IS_STOPPED), STARTS(.value = 0), IS_READY, FLUSHES(.value = 0) };
+	static const struct script_step cannot[] = { OPENED_TO_WRITE, FLUSHES(IS_STOPPED),
+		ASKS_READY(IS_STOPPED), STARTS(CHECK_CONDITION(4, 0x44, 0)) };
+	static const struct script_step is_not[] = { OPENED_TO_WRITE, FLUSHES(IS_STOPPED) };
+
+	(void)state;
+	assert_true(flushes_stopped(starts, ARRAY_SIZE(starts), END_START));
+	assert_false(flushes_stopped(cannot, ARRAY_SIZE(cannot), END_START));
+	assert_false(flushes_stopped(is_not, ARRAY_SIZE(is_not), 0));
+}
+
+static void a_unit_that_cannot_be_started_is_not_asked_twice(void **state)
+{
+	static const struct script_step steps[] = { OPENED, ASKS_READY(IS_STOPPED),
+		STARTS(CHECK_CONDITION(4, 0x44, 0)) };
+	struct capture said;
+	struct endpoint *ep;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	ep = open_end(&said, END_SOURCE, END_START, &status);
+	assert_non_null(ep);
+	assert_false(ep->ops->start(ep));
+	assert_false(ep->ops->start(ep));
+	ep->ops->close(ep);
+	script_end();
+}
+
+static void nobody_waits_for_a_unit_that_starts_in_a_run_that_ends(void **state)
+{
+	static const struct script_step steps[] = { OPENED, ASKS_READY(IS_STOPPED),
+		STARTS(.value = 0), ASKS_READY(CHECK_CONDITION(2, 0x04, 0x01)),
+		ASKS_READY(CHECK_CONDITION(2, 0x04, 0x01)) };
+	struct capture said;
+	struct endpoint *ep;
+	int status;
+
+	(void)state;
+	BEGIN(steps);
+	ep = open_end(&said, END_SOURCE, END_START, &status);
+	assert_non_null(ep);
+	clock_of_test.slept_ms = 0;
+	clock_of_test.hurry_at_ms = 1;
+	clock_of_test.ep = ep;
+	assert_false(ep->ops->start(ep));
+	clock_of_test.ep = NULL;
+	assert_int_equal(clock_of_test.slept_ms, 100);
+	ep->ops->close(ep);
+	script_end();
+}
+
 #define SELF_TEST(progress) \
 	FLUSHES(.reply = { .status = 2, \
 			.driver = 8, \
@@ -1977,6 +2054,9 @@ int main(void)
 		TEST(the_flush_synchronizes_the_whole_cache),
 		TEST(a_flush_waits_as_long_as_a_write_for_a_unit_that_will_be_ready),
 		TEST(a_flush_that_was_busy_for_long_is_repeated_when_it_is_aborted),
+		TEST(a_unit_that_stopped_before_the_flush_is_started_where_that_was_asked),
+		TEST(a_unit_that_cannot_be_started_is_not_asked_twice),
+		TEST(nobody_waits_for_a_unit_that_starts_in_a_run_that_ends),
 		TEST(a_flush_waits_on_while_the_unit_tells_of_progress),
 		TEST(a_flush_in_a_hurry_repeats_only_what_takes_a_moment),
 		TEST(a_run_that_is_to_end_does_not_wait_for_the_flush_any_longer),
