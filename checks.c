@@ -181,6 +181,16 @@ static bool lacks_bits(const struct side_options *side)
 	return side->cdb_bytes == 6 && (side->flags & (END_DPO | END_FUA));
 }
 
+static bool check_trunc(struct parse *p)
+{
+	unsigned flags = p->o.out.flags;
+
+	if (!(flags & WORD_TRUNC) || !(flags & (END_NOTRUNC | END_APPEND)))
+		return true;
+	return parse_refuse(p, EXIT_CONTRADICT, parse_given(p, "oflag"), "trunc contradicts %s",
+		flags & END_APPEND ? "append (leave one out)" : "notrunc (leave one out)");
+}
+
 static bool check_cdb(struct parse *p)
 {
 	if (!lacks_bits(&p->o.in) && !lacks_bits(&p->o.out))
@@ -340,6 +350,7 @@ static bool (*const checks[])(struct parse *p) = {
 	check_ranges,
 	check_methods,
 	check_append,
+	check_trunc,
 	check_cdb,
 	check_flush,
 	check_timeout,

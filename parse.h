@@ -13,7 +13,8 @@
 #define WORD_RANDOM  (1u << 30)
 #define WORD_REVERSE (1u << 29)
 #define WORD_COE     (1u << 28)
-#define WORDS	     (WORD_NOMMAP | WORD_RANDOM | WORD_REVERSE | WORD_COE)
+#define WORD_TRUNC   (1u << 27)
+#define WORDS	     (WORD_NOMMAP | WORD_RANDOM | WORD_REVERSE | WORD_COE | WORD_TRUNC)
 
 #define PARSE_ROWS 64
 

@@ -50,7 +50,7 @@ complete_line()
 
 same "the completion's operands" "$help_operands" "$(complete_line '')"
 same "the completion's options" "${help_options//-?, }" "$(complete_line '-')"
-same "the completion's flags of iflag=" "$(grep -vxE 'sparse|trim|unmap|nofill' <<<"$help_flags")" \
+same "the completion's flags of iflag=" "$(grep -vxE 'trunc|notrunc|sparse|trim|unmap|nofill' <<<"$help_flags")" \
 	"$(complete_line 'iflag=')"
 same "the completion's flags of oflag=" "$(grep -vxE 'reverse|00|ff|random' <<<"$help_flags")" \
 	"$(complete_line 'oflag=')"
