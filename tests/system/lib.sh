@@ -322,6 +322,15 @@ has_had() {
 	((REPLY >= $2))
 }
 
+# is_over PID: a child that bash has not reaped yet has, too: kill -0 would not tell, and bash now
+# and then only hears of it when it waits.
+is_over() {
+	local state
+
+	read -r _ _ state _ 2>/dev/null <"/proc/$1/stat" || return 0
+	[[ $state == Z ]]
+}
+
 # wait_midway SG N: until the unit has had N more commands than when start_counting SG was called.
 commands_before=0
 start_counting() {

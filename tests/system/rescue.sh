@@ -589,6 +589,8 @@ stop_both() {
 started_again() {
 	begin "disks that are stopped in mid-run are started where that was asked ($*)"
 	midway stop_both iflag=start oflag=start "$@"
+	must sg_start --start "$a" # the second may have been stopped when the run was over
+	must sg_start --start "$b"
 	expect_all_done
 	expect_no_line 'not ready'
 	number_after retries
@@ -612,12 +614,7 @@ was_reset() {
 
 # further_or_over N: the destination has had N commands more, or the run is over.
 further_or_over() {
-	local state
-
-	has_had "$b" $((commands_before + $1)) && return
-	[[ -e /proc/$pid ]] || return 0
-	read -r _ _ state _ <"/proc/$pid/stat"
-	[[ $state == Z ]]
+	has_had "$b" $((commands_before + $1)) || is_over "$pid"
 }
 
 # tell_of_changes: toggling the number of units has all of them report that it has changed.
