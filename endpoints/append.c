@@ -16,13 +16,12 @@
 #include "../core/diag.h"
 #include "../core/status.h"
 #include "../scsi/reply.h"
+#include "broken.h"
 #include "filenode.h"
 
 struct append_end {
 	struct filenode node; /* first */
-	/* the worker's */
-	int broken_err;	       /* with which a transfer failed half-way, 0: none did */
-	uint32_t broken_bytes; /* what had been written of it */
+	struct broken broken;
 	struct filenode_behind behind;
 };
 
@@ -76,16 +75,6 @@ static int write_all(const struct filenode *n, struct xfer *x)
 	return 0;
 }
 
-/* To repeat what has gone in part would append it twice: it stays failed. */
-static COLD void broke(struct append_end *e, struct xfer *x, int err)
-{
-	fault_from_errno(&x->fault, err);
-	if (x->done_bytes > 0) {
-		e->broken_err = err;
-		e->broken_bytes = x->done_bytes;
-	}
-}
-
 /* Where others append in between, a part of that is theirs, or of ours is not: it is advice. */
 static COLD void drop_behind(struct append_end *e, uint32_t bytes)
 {
@@ -106,14 +95,11 @@ static enum xfer_state append_submit(struct lane *lane, struct xfer *x)
 	x->fault.kind = FAULT_NONE;
 	if (x->op == XFER_TRIM)
 		return xfer_unsupported(x);
-	if (e->broken_err) {
-		x->done_bytes = (uint32_t)min_u64(e->broken_bytes, x->len_bytes);
-		fault_from_errno(&x->fault, e->broken_err);
+	if (broken_ends(&e->broken, x))
 		return XFER_DONE;
-	}
 	err = write_all(&e->node, x);
 	if (err)
-		broke(e, x, err);
+		broken_by(&e->broken, x, err);
 	if (e->node.flags & END_NOCACHE)
 		drop_behind(e, x->done_bytes);
 	return XFER_DONE;

@@ -6,9 +6,6 @@
  * offsets are those from where the run began, in messages only. (file_open() with END_APPEND knows
  * the places, and the file is its own.)
  *
- * A transfer that failed before its first byte can be repeated. After one that failed half-way
- * whatever is submitted has the same outcome, and moves nothing.
- *
  * Nothing is ever cut: what lies behind the copy is somebody else's.
  */
 #ifndef ENDPOINTS_APPEND_H

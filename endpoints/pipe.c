@@ -27,6 +27,7 @@
 #include "../core/diag.h"
 #include "../core/status.h"
 #include "../scsi/reply.h"
+#include "broken.h"
 #include "unsized.h"
 
 #define MEM_MAJOR  1	     /* null, zero, full, random, kmsg: admin-guide/devices.txt */
@@ -50,8 +51,7 @@ struct pipe_end {
 	unsigned flags; /* enum end_flags */
 	bool direct;	/* O_DIRECT is set. The worker's */
 	int more_flags; /* O_DIRECT, O_APPEND: those that begin() has set */
-	int broken_err; /* with which a transfer failed half-way, 0: none did. The worker's */
-	uint32_t broken_bytes; /* what had been moved of it. Likewise */
+	struct broken broken;
 };
 
 static struct pipe_end *end_of(struct endpoint *ep)
@@ -138,17 +138,6 @@ static size_t move_all(struct pipe_end *e, uint8_t *mem, size_t len, int *err)
 	return done;
 }
 
-/* To repeat a part that has gone would shift what is read, or write it twice: it stays failed. */
-static enum xfer_state broke(struct pipe_end *e, struct xfer *x, int err)
-{
-	fault_from_errno(&x->fault, err);
-	if (x->done_bytes > 0) {
-		e->broken_err = err;
-		e->broken_bytes = x->done_bytes;
-	}
-	return XFER_DONE;
-}
-
 /* As filenode_trim(), and on to where the hole ends. */
 static enum xfer_state make_hole(struct pipe_end *e, struct xfer *x)
 {
@@ -181,11 +170,8 @@ static enum xfer_state pipe_submit(struct lane *lane, struct xfer *x)
 	x->fault.kind = FAULT_NONE;
 	if (e->ended)
 		return XFER_DONE;
-	if (e->broken_err) {
-		x->done_bytes = (uint32_t)min_u64(e->broken_bytes, x->len_bytes);
-		fault_from_errno(&x->fault, e->broken_err);
+	if (broken_ends(&e->broken, x))
 		return XFER_DONE;
-	}
 	if (x->op == XFER_TRIM)
 		return make_hole(e, x);
 	x->notes = e->flags & END_DIRECT && !e->direct ? XFER_NOT_DIRECT : 0;
@@ -195,8 +181,9 @@ static enum xfer_state pipe_submit(struct lane *lane, struct xfer *x)
 	if (err == 0 && x->op == XFER_WRITE)
 		err = EIO; /* it took nothing and said nothing */
 	if (err)
-		return broke(e, x, err);
-	e->ended = true;
+		broken_by(&e->broken, x, err);
+	else
+		e->ended = true;
 	return XFER_DONE;
 }
 
