@@ -58,7 +58,7 @@ packages_of() {
 		packages_of unit
 		echo gcovr
 		;;
-	lint) echo clang clang-tidy clang-format cppcheck shellcheck mandoc ;;
+	lint) echo git clang clang-tidy clang-format cppcheck shellcheck mandoc ;;
 	*) return 1 ;;
 	esac
 }
