@@ -89,6 +89,17 @@ static void take_back_loss(struct slot *s)
 	counter_add(&c->narrowed, 1);
 }
 
+/* To go on behind a block that is left would shift what a stream gets: the run ends. */
+static void end_in_order(struct slot *s)
+{
+	const struct recipe *r = s->recipe;
+
+	if (!r->at_once || feed_is_stopped(r->feed))
+		return;
+	failures_note(r->failures, 0, &s->leg[0].x);
+	feed_stop(r->feed);
+}
+
 /* False: of one it is not known whether it can be had. */
 static bool read_parts(struct slot *s)
 {
@@ -99,8 +110,10 @@ static bool read_parts(struct slot *s)
 
 		if (!feed_is_stopped(s->recipe->feed)) /* each may take as long as timeouts say */
 			part = read_part(s, at);
-		if (part == LEG_PART_UNKNOWN)
+		if (part == LEG_PART_UNKNOWN) {
+			end_in_order(s);
 			return false;
+		}
 		if (part == LEG_PART_BAD)
 			part_is_bad(s, at);
 	}

@@ -939,6 +939,18 @@ static void add_parts(const struct rescue *r, uint64_t u, uint64_t len, struct s
 		s->losses[0] += is_of_source(r, u) ? surely : is_told(r, unit_at(r, u), end);
 }
 
+/* Zeros behind the source that cannot be written are a loss, if they do not go with its last. */
+static uint64_t bad_padding(const struct rescue *r)
+{
+	const struct world *w = &r->w;
+	uint64_t end = padding_end(&w->span.padding, w->given), n = 0;
+
+	for (uint64_t at = w->given; at < end; at += r->unit)
+		for (unsigned side = 1; side < w->sides.n; side++)
+			n += how_bad(w, side, at, min_u64(at + r->unit, end)) != IS_FINE;
+	return n;
+}
+
 static struct sums sum_up(const struct rescue *r)
 {
 	const struct world *w = &r->w;
@@ -952,6 +964,7 @@ static struct sums sum_up(const struct rescue *r)
 		else
 			add_unit(r, u, len, &s);
 	}
+	s.losses[1] += bad_padding(r);
 	return s;
 }
 
@@ -1020,11 +1033,23 @@ static void check_rot(const struct rescue *r)
 	}
 }
 
+/* In a run that ends for another reason nobody starts a unit that stops. */
+static bool is_stopped_at_the_end(const struct rescue *r)
+{
+	const struct copy_result *res = &r->w.result;
+	bool ends = res->limit != LIMIT_NONE || res->signal;
+
+	for (unsigned side = 0; side < r->w.sides.n && ends; side++)
+		if (res->side[side].failed)
+			ends = res->side[side].failure.fault.kind == FAULT_STOPPED;
+	return ends;
+}
+
 static void check_end(struct rescue *r)
 {
 	const struct copy_result *res = &r->w.result;
 
-	hold(!res->failed || r->cut_short);
+	hold(!res->failed || r->cut_short || is_stopped_at_the_end(r));
 	hold(!res->signal || r->w.interrupt_at);
 	hold(res->limit != LIMIT_ADJACENT || r->w.policy.max_adjacent);
 	hold(res->limit != LIMIT_TOTAL || r->w.policy.max_bad != UINT64_MAX);
