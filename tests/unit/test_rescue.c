@@ -221,7 +221,8 @@ static void allow_rewriting(struct rescue *r)
 
 	for (unsigned i = 0; i < w->spec[0].nrules; i++)
 		*rewritten |= w->rules[0][i].kind != FAULT_UNIT_ATTENTION &&
-			      may_be_good(w, 0, i); /* zeros, then what was read after all */
+			      (may_be_good(w, 0, i) || w->rules[0][i].every_nth > 0 ||
+				      w->rules[0][i].after > 0); /* zeros, then what was read */
 	for (unsigned side = 1; side < w->sides.n; side++)
 		for (unsigned i = 0; i < w->spec[side].nrules; i++)
 			*rewritten |= w->rules[side][i].asc == 0x29;
